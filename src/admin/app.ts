@@ -15,10 +15,11 @@ import { locked, provenBody } from "./lock.ts";
 import { type LoginContext, loginRoutes } from "./login.ts";
 import { isObservePath, type ObserveContext, observeRoutes } from "./observe.ts";
 import { type OperateContext, operateRoutes } from "./operate.ts";
+import type { UsageContext } from "./read-usage.ts";
 import { type RelayContext, relayed } from "./relay.ts";
 import { jsonOnly, smallBodies } from "./requests.ts";
 import { isTokenPath, type RuntimeContext, runtimeRoutes, tokenRoutes } from "./runtime.ts";
-import { type UsageContext, usageRoutes } from "./usage.ts";
+import { usageRoutes } from "./usage.ts";
 
 export type AdminContext = ObserveContext &
   RuntimeContext &

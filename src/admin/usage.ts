@@ -5,27 +5,19 @@ import { Hono } from "hono";
 import { z } from "zod";
 import type { Holder } from "../auth/access.ts";
 import { TARGET_HEADER } from "../core/hops.ts";
-import type { PriceTable } from "../core/prices.ts";
 import { docsPage } from "../core/project-pages.ts";
-import { USAGE_GROUPINGS, type UsageQuery, type UsageReport, usageLines } from "../core/usage-report.ts";
-import type { Deps } from "../deps.ts";
-import { CodexlbError, messageOf } from "../errors.ts";
-import { sumUsage } from "../state/usage/usage-query.ts";
-import type { UsageStore } from "../state/usage/usage-store.ts";
+import { USAGE_GROUPINGS, type UsageQuery } from "../core/usage-report.ts";
+import { CodexlbError } from "../errors.ts";
 import type { LockEnv } from "./lock.ts";
-
-export interface UsageContext {
-  readonly deps: Pick<Deps, "clock">;
-  readonly usage: Pick<UsageStore, "reader" | "health">;
-  readonly usageSettings: () => { readonly keepDays: number; readonly prices: PriceTable };
-}
+import { readUsage, type UsageContext } from "./read-usage.ts";
 
 export function usageRoutes(context: UsageContext) {
   return new Hono<LockEnv>().get("/admin/usage", query(), async (c) => {
     const { since, until, by, account } = c.req.valid("query");
     const asked: UsageQuery = { sinceMs: since, untilMs: until, by, account };
     const isRelayed = c.req.header(TARGET_HEADER) !== undefined;
-    return c.json(await reportOf(context, restricted(asked, c.get("holder"), isRelayed)));
+    const { report } = await readUsage(context, restricted(asked, c.get("holder"), isRelayed));
+    return c.json(report);
   });
 }
 
@@ -70,29 +62,4 @@ function restricted(asked: UsageQuery, holder: Holder | undefined, isRelayed: bo
       next: "group by day, model, project or session, or use the admin token",
     });
   return { ...asked, client: holder.name ?? "" };
-}
-
-async function reportOf(
-  { deps, usage, usageSettings }: UsageContext,
-  asked: UsageQuery,
-): Promise<UsageReport> {
-  const { keepDays, prices } = usageSettings();
-  const nowMs = deps.clock.now();
-  try {
-    const database = usage.reader();
-    const sums = database === undefined ? [] : await sumUsage(database, asked, { nowMs, keepDays });
-    return {
-      since_ms: asked.sinceMs,
-      until_ms: asked.untilMs,
-      by: asked.by,
-      recording: usage.health().kind,
-      keep_days: keepDays,
-      ...usageLines(sums, asked.by, prices),
-    };
-  } catch (error) {
-    throw new CodexlbError("file_unusable", `reading the usage database: ${messageOf(error)}`, {
-      next: "check the proxy's warnings and the disk of its root",
-      cause: error,
-    });
-  }
 }

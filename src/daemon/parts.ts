@@ -214,7 +214,7 @@ export function adminParts(
       tokenUrl: tokenUrlOf(deps),
     }),
   };
-  const dashboard = createDashboard({ ...context, events, pool, affinity, sessions, problem, port });
+  const dashboard = createDashboard({ ...context, usage, events, pool, affinity, sessions, problem, port });
   return {
     context,
     dashboard,

@@ -3,6 +3,7 @@
 import { type Context, Hono } from "hono";
 import { z } from "zod";
 import { withErrors } from "../admin/errors.ts";
+import type { UsageContext } from "../admin/read-usage.ts";
 import { body, boundedBody, jsonOnly, requiredText } from "../admin/requests.ts";
 import type { AccountOps } from "../auth/account-ops.ts";
 import { DASHBOARD_PATH } from "../core/dashboard-path.ts";
@@ -14,8 +15,11 @@ import { withPageHeaders } from "./headers.ts";
 import { ACCOUNT_ACTIONS, type AccountChange } from "./messages.ts";
 import { ICON_SVG, INDEX_HTML, pageFiles } from "./page-files.ts";
 import { createStreams, type StreamsContext } from "./stream.ts";
+import { usageAnswer } from "./usage.ts";
 
-export interface DashboardContext extends StreamsContext, DoorContext {
+export interface DashboardContext extends StreamsContext, DoorContext, UsageContext {
+  readonly deps: StreamsContext["deps"] & UsageContext["deps"];
+  readonly usage: StreamsContext["usage"] & UsageContext["usage"];
   readonly pool: StreamsContext["pool"] & Pick<Pool, "explain">;
   readonly accounts: Pick<AccountOps, "pin" | "unpin" | "serve">;
   /** The settings in effect, without secrets. */
@@ -61,6 +65,9 @@ export function createDashboard(context: DashboardContext): Dashboard {
       pool.explain(c.req.query("session")?.trim() || undefined, c.req.query("model")?.trim() || undefined),
     ),
   );
+  app.get(path("usage"), async (c) =>
+    c.json(await usageAnswer(context, { since: c.req.query("since"), by: c.req.query("by") })),
+  );
   app.get(path("settings"), (c) => c.json({ settings: settings() }));
   app.post(path("account"), boundedBody(CHANGE_LIMIT_BYTES), jsonOnly, body("change", Change), async (c) => {
     await apply(accounts, c.req.valid("json"));
@@ -76,9 +83,9 @@ export function createDashboard(context: DashboardContext): Dashboard {
 
 // --- internal ---
 
-const LOCKED = ["events", "explain", "settings", "account"] as const;
+const LOCKED = ["events", "explain", "usage", "settings", "account"] as const;
 const METHODS = {
-  GET: ["", "page.js", "page.css", "icon.svg", "events", "explain", "settings"],
+  GET: ["", "page.js", "page.css", "icon.svg", "events", "explain", "usage", "settings"],
   POST: ["session", "account"],
 } as const;
 

@@ -2,6 +2,9 @@
 
 import type { LogEvent, LogLevel } from "../core/log-event.ts";
 import type { StatusAnswer } from "../core/status-schema.ts";
+import type { TurnSwitch } from "../core/turn-record.ts";
+import type { UsageReport } from "../core/usage-report.ts";
+import type { UsageTimeline } from "../core/usage-timeline.ts";
 
 /** The state of the proxy at one moment: the event `snapshot` of the stream. */
 export interface Snapshot {
@@ -13,6 +16,8 @@ export interface Snapshot {
   readonly requests: readonly LiveRequest[];
   /** The most recently used sessions, the latest first. */
   readonly sessions: readonly RecentSession[];
+  /** How many turns have ended since the proxy started and are recorded. */
+  readonly recordedTurns: number;
 }
 
 export interface ProxyFacts {
@@ -51,6 +56,29 @@ export interface ShownSettings {
   readonly settings: readonly { readonly key: string; readonly value: unknown; readonly source: string }[];
 }
 
+/** The periods of the usage, as values of `codexlb usage --since`. */
+export const USAGE_PERIODS = ["24h", "7d", "30d", "90d", "52w"] as const;
+export type UsagePeriod = (typeof USAGE_PERIODS)[number];
+
+/** What the usage is grouped by, as values of `codexlb usage --by`. */
+export const USAGE_VIEWS = ["account", "model", "project", "key"] as const;
+export type UsageView = (typeof USAGE_VIEWS)[number];
+
+/** `GET /_/usage?since=PERIOD&by=VIEW`. */
+export interface UsageAnswer extends UsageTimeline {
+  /** The same as `codexlb usage --json` prints. */
+  readonly report: UsageReport;
+  /**
+   * When the parts of the timeline begin: hours as `2026-11-28T14:00`, or days as `2026-11-28`, in the time zone of the
+   * proxy. The last part ends now.
+   */
+  readonly starts: readonly string[];
+  /** The changes of the account within turns, the most frequent first; at most `MOST_SWITCHES`. */
+  readonly switches: readonly (TurnSwitch & { readonly times: number })[];
+  /** Why turns cannot be recorded now, and how many were lost. */
+  readonly failure?: { readonly why: string; readonly dropped: number } | undefined;
+}
+
 /** `POST /_/account`. `alias` is absent for `unpin`. */
 export interface AccountChange {
   readonly action: AccountAction;
@@ -66,3 +94,5 @@ export const CSRF_HEADER = "x-codexlb-csrf";
 /** The most requests and sessions in a snapshot. */
 export const MOST_REQUESTS = 200;
 export const MOST_SESSIONS = 100;
+/** The most kinds of switches in the usage. */
+export const MOST_SWITCHES = 20;

@@ -4,6 +4,7 @@ import type { ProxyInfo } from "../admin/operate.ts";
 import { statusDocument } from "../core/status.ts";
 import { StatusAnswer } from "../core/status-schema.ts";
 import type { Deps } from "../deps.ts";
+import type { UsageStore } from "../state/usage/usage-store.ts";
 import type { Affinity } from "../upstream/affinity.ts";
 import type { Pool } from "../upstream/pool.ts";
 import { VERSION } from "../version.ts";
@@ -14,9 +15,10 @@ export interface SnapshotContext {
   readonly pool: Pick<Pool, "facts" | "view" | "live">;
   readonly affinity: Pick<Affinity, "latest">;
   readonly about: () => ProxyInfo;
+  readonly usage: Pick<UsageStore, "added">;
 }
 
-export function snapshotOf({ deps, pool, affinity, about }: SnapshotContext): Snapshot {
+export function snapshotOf({ deps, pool, affinity, about, usage }: SnapshotContext): Snapshot {
   const facts = pool.facts();
   const { name, pid, startedMs } = about();
   const labels = new Map([
@@ -42,6 +44,7 @@ export function snapshotOf({ deps, pool, affinity, about }: SnapshotContext): Sn
       upstream: labels.get(upstreamId) ?? upstreamId,
       held,
     })),
+    recordedTurns: usage.added(),
   };
 }
 

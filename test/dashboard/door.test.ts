@@ -100,14 +100,14 @@ const ATTACKS: readonly Attack[] = [
     status: 403,
     code: "origin_refused",
   },
-  ...["events", "settings", "explain"].map((name) => ({
+  ...["events", "settings", "explain", "usage"].map((name) => ({
     what: `${name} without a cookie`,
     path: `/_/${name}`,
     headers: () => ({ cookie: undefined }),
     status: 401,
     code: "unauthorized",
   })),
-  ...["events", "settings", "explain"].map((name) => ({
+  ...["events", "settings", "explain", "usage"].map((name) => ({
     what: `${name} without the header`,
     path: `/_/${name}`,
     headers: () => ({ [CSRF_HEADER]: undefined }),
@@ -177,6 +177,7 @@ const ATTACKS: readonly Attack[] = [
     code: "body_too_large",
   },
   { what: "a wrong method", method: "DELETE", path: "/_/account", status: 405, code: "method_refused" },
+  { what: "a change of the usage", method: "POST", path: "/_/usage", status: 405, code: "method_refused" },
   { what: "a HEAD of the event stream", method: "HEAD", path: "/_/events", status: 405, code: "" },
   { what: "a GET of the session", path: "/_/session", status: 405, code: "method_refused" },
   {

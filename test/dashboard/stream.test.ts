@@ -64,7 +64,7 @@ test("starts with the state and the last events, and continues with changes", as
   const stream = await openStream(pool, await openSession(pool));
   const first = (await stream.until(({ event }) => event === "snapshot")).data as Snapshot;
   expect(first.status.accounts.map(({ alias }) => alias)).toEqual(["alice", "bob"]);
-  expect([first.requests, first.sessions]).toEqual([[], []]);
+  expect([first.requests, first.sessions, first.recordedTurns]).toEqual([[], [], 0]);
   const start = await stream.until(has("proxy.started"));
   expect(logged(start).find(({ event }) => event === "proxy.started")?.level).toBe("info");
 
@@ -81,6 +81,7 @@ test("starts with the state and the last events, and continues with changes", as
     ({ event, data }) => event === "snapshot" && (data as Snapshot).sessions.length > 0,
   );
   expect((served.data as Snapshot).sessions).toEqual([{ session: "s-1", upstream: "bob", held: false }]);
+  await stream.until(({ event, data }) => event === "snapshot" && (data as Snapshot).recordedTurns === 1);
   await stream.close();
 });
 

@@ -21,7 +21,9 @@ export interface DashboardPool extends AsyncDisposable {
   link(): Promise<string>;
   /** Runs the executable, which must succeed. */
   run(...args: string[]): Promise<string>;
-  /** Stops the proxy and starts a new one on the same port. */
+  stopProxy(): Promise<void>;
+  /** Starts a new proxy on the port of the last one. */
+  startProxy(): Promise<void>;
   restartProxy(): Promise<void>;
 }
 
@@ -51,16 +53,23 @@ export async function startDashboardPool(
   const url = () => /listening on (http:\S+)/.exec(proxy.firstLine)?.[1] ?? "";
   for (const alias of accounts.map((account) => account.split(":")[0] ?? ""))
     await run("account", "import", "--from", join(homes, alias), alias);
+  const stopProxy = async () => {
+    await proxy.stop();
+  };
+  const startProxy = async () => {
+    proxy = await start(new URL(url()).port);
+  };
   return {
     tool,
     backend: origin,
     url,
     run,
     link: () => run("dashboard", "--print"),
+    stopProxy,
+    startProxy,
     restartProxy: async () => {
-      const { port } = new URL(url());
-      await proxy.stop();
-      proxy = await start(port);
+      await stopProxy();
+      await startProxy();
     },
     [Symbol.asyncDispose]: async () => {
       await proxy[Symbol.asyncDispose]();

@@ -13,9 +13,11 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { dayOf, startOfDay } from "../../src/core/local-days.ts";
-import { type UsageQuery, usageLines } from "../../src/core/usage-report.ts";
+import { usageLines } from "../../src/core/usage-lines.ts";
+import type { UsageQuery } from "../../src/core/usage-report.ts";
 import { createUsagePruner } from "../../src/state/usage/prune.ts";
 import { MIGRATIONS, migrate } from "../../src/state/usage/schema.ts";
+import { countSwitches } from "../../src/state/usage/switch-query.ts";
 import { readUsageFile } from "../../src/state/usage/usage-file.ts";
 import { sumUsage } from "../../src/state/usage/usage-query.ts";
 import { createUsageStore, type UsageStore } from "../../src/state/usage/usage-store.ts";
@@ -53,6 +55,61 @@ async function report(database: Database | undefined, query: Partial<UsageQuery>
 }
 
 describe("the usage database", () => {
+  test("sums hours and days separately", async () => {
+    using usage = open();
+    const store = usage.store();
+    const HOUR_MS = 3_600_000;
+    for (const hoursAgo of [0, 1, 1, 30]) store.add(turn({ startedMs: NOON - hoursAgo * HOUR_MS }));
+    store.add(turn({ accountAlias: "bob", startedMs: NOON - HOUR_MS }));
+    const database = store.reader();
+    if (database === undefined) throw new Error("there is no database");
+    const sumsOf = async (each: "hour" | "day", sinceMs: number) =>
+      [
+        ...(await sumUsage(
+          database,
+          { sinceMs, untilMs: startOfDay(NOON, 1), by: "account", each },
+          { nowMs: NOON, keepDays: 90 },
+        )),
+      ]
+        .map(({ time, name, turns }) => [time, name, turns])
+        .sort();
+    const [today, yesterday] = [dayOf(NOON), dayOf(NOON - DAY_MS)];
+    expect(await sumsOf("day", startOfDay(NOON, -6))).toEqual([
+      [yesterday, "alice", 1],
+      [today, "alice", 3],
+      [today, "bob", 1],
+    ]);
+    expect(await sumsOf("hour", NOON - 24 * HOUR_MS)).toEqual([
+      [`${today}T11:00`, "alice", 2],
+      [`${today}T11:00`, "bob", 1],
+      [`${today}T12:00`, "alice", 1],
+    ]);
+  });
+
+  test("counts the switches within turns", async () => {
+    using usage = open();
+    const store = usage.store();
+    const one = { from: "alice", to: "bob", reason: "usage-limit" };
+    const other = { from: "bob", to: "carol", reason: "http-503" };
+    store.add(turn({ switches: [one, other] }));
+    store.add(turn({ switches: [one], startedMs: NOON - 20 * DAY_MS }));
+    store.add(turn());
+    // Longer than its column, which cuts it.
+    store.add(turn({ switches: Array.from({ length: 100 }, () => one) }));
+    const database = store.reader();
+    if (database === undefined) throw new Error("there is no database");
+    const counted = (days: number) =>
+      countSwitches(database, { sinceMs: startOfDay(NOON, 1 - days), untilMs: startOfDay(NOON, 1) }, NOON);
+    expect(await counted(30)).toEqual([
+      { ...one, times: 2 },
+      { ...other, times: 1 },
+    ]);
+    expect(await counted(7)).toEqual([
+      { ...one, times: 1 },
+      { ...other, times: 1 },
+    ]);
+  });
+
   test("is written a moment later, and only its owner can read it", () => {
     using usage = open();
     const store = usage.store();

@@ -3,6 +3,7 @@
 
 import { defineCommand } from "citty";
 import { USAGE_GROUPINGS, type UsageGrouping } from "../../core/usage-report.ts";
+import { usageCsv, usageTsv } from "../../core/usage-text.ts";
 import { print, printJson } from "../../print.ts";
 import { REMOTE_FLAGS, ROOT_FLAG } from "../common-flags.ts";
 import { contextOf } from "../context.ts";
@@ -11,7 +12,6 @@ import { terminalFrame } from "../terminal/terminal-frame.ts";
 import { usageFrame } from "./usage-frame.ts";
 import { periodOf } from "./usage-period.ts";
 import { usageReport } from "./usage-source.ts";
-import { usageCsv, usageTsv } from "./usage-text.ts";
 
 export default defineCommand({
   meta: {

@@ -3,17 +3,19 @@
 import { advised } from "../../advice.ts";
 import { dayOf, startOfDay } from "../../core/local-days.ts";
 import { shortDate } from "../../core/time-words.ts";
+import { usageLines } from "../../core/usage-lines.ts";
+import type { UsageGrouping, UsageLine, UsageReport } from "../../core/usage-report.ts";
 import {
+  compactNumber,
+  costNotes,
+  costText,
+  shareText,
+  shortDuration,
   tokensOf,
-  type UsageGrouping,
-  type UsageLine,
-  type UsageReport,
-  usageLines,
-} from "../../core/usage-report.ts";
+  unnamedGroup,
+} from "../../core/usage-words.ts";
 import { fit } from "../terminal/fit.ts";
 import { fittedTable, type TableColumn, type TableFrame } from "../terminal/fitted-table.ts";
-
-import { compactNumber, costText, shareText, shortDuration } from "./usage-words.ts";
 
 /** The report as text. No line is wider than the terminal. */
 export function usageFrame(report: UsageReport, frame: TableFrame, nowMs: number): string {
@@ -92,7 +94,7 @@ function bar(share: number, { glyphs }: TableFrame["style"]): string {
 
 /** What a group is called, the longest wording first. */
 function namesOf(name: string, by: UsageGrouping, nowMs: number): string[] {
-  if (name === "") return [UNKNOWN[by]];
+  if (name === "") return [unnamedGroup(by)];
   switch (by) {
     case "day":
       return [shortDate(new Date(`${name}T00:00`).getTime(), nowMs)];
@@ -105,14 +107,6 @@ function namesOf(name: string, by: UsageGrouping, nowMs: number): string[] {
   }
 }
 
-const UNKNOWN: Readonly<Record<UsageGrouping, string>> = {
-  day: "unknown",
-  account: "none",
-  model: "unknown",
-  project: "unknown",
-  session: "none",
-  key: "no key",
-};
 const SHORT_SESSION = 13;
 const SHORT_NAME = 20;
 
@@ -136,12 +130,10 @@ function withEmptyDays(report: UsageReport, nowMs: number): readonly UsageLine[]
   return lines;
 }
 
-function noteLines({ total, prices_as_of, recording, by, keep_days }: UsageReport): string[] {
+function noteLines(report: UsageReport): string[] {
+  const { recording, by, keep_days } = report;
   return [
-    ...(total.turns === 0 ? [] : [`Cost: an estimate, at OpenAI's API prices of ${prices_as_of}.`]),
-    ...(total.unpriced_turns === 0
-      ? []
-      : [`+ ${total.unpriced_turns} of the turns have no known price, and are not in the estimate.`]),
+    ...costNotes(report),
     ...(by === "session" ? [`Sessions are known for the last ${keep_days} days.`] : []),
     ...(recording === "off" ? ["The proxy does not record turns now (usage.enabled = false)."] : []),
     ...(recording === "failing"

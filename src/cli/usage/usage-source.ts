@@ -1,7 +1,8 @@
 // Gets a usage report: from the proxy, or from the file while no proxy runs on the root.
 
 import { remoteUsage } from "../../admin/client.ts";
-import { type UsageQuery, type UsageReport, usageLines } from "../../core/usage-report.ts";
+import { usageLines } from "../../core/usage-lines.ts";
+import type { UsageQuery, UsageReport } from "../../core/usage-report.ts";
 import { CodexlbError, messageOf } from "../../errors.ts";
 import { readUsageFile } from "../../state/usage/usage-file.ts";
 import { sumUsage } from "../../state/usage/usage-query.ts";

@@ -14,6 +14,7 @@ import { ExplainView } from "./views/explain.tsx";
 import { LogView } from "./views/log.tsx";
 import { ProxiesView } from "./views/proxies.tsx";
 import { SettingsView } from "./views/settings.tsx";
+import { UsageView } from "./views/usage.tsx";
 import { isViewName, VIEWS, type ViewName } from "./views.ts";
 
 export function App({ live }: { readonly live: Live }) {
@@ -101,6 +102,8 @@ function CurrentView({ view, state, snapshot, nowMs, children: plan }: CurrentVi
       return <ActivityView snapshot={snapshot} nowMs={nowMs} />;
     case "explain":
       return <ExplainView snapshot={snapshot} nowMs={nowMs} />;
+    case "usage":
+      return <UsageView snapshot={snapshot} nowMs={nowMs} />;
     case "log":
       return <LogView events={state.events} status={status} nowMs={nowMs} />;
     case "proxies":

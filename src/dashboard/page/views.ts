@@ -4,6 +4,7 @@ export const VIEWS = [
   { name: "accounts", title: "Accounts" },
   { name: "activity", title: "Activity" },
   { name: "explain", title: "Next turn" },
+  { name: "usage", title: "Usage" },
   { name: "log", title: "Log" },
   { name: "proxies", title: "Proxies" },
   { name: "settings", title: "Settings" },

@@ -1,7 +1,7 @@
 // The table `labels` of usage.db: each combination of texts once.
 
 import type { Database } from "bun:sqlite";
-import { OTHERS } from "../../core/usage-report.ts";
+import { OTHERS } from "../../core/usage-lines.ts";
 import { LABELS, type LabelSet } from "./label-sets.ts";
 
 export interface LabelTable {

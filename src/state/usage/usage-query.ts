@@ -2,13 +2,14 @@
 // sessions, come from the single turns. Other work runs between the parts of a query.
 
 import type { Database } from "bun:sqlite";
-import { dayOf, startOfDay } from "../../core/local-days.ts";
-import type { UsageGrouping, UsageQuery, UsageSums } from "../../core/usage-report.ts";
+import { dayOf, hourOf, nextHour, startOfDay } from "../../core/local-days.ts";
+import type { UsageGrouping, UsageQuery, UsageStep, UsageSums } from "../../core/usage-report.ts";
 import { turnId } from "./schema.ts";
 
 /**
- * The sums of the turns that `query` selects, by group and model. `nowMs`: the current time. Single turns older than
- * `keepDays` no longer exist: a day of which `query` selects only a part then counts as a whole, and has no sessions.
+ * The sums of the turns that `query` selects, by group, model and time. `nowMs`: the current time. Single turns older
+ * than `keepDays` no longer exist: a day of which `query` selects only a part then counts as a whole, and has neither
+ * sessions nor hours.
  */
 export async function sumUsage(
   database: Database,
@@ -41,10 +42,10 @@ interface Part {
 const DAYS_AT_ONCE = 31;
 
 function* partsOf(query: UsageQuery, keptFromMs: number, tomorrowMs: number): Generator<Part> {
-  const { by } = query;
+  const { by, each } = query;
   const untilMs = Math.min(query.untilMs, tomorrowMs);
-  if (by === "session") {
-    yield* turnsOf(Math.max(query.sinceMs, keptFromMs), untilMs);
+  if (by === "session" || each === "hour") {
+    yield* turnsOf(Math.max(query.sinceMs, keptFromMs), untilMs, each);
     return;
   }
   const isWholeDay = (ms: number) => ms === startOfDay(ms) || ms < keptFromMs;
@@ -68,19 +69,20 @@ function* partsOf(query: UsageQuery, keptFromMs: number, tomorrowMs: number): Ge
 /** No turn was recorded before. */
 const EARLIEST_MS = Date.UTC(2025, 11, 31);
 
-function* turnsOf(sinceMs: number, untilMs: number): Generator<Part> {
+function* turnsOf(sinceMs: number, untilMs: number, each: UsageStep = "day"): Generator<Part> {
   for (let ms = sinceMs; ms < untilMs; ) {
-    const nextMs = Math.min(startOfDay(ms, 1), untilMs);
-    yield { kind: "turns", values: { $since: turnId(ms), $until: turnId(nextMs), $day: dayOf(ms) } };
+    const nextMs = Math.min(each === "hour" ? nextHour(ms) : startOfDay(ms, 1), untilMs);
+    const time = each === "hour" ? hourOf(ms) : dayOf(ms);
+    yield { kind: "turns", values: { $since: turnId(ms), $until: turnId(nextMs), $time: time } };
     ms = nextMs;
   }
 }
 
-const DAYS = "(SELECT *, '' AS session FROM days WHERE day >= $first AND day < $end)";
+const DAYS = "(SELECT *, day AS time, '' AS session FROM days WHERE day >= $first AND day < $end)";
 
 /** Single turns in the form of `days`. */
 const TURNS = `(
-  SELECT $day AS day, coalesce(account, '') AS account, coalesce(proxy, '') AS proxy,
+  SELECT $time AS time, coalesce(account, '') AS account, coalesce(proxy, '') AS proxy,
     coalesce(served_model, requested_model, '') AS model, coalesce(project, '') AS project,
     coalesce(client, '') AS client, coalesce(session, '') AS session, kind, outcome,
     1 AS turns, output_tokens IS NOT NULL AS reported, coalesce(input_tokens, 0) AS input_tokens,
@@ -93,7 +95,7 @@ const TURNS = `(
 const ACCOUNT = "CASE WHEN account = '' THEN proxy ELSE account END";
 
 const GROUPS: Readonly<Record<UsageGrouping, string>> = {
-  day: "day",
+  day: "time",
   account: ACCOUNT,
   model: "model",
   project: "project",
@@ -101,13 +103,13 @@ const GROUPS: Readonly<Record<UsageGrouping, string>> = {
   key: "client",
 };
 
-function statementOf(source: string, { by, account, client }: UsageQuery) {
+function statementOf(source: string, { by, account, client, each }: UsageQuery) {
   const conditions = [
     ...(account === undefined ? [] : [`${ACCOUNT} = $account`]),
     ...(client === undefined ? [] : ["client = $client"]),
   ];
   const sql = `
-    SELECT ${GROUPS[by]} AS name, model,
+    SELECT ${GROUPS[by]} AS name, model, ${each === undefined ? "''" : "time"} AS time,
       sum(CASE WHEN kind = 'prewarm' THEN 0 ELSE turns END) AS turns,
       sum(CASE WHEN kind <> 'prewarm' AND outcome IN ('failed', 'cut', 'refused') THEN turns ELSE 0 END) AS failed,
       sum(CASE WHEN kind = 'prewarm' THEN 0 ELSE reported END) AS reported,
@@ -117,7 +119,7 @@ function statementOf(source: string, { by, account, client }: UsageQuery) {
       sum(CASE WHEN kind = 'prewarm' THEN 0 ELSE first_output_ms END) AS firstOutputMs
     FROM ${source}
     ${conditions.length === 0 ? "" : `WHERE ${conditions.join(" AND ")}`}
-    GROUP BY 1, 2`;
+    GROUP BY 1, 2, 3`;
   const values: SqlValues = {
     ...(account === undefined ? {} : { $account: account }),
     ...(client === undefined ? {} : { $client: client }),
@@ -126,7 +128,7 @@ function statementOf(source: string, { by, account, client }: UsageQuery) {
 }
 
 function add(sums: Map<string, UsageSums>, row: UsageSums): void {
-  const key = `${row.name}\0${row.model}`;
+  const key = `${row.time}\0${row.name}\0${row.model}`;
   const known = sums.get(key);
   if (known === undefined) {
     sums.set(key, row);

@@ -25,6 +25,8 @@ export type UsageHealth =
 export interface UsageStore {
   /** Records a turn. */
   add(turn: TurnRecord): void;
+  /** How many turns were added since the store was created. */
+  added(): number;
   /** Writes the turns in memory. */
   flush(): void;
   /** The database for queries, with all turns up to now; undefined if there is none. Throws `Error` if it cannot be read. */
@@ -53,6 +55,7 @@ export function createUsageStore(options: UsageStoreOptions): UsageStore {
   let file: OpenFile | undefined;
   let trouble: string | undefined;
   let dropped = 0;
+  let added = 0;
   let isSyncing = false;
   const prune = createUsagePruner(clock);
 
@@ -161,6 +164,7 @@ export function createUsageStore(options: UsageStoreOptions): UsageStore {
 
   return {
     add: (turn) => {
+      added++;
       if (waiting.length >= MOST_WAITING) {
         dropped++;
         return;
@@ -168,6 +172,7 @@ export function createUsageStore(options: UsageStoreOptions): UsageStore {
       waiting.push(turn);
       later(trouble === undefined ? GATHER_MS : RETRY_MS);
     },
+    added: () => added,
     flush,
     reader: () => {
       flush();

@@ -3,7 +3,7 @@
 import type { Database } from "bun:sqlite";
 import { randomInt } from "node:crypto";
 import type { TurnRecord } from "../../core/turn-record.ts";
-import { OTHERS } from "../../core/usage-report.ts";
+import { OTHERS } from "../../core/usage-lines.ts";
 import { shortLine } from "../../printable.ts";
 import { createDaySummer, DAY_KEY, DAY_SUMS, type DayRow } from "./day-sums.ts";
 import { cleaned, createLabelSets } from "./label-sets.ts";

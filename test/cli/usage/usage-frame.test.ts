@@ -2,20 +2,17 @@ import { describe, expect, test } from "bun:test";
 import { styleOf } from "../../../src/cli/terminal/glyphs.ts";
 import { usageFrame } from "../../../src/cli/usage/usage-frame.ts";
 import { periodOf } from "../../../src/cli/usage/usage-period.ts";
-import { usageCsv, usageTsv } from "../../../src/cli/usage/usage-text.ts";
-import { compactNumber, shortDuration } from "../../../src/cli/usage/usage-words.ts";
 import { startOfDay } from "../../../src/core/local-days.ts";
-import {
-  type UsageGrouping,
-  type UsageReport,
-  type UsageSums,
-  usageLines,
-} from "../../../src/core/usage-report.ts";
+import { usageLines } from "../../../src/core/usage-lines.ts";
+import type { UsageGrouping, UsageReport, UsageSums } from "../../../src/core/usage-report.ts";
+import { usageCsv, usageTsv } from "../../../src/core/usage-text.ts";
+import { compactNumber, shortDuration } from "../../../src/core/usage-words.ts";
 import { hostile, unprintableIn } from "../../support/hostile-text.ts";
 
 const NOW = new Date(2026, 10, 28, 12).getTime();
 
 const sums = (name: string, more: Partial<UsageSums> = {}): UsageSums => ({
+  time: "",
   name,
   model: "gpt-6.2-sol",
   turns: 12,

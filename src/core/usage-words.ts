@@ -1,6 +1,30 @@
-// Numbers of a usage report, in few columns.
+// The names and the numbers of a usage report, in few columns. The dashboard's page uses this file, so it imports no
+// values from the report.
 
-import type { UsageLine } from "../../core/usage-report.ts";
+import type { UsageGrouping, UsageLine, UsageReport } from "./usage-report.ts";
+
+/** All tokens of `line`: input and output. */
+export function tokensOf({
+  input_tokens,
+  output_tokens,
+}: Pick<UsageLine, "input_tokens" | "output_tokens">): number {
+  return input_tokens + output_tokens;
+}
+
+/** What the group without a name is called in a report by `by`. */
+export function unnamedGroup(by: UsageGrouping): string {
+  return UNNAMED[by];
+}
+
+/** What a reader has to know about the costs in a report with this total. */
+export function costNotes({ total, prices_as_of }: Pick<UsageReport, "total" | "prices_as_of">): string[] {
+  return [
+    ...(total.turns === 0 ? [] : [`Cost: an estimate, at OpenAI's API prices of ${prices_as_of}.`]),
+    ...(total.unpriced_turns === 0
+      ? []
+      : [`+ ${total.unpriced_turns} of the turns have no known price, and are not in the estimate.`]),
+  ];
+}
 
 /** `950`, `12.3k`, `4.56M`: three digits at most, rounded. */
 export function compactNumber(value: number): string {
@@ -32,6 +56,15 @@ export function costText({ turns, estimated_cost_usd: usd, unpriced_turns: unpri
 }
 
 // --- internal ---
+
+const UNNAMED: Readonly<Record<UsageGrouping, string>> = {
+  day: "unknown",
+  account: "none",
+  model: "unknown",
+  project: "unknown",
+  session: "none",
+  key: "no key",
+};
 
 const UNITS = [
   [1, ""],

@@ -1,17 +1,22 @@
-// A usage report for scripts: tab-separated for a pipe, and comma-separated for `--csv`. The columns stay as they are;
-// new ones are appended.
+// A usage report for programs: tab-separated for a pipe, and comma-separated for `--csv` and the dashboard. The columns
+// stay as they are; new ones are appended.
 
-import type { UsageLine, UsageReport } from "../../core/usage-report.ts";
-import { oneLine } from "../../printable.ts";
+import { oneLine } from "../printable.ts";
+import type { UsageLine, UsageReport } from "./usage-report.ts";
 
 /** The lines of `report` and its total, with a heading. */
 export function usageTsv(report: UsageReport): string {
-  return textOf(report, "\t", oneLine);
+  return textOf(report, (cells) => `${cells.map(oneLine).join("\t")}\n`);
 }
 
 /** The lines of `report` without its total, with a heading (RFC 4180). */
 export function usageCsv(report: UsageReport): string {
-  return textOf({ ...report, total: undefined }, ",", csvCell);
+  return textOf({ ...report, total: undefined }, csvLine);
+}
+
+/** One line of comma-separated values (RFC 4180). */
+export function csvLine(cells: readonly string[]): string {
+  return `${cells.map(csvCell).join(",")}\n`;
 }
 
 // --- internal ---
@@ -31,8 +36,7 @@ const COLUMNS = [
 
 function textOf(
   { by, lines, total }: Pick<UsageReport, "by" | "lines"> & { readonly total: UsageLine | undefined },
-  separator: string,
-  cell: (text: string) => string,
+  lineOf: (cells: readonly string[]) => string,
 ): string {
   const rows = [
     [by, ...COLUMNS],
@@ -41,7 +45,7 @@ function textOf(
       ...COLUMNS.map((name) => String(line[name] ?? "")),
     ]),
   ];
-  return rows.map((row) => `${row.map(cell).join(separator)}\n`).join("");
+  return rows.map(lineOf).join("");
 }
 
 function csvCell(text: string): string {

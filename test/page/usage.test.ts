@@ -1,0 +1,208 @@
+// The usage on the dashboard in a real browser: its figures, its chart, downloads, updates, and hostile names.
+
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import { join } from "node:path";
+import type { Browser, BrowserContext, Page } from "playwright-core";
+import { startOfDay } from "../../src/core/local-days.ts";
+import type { UsageReport } from "../../src/core/usage-report.ts";
+import { createSseClient } from "../../src/mock/client.ts";
+import { recordTurns } from "../support/record-turns.ts";
+import { violationsOn } from "./axe.ts";
+import {
+  type DashboardPool,
+  hasBrowser,
+  launchBrowser,
+  openPage,
+  overflowOf,
+  startDashboardPool,
+} from "./open-dashboard.ts";
+
+const MARKUP = `<img src=x onerror="document.title='owned'">`;
+const DAY_MS = 86_400_000;
+
+/** Records a year of turns: two each day, by three accounts, of which one has a hostile name. */
+function recordYear(root: string): void {
+  const today = startOfDay(Date.now()) + 60_000;
+  recordTurns(
+    join(root, "usage.db"),
+    Array.from({ length: 720 }, (_, index) => ({
+      startedMs: startOfDay(today - Math.floor(index / 2) * DAY_MS) + 60_000 + index,
+      accountAlias: ["alice", "bob", MARKUP][index % 3],
+      requestedModel: ["gpt-6.2-sol", "unheard-of"][index % 2],
+      project: `/home/ann/${MARKUP}`,
+      outcome: index % 10 === 0 ? ("failed" as const) : ("completed" as const),
+      switches: index === 0 ? [{ from: MARKUP, to: "bob", reason: "usage-limit" }] : [],
+    })),
+  );
+}
+
+describe.skipIf(!hasBrowser())("the usage on the dashboard", () => {
+  let pool: DashboardPool;
+  let browser: Browser;
+  let context: BrowserContext;
+  beforeAll(async () => {
+    [pool, browser] = await Promise.all([startDashboardPool(["alice:40", "bob:40"]), launchBrowser()]);
+  });
+  beforeEach(async () => {
+    context = await browser.newContext({ viewport: { width: 1280, height: 900 } });
+  });
+  afterEach(() => context.close());
+  afterAll(async () => {
+    await browser.close();
+    await pool[Symbol.asyncDispose]();
+  });
+
+  const openUsage = async () => {
+    const opened = await openPage(context, await pool.link());
+    await opened.page.getByRole("link", { name: "Usage", exact: true }).click();
+    await opened.page.getByText("Loading").waitFor({ state: "detached" });
+    return opened;
+  };
+  const hide = (page: Page, hidden: boolean) =>
+    page.evaluate(`
+      Object.defineProperty(document, "hidden", { value: ${hidden}, configurable: true });
+      document.dispatchEvent(new Event("visibilitychange"));
+    `);
+
+  test("says that there are no turns yet, and shows the first one when it has ended", async () => {
+    const { page, requests, problems } = await openUsage();
+    await page.getByRole("heading", { name: "No turns in the last 7 days" }).waitFor();
+    await page.getByText("codexlb usage --since 7d --by account").waitFor();
+    expect(await violationsOn(page)).toEqual([]);
+    const asked = () => requests.filter(({ url }) => url.includes("/_/usage")).length;
+    expect(asked()).toBe(1);
+    // The page waits until ten seconds after its last request.
+    await page.clock.install();
+    await createSseClient(pool.url(), "s-1").turn("hello");
+    await page.clock.fastForward(11_000);
+    const table = page.getByRole("table", { name: "Accounts", exact: true });
+    await table.getByText("alice").waitFor();
+    expect(asked()).toBe(2);
+    expect(problems).toEqual([]);
+  });
+
+  test("asks nothing while it is hidden, or while no turn ends", async () => {
+    const { page, requests } = await openUsage();
+    const asked = () => requests.filter(({ url }) => url.includes("/_/usage")).length;
+    await page.clock.install();
+    await page.clock.fastForward(60_000);
+    expect(asked()).toBe(1);
+    await hide(page, true);
+    await createSseClient(pool.url(), "s-2").turn("hello");
+    await page.clock.fastForward(60_000);
+    expect(asked()).toBe(1);
+    await hide(page, false);
+    await page.waitForRequest((request) => request.url().includes("/_/usage"));
+  });
+
+  describe("with a year of turns", () => {
+    beforeAll(async () => {
+      await pool.stopProxy();
+      recordYear(pool.tool.root);
+      await pool.startProxy();
+    });
+
+    test("shows the figures of codexlb usage for every period and grouping", async () => {
+      const { page, problems } = await openUsage();
+      for (const [period, since] of [
+        ["24 h", "24h"],
+        ["7 days", "7d"],
+        ["30 days", "30d"],
+        ["90 days", "90d"],
+        ["52 weeks", "52w"],
+      ] as const)
+        for (const [title, by] of [
+          ["Account", "account"],
+          ["Model", "model"],
+          ["Project", "project"],
+          ["Client key", "key"],
+        ] as const) {
+          await page.getByRole("radio", { name: period }).check();
+          await page.getByRole("combobox", { name: "By" }).selectOption(title);
+          await page.getByText(`codexlb usage --since ${since} --by ${by}`).waitFor();
+          await page.locator("[aria-busy=true]").waitFor({ state: "detached" });
+          const { lines, total } = JSON.parse(
+            await pool.run("usage", "--since", since, "--by", by, "--json"),
+          ) as UsageReport;
+          const rows = page.getByRole("table", { name: `${title}s`, exact: true }).getByRole("row");
+          expect([since, by, await rows.count()]).toEqual([since, by, lines.length + 2]);
+          expect(await rows.last().textContent()).toStartWith(`Total${total.turns}${total.failed}`);
+          for (const [index, line] of lines.entries())
+            expect(await rows.nth(index + 1).textContent()).toContain(`${line.turns}${line.failed}`);
+        }
+      expect(problems).toEqual([]);
+    });
+
+    test("shows hostile names as text", async () => {
+      const { page, problems } = await openUsage();
+      await page.getByRole("radio", { name: "52 weeks" }).check();
+      await page.getByRole("table", { name: "Switches within a turn" }).getByText("<img").waitFor();
+      expect(await page.locator("img, script:not([src])").count()).toBe(0);
+      for (const width of [360, 1280, 2560]) {
+        await page.setViewportSize({ width, height: 900 });
+        expect([width, await overflowOf(page)]).toEqual([width, 0]);
+      }
+      expect(await page.title()).toBe("edge - codexlb");
+      expect(problems).toEqual([]);
+    });
+
+    test("has the chart's figures for the keyboard, and in a table", async () => {
+      const { page } = await openUsage();
+      await page.getByRole("combobox", { name: "Chart" }).selectOption("Turns");
+      const chart = page.getByRole("slider", { name: "Turns over time by account, last 7 days" });
+      const text = () => chart.getAttribute("aria-valuetext");
+      await chart.focus();
+      await page.keyboard.press("Home");
+      await page.locator(".chosen").waitFor();
+      const first = await text();
+      expect(first).toMatch(/^\d+ \w+: 2; /);
+      await page.keyboard.press("ArrowRight");
+      expect(await text()).not.toBe(first);
+      await page.keyboard.press("Escape");
+      await page.locator(".chosen").waitFor({ state: "detached" });
+      await page.getByText("The figures of the chart").click();
+      const rows = page.getByRole("table", { name: /^Turns over time/ }).getByRole("row");
+      expect(await rows.count()).toBe(8);
+      expect(await rows.last().textContent()).toContain(first?.split(":")[0] ?? "?");
+      expect(await violationsOn(page)).toEqual([]);
+    });
+
+    test("saves the figures as CSV", async () => {
+      const { page } = await openUsage();
+      const saved = async (button: string) => {
+        const [download] = await Promise.all([
+          page.waitForEvent("download"),
+          page.getByRole("button", { name: button, exact: true }).click(),
+        ]);
+        return [download.suggestedFilename(), await Bun.file(await download.path()).text()] as const;
+      };
+      const [name, text] = await saved("Download CSV");
+      expect(name).toBe("codexlb-usage-7d-account.csv");
+      expect(text.trim()).toBe(await pool.run("usage", "--since", "7d", "--by", "account", "--csv"));
+      await page.getByText("The figures of the chart").click();
+      const [ofChart, chart] = await saved("Download CSV of the chart");
+      expect(ofChart).toBe("codexlb-usage-7d-account-tokens.csv");
+      expect(chart.split("\n").length).toBe(9);
+      expect(chart).toContain('"<img src=x onerror=""document.title=\'owned\'"">"');
+    });
+
+    test("keeps the choice", async () => {
+      const { page } = await openUsage();
+      await page.getByRole("radio", { name: "30 days" }).check();
+      await page.getByRole("link", { name: "Log", exact: true }).click();
+      await page.getByRole("link", { name: "Usage", exact: true }).click();
+      expect(await page.getByRole("radio", { name: "30 days" }).isChecked()).toBe(true);
+    });
+
+    test("says that turns are not recorded, and how to record them", async () => {
+      const config = join(pool.tool.root, "config.toml");
+      await pool.stopProxy();
+      await Bun.write(config, `${await Bun.file(config).text()}[usage]\nenabled = false\n`);
+      await pool.startProxy();
+      const { page } = await openUsage();
+      await page.getByRole("status").getByText("usage.enabled = true").waitFor();
+      await page.getByRole("table", { name: "Accounts", exact: true }).waitFor();
+      expect(await violationsOn(page)).toEqual([]);
+    });
+  });
+});
