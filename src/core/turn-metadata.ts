@@ -1,5 +1,5 @@
-// Reads the metadata that Codex sends with a turn: the kind of the request, and the directory of the project. Over HTTP
-// they are in a header, over WebSocket in the request's `client_metadata`. Small metadata are parsed, which is native and
+// Reads the metadata that Codex sends with a turn: the kind of the request, the id of the turn, and the directory of the
+// project. Over HTTP they are in a header, over WebSocket in the request's `client_metadata`. Small metadata are parsed, which is native and
 // takes a sixth of the time of a scan; larger ones are scanned, so that the depth of what is parsed stays bounded.
 
 import { fieldsOf, memberOf, membersOf, stringFields } from "./json.ts";
@@ -10,6 +10,8 @@ export const TURN_METADATA = "x-codex-turn-metadata";
 
 export interface TurnMetadata {
   readonly kind: TurnKind | undefined;
+  /** The id of the prompt that the request belongs to. */
+  readonly turnId: string | undefined;
   /** The working directory. Codex sends it only for a directory under version control. */
   readonly project: string | undefined;
 }
@@ -26,7 +28,7 @@ export function turnMetadataOf(text: string | null | undefined): TurnMetadata {
 const LONGEST_METADATA = 64 * 1024;
 const SMALL = 4_096;
 
-const NOTHING: TurnMetadata = { kind: undefined, project: undefined };
+const NOTHING: TurnMetadata = { kind: undefined, turnId: undefined, project: undefined };
 
 function parsed(text: string): TurnMetadata {
   let value: unknown;
@@ -35,19 +37,27 @@ function parsed(text: string): TurnMetadata {
   } catch {
     return NOTHING; // the turn itself does not depend on them
   }
-  const { request_kind: named, workspaces } = fieldsOf(value);
+  const { request_kind: named, turn_id: turnId, workspaces } = fieldsOf(value);
   const [project] = Object.keys(fieldsOf(workspaces));
-  return metadataOf(named, project);
+  return metadataOf({ named, turnId, project });
 }
 
 function scanned(text: string): TurnMetadata {
-  const { request_kind: named } = stringFields(text, ["request_kind"]);
+  const { request_kind: named, turn_id: turnId } = stringFields(text, ["request_kind", "turn_id"]);
   const workspaces = memberOf(text, "workspaces");
   const first = workspaces && membersOf(text, workspaces.start).next().value;
-  return metadataOf(named, (first || undefined)?.name);
+  return metadataOf({ named, turnId, project: (first || undefined)?.name });
 }
 
 /** `project`: the first directory, which is the one that Codex was started in. */
-function metadataOf(named: unknown, project: string | undefined): TurnMetadata {
-  return { kind: TURN_KINDS.find((kind) => kind === named), project: project || undefined };
+function metadataOf(found: {
+  readonly named: unknown;
+  readonly turnId: unknown;
+  readonly project: string | undefined;
+}): TurnMetadata {
+  return {
+    kind: TURN_KINDS.find((kind) => kind === found.named),
+    turnId: typeof found.turnId === "string" ? found.turnId : undefined,
+    project: found.project || undefined,
+  };
 }

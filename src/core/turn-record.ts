@@ -11,9 +11,13 @@ export type TurnKind = (typeof TURN_KINDS)[number];
 /**
  * `completed`, `incomplete`: the upstream's last event says so. `failed`: the client got the upstream's failure. `cut`:
  * the response broke off, and the client sends the turn again. `aborted`: the client disconnected. `refused`: no
- * upstream served the turn, and codexlb answered.
+ * upstream served the turn, and codexlb answered. `moved`: the client was asked to reconnect before any output, and to
+ * send the turn to another upstream. The record of what it sends then is that of the whole turn, so reports leave the
+ * moved part out.
  */
-export const TURN_OUTCOMES = ["completed", "incomplete", "failed", "cut", "aborted", "refused"] as const;
+export const TURN_OUTCOMES = [
+  ...(["completed", "incomplete", "failed", "cut", "aborted", "refused", "moved"] as const),
+] as const;
 export type TurnOutcome = (typeof TURN_OUTCOMES)[number];
 
 export type TurnTransport = "sse" | "websocket";

@@ -16,6 +16,7 @@ import { createHandovers } from "../proxy/handovers.ts";
 import { createPathGate } from "../proxy/path-gate.ts";
 import { createRetryBudget, type RetryBudgetSettings } from "../proxy/retry-budget.ts";
 import { startServer } from "../proxy/server.ts";
+import { createMovedTurns } from "../proxy/turn/moved-turns.ts";
 import { makePrivateDirectory } from "../state/atomic-file.ts";
 import { type ConfigOverrides, prepareConfigFile, withoutSecrets } from "../state/config-source.ts";
 import { createLiveConfig, WATCH_INTERVAL_MS } from "../state/config-watch.ts";
@@ -147,6 +148,7 @@ async function run(
       pool: parts.pool,
       events,
       self,
+      movedTurns: createMovedTurns(deps.clock),
       turns: () => (live.current().usage.enabled ? usage.add : undefined),
       settings: () => proxySettings(live.current()),
       retries: createRetryBudget(() => retrySettings(live.current()), parts.pool.inFlight),

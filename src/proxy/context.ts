@@ -12,6 +12,7 @@ import type { Upstream } from "../upstream/upstream.ts";
 import type { BodyBudget } from "./body-budget.ts";
 import type { Connection } from "./connections.ts";
 import type { RetryBudget } from "./retry-budget.ts";
+import type { MovedTurns } from "./turn/moved-turns.ts";
 
 export interface ProxySettings {
   readonly maxAttempts: number;
@@ -42,6 +43,8 @@ export interface ProxyContext {
   readonly self: () => Hop;
   /** Takes the record of each turn; undefined if turns are not recorded. */
   readonly turns: () => ((record: TurnRecord) => void) | undefined;
+  /** Turns whose clients were asked to send them again. */
+  readonly movedTurns: MovedTurns;
 }
 
 /** One request of a client: the facts that both transports need. */

@@ -24,8 +24,8 @@ describe.each([
       { kind: undefined, project: undefined },
     ],
     [
-      { request_kind: "turn", workspaces: "/p" },
-      { kind: "turn", project: undefined },
+      { request_kind: "turn", turn_id: "t1", workspaces: "/p" },
+      { kind: "turn", turnId: "t1", project: undefined },
     ],
     [
       { request_kind: "turn", workspaces: { '/a "quoted" \\ path': {} } },
@@ -48,5 +48,5 @@ test.each([
   "[".repeat(4_000),
   "{".repeat(70_000),
 ])("%p says nothing", (text) => {
-  expect(turnMetadataOf(text)).toEqual({ kind: undefined, project: undefined });
+  expect(turnMetadataOf(text)).toEqual({ kind: undefined, turnId: undefined, project: undefined });
 });

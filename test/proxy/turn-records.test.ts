@@ -2,6 +2,8 @@
 
 import { describe, expect, test } from "bun:test";
 import WebSocket from "ws";
+import { remoteUsage } from "../../src/admin/client.ts";
+import { socketDoor } from "../../src/admin/door.ts";
 import { createSocketClient, createSseClient, type TurnClient } from "../../src/mock/client.ts";
 import type { FaultInput } from "../../src/mock/faults.ts";
 import { limitBody, startPool, type TestPool } from "../support/pool.ts";
@@ -219,6 +221,41 @@ describe.each(["sse", "websocket"] as const)("over %s there is one record of", (
       expect(records).toMatchObject([{ transport, ...record }]);
     });
   }
+});
+
+test("a turn whose client reconnects to move to another account is one turn, with the part before as moved", async () => {
+  await using pool = await startPool({
+    accounts: [{ alias: "alice", turns: 100 }, { alias: "bob" }],
+    config: CONFIG,
+  });
+  const client = createSocketClient(pool.url, "s1");
+  await client.turn("one");
+  pool.mock.faults.add({ on: "message", account: "alice", events: [CREATED, LIMIT] });
+  expect(await client.turn("two")).toBe("Hello from bob");
+  client.close();
+  const { total } = await remoteUsage(socketDoor(pool.layout.adminSocket), {
+    sinceMs: 0,
+    untilMs: 8.64e15,
+    by: "day",
+  });
+  expect(total).toMatchObject({ turns: 2, failed: 0, input_tokens: 2_000 });
+  const records = await recordsOf(pool);
+  expect(records.length).toBe(3);
+  const moved = records.find(({ outcome }) => outcome === "moved");
+  const completed = records.find(({ account }) => account === "bob");
+  expect(moved).toMatchObject({
+    account: "alice",
+    code: "usage_limit_reached",
+    attempts: 1,
+    input_tokens: null,
+  });
+  expect(completed).toMatchObject({
+    outcome: "completed",
+    started_ms: moved?.started_ms,
+    attempts: 2,
+    switches: '[{"from":"alice","to":"bob","reason":"usage-limit"}]',
+    input_tokens: 1_000,
+  });
 });
 
 test("a request that only prepares a WebSocket, and a compaction, have kinds of their own", async () => {

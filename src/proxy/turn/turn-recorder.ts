@@ -22,6 +22,8 @@ export interface TurnRecorder {
   lastEvent(type: string | undefined, event: string): void;
   /** The whole response of a turn that is not streamed arrived, as JSON. */
   wholeResponse(response: string): void;
+  /** The client is asked to reconnect and to send the turn again. The record of that continues this one. */
+  moved(): void;
   /** The turn is over. Only the first call counts. `code`: default: that of the last failure. */
   end(outcome: TurnOutcome, code?: string): void;
 }
@@ -34,21 +36,23 @@ export interface RecordedTurn extends RequestFacts {
   readonly metadata: string | null | undefined;
 }
 
-/** A recorder for a turn that begins now; undefined if turns are not recorded. */
+/** A recorder for a turn that begins now, or that continues on a new connection; undefined if turns are not recorded. */
 export function createTurnRecorder(
-  { deps, self, turns }: Pick<ProxyContext, "deps" | "self" | "turns">,
+  { deps, self, turns, movedTurns }: Pick<ProxyContext, "deps" | "self" | "turns" | "movedTurns">,
   { holder, runId }: Pick<IncomingRequest, "holder" | "runId">,
   turn: RecordedTurn,
 ): TurnRecorder | undefined {
   const add = turns();
   if (add === undefined) return undefined;
   const { clock } = deps;
-  const startedMs = clock.now();
-  const startedAt = clock.monotonic();
-  const switches: TurnSwitch[] = [];
+  // A request that only prepares a connection comes before the turn that continues.
+  const earlier = turn.kind === "prewarm" ? undefined : movedTurns.take(turn);
+  const { startedMs, startedAt } = earlier ?? { startedMs: clock.now(), startedAt: clock.monotonic() };
+  const switches: TurnSwitch[] = [...(earlier?.switches ?? [])];
+  let last = earlier?.last;
+  let attempts = earlier?.attempts ?? 0;
+  let reason = earlier?.reason ?? "";
   let lease: Lease | undefined;
-  let attempts = 0;
-  let reason = "";
   let failureCode: string | undefined;
   let firstOutputMs: number | undefined;
   let result: TurnResult | undefined;
@@ -91,8 +95,9 @@ export function createTurnRecorder(
   return {
     picked: (next) => {
       attempts++;
-      if (lease !== undefined && lease.upstream.id !== next.upstream.id)
-        switches.push({ from: lease.upstream.label, to: next.upstream.label, reason });
+      const { id, label } = next.upstream;
+      if (last !== undefined && last.id !== id) switches.push({ from: last.label, to: label, reason });
+      last = { id, label };
       lease = next;
     },
     moves: (why) => {
@@ -112,6 +117,11 @@ export function createTurnRecorder(
     wholeResponse: (response) => {
       result = responseResultOf(response);
       end("completed");
+    },
+    moved: () => {
+      if (!isOver && turn.kind !== "prewarm")
+        movedTurns.keep(turn, { startedMs, startedAt, attempts, switches, last, reason });
+      end("moved", failureCode);
     },
     end: (outcome, code) =>
       end(outcome, code ?? (outcome === "failed" || outcome === "cut" ? failureCode : undefined)),

@@ -180,7 +180,7 @@ function handOver(
       recorder?.end("cut");
       return { kind: "close", code: 1006, reason: "" };
     case "reconnect":
-      recorder?.end("cut", "handover");
+      recorder?.moved();
       return reconnect(context, tunnel);
     default:
       return answer satisfies never;

@@ -103,6 +103,9 @@ const GROUPS: Readonly<Record<UsageGrouping, string>> = {
   key: "client",
 };
 
+/** True for a row that is a turn: not a request that only prepares a connection, nor a part of a turn that moved on. */
+const COUNTS = "kind <> 'prewarm' AND outcome <> 'moved'";
+
 function statementOf(source: string, { by, account, client, each }: UsageQuery) {
   const conditions = [
     ...(account === undefined ? [] : [`${ACCOUNT} = $account`]),
@@ -110,13 +113,13 @@ function statementOf(source: string, { by, account, client, each }: UsageQuery) 
   ];
   const sql = `
     SELECT ${GROUPS[by]} AS name, model, ${each === undefined ? "''" : "time"} AS time,
-      sum(CASE WHEN kind = 'prewarm' THEN 0 ELSE turns END) AS turns,
-      sum(CASE WHEN kind <> 'prewarm' AND outcome IN ('failed', 'cut', 'refused') THEN turns ELSE 0 END) AS failed,
-      sum(CASE WHEN kind = 'prewarm' THEN 0 ELSE reported END) AS reported,
+      sum(CASE WHEN ${COUNTS} THEN turns ELSE 0 END) AS turns,
+      sum(CASE WHEN ${COUNTS} AND outcome IN ('failed', 'cut', 'refused') THEN turns ELSE 0 END) AS failed,
+      sum(CASE WHEN ${COUNTS} THEN reported ELSE 0 END) AS reported,
       sum(input_tokens) AS input, sum(cached_tokens) AS cachedInput,
       sum(output_tokens) AS output, sum(reasoning_tokens) AS reasoning,
-      sum(CASE WHEN kind = 'prewarm' THEN 0 ELSE first_outputs END) AS firstOutputs,
-      sum(CASE WHEN kind = 'prewarm' THEN 0 ELSE first_output_ms END) AS firstOutputMs
+      sum(CASE WHEN ${COUNTS} THEN first_outputs ELSE 0 END) AS firstOutputs,
+      sum(CASE WHEN ${COUNTS} THEN first_output_ms ELSE 0 END) AS firstOutputMs
     FROM ${source}
     ${conditions.length === 0 ? "" : `WHERE ${conditions.join(" AND ")}`}
     GROUP BY 1, 2, 3`;
