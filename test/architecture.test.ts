@@ -27,6 +27,7 @@ const LAYERS = [
   ["upstream"],
   ["proxy"],
   ["notify"],
+  ["metrics"],
   ["admin"],
   ["dashboard"],
   ["codex"],

@@ -7,12 +7,14 @@ import type { AccountOps } from "../auth/account-ops.ts";
 import { networkSettings } from "../auth/network-settings.ts";
 import type { Admission } from "../proxy/admission.ts";
 import type { LocalPaths } from "../proxy/admit.ts";
-import { hasOwnLock } from "../proxy/guard.ts";
+import { hasOwnLock, METRICS_PATH } from "../proxy/guard.ts";
+import type { TrafficCounts } from "../proxy/traffic-counts.ts";
 import { type AccountContext, accountRoutes } from "./accounts.ts";
 import { type ChallengeContext, challengeRoutes } from "./challenge.ts";
 import { withErrors } from "./errors.ts";
 import { locked, provenBody } from "./lock.ts";
 import { type LoginContext, loginRoutes } from "./login.ts";
+import { type MetricsContext, metricsRoutes } from "./metrics.ts";
 import { isObservePath, type ObserveContext, observeRoutes } from "./observe.ts";
 import { type OperateContext, operateRoutes } from "./operate.ts";
 import type { UsageContext } from "./read-usage.ts";
@@ -27,6 +29,7 @@ export type AdminContext = ObserveContext &
   LoginContext &
   OperateContext &
   UsageContext &
+  MetricsContext &
   RelayContext &
   ChallengeContext &
   QuickContext;
@@ -68,8 +71,12 @@ export function publicPaths(
   context: AdminContext,
   access: Access,
   admission: Pick<Admission, "enter">,
+  counts: Pick<TrafficCounts, "refused">,
 ): LocalPaths {
-  const app = localApp({ ...context, accounts: fromNetwork(context.accounts) }, locked(access, admission));
+  const app = localApp(
+    { ...context, accounts: fromNetwork(context.accounts) },
+    locked(access, admission, counts),
+  );
   return {
     handles: (method, path) => isObservePath(method, path) || isTokenPath(method, path) || hasOwnLock(path),
     fetch: (request) => app.fetch(request),
@@ -83,6 +90,8 @@ function localApp(context: AdminContext, lock?: MiddlewareHandler): Hono {
   const relay = relayed(context);
   // Before the lock, because a client that asks for a challenge has proved nothing yet.
   app.route("/", challengeRoutes(context));
+  // Even on loopback the metrics need a key, like the admin API: other users of this machine can connect, too.
+  if (lock !== undefined) app.use(METRICS_PATH, lock);
   for (const path of ["/admin/*", "/logs"]) {
     if (lock !== undefined) app.use(path, lock);
     app.use(path, smallBodies);
@@ -92,6 +101,7 @@ function localApp(context: AdminContext, lock?: MiddlewareHandler): Hono {
   return app
     .route("/", observeRoutes(context))
     .route("/", tokenRoutes(context))
+    .route("/", metricsRoutes(context))
     .route("/", adminRoutes(context));
 }
 

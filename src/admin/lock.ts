@@ -1,26 +1,36 @@
-// The lock of the admin API on the TCP port: decides who may use which path, checks that a proof covers the body, and
+// The lock of the admin API and the metrics on the TCP port: decides who may use which path, checks that a proof covers the body, and
 // ends responses when the key they were requested with is removed.
 
 import type { MiddlewareHandler } from "hono";
+import { advised } from "../advice.ts";
 import type { Access, Holder, Role } from "../auth/access.ts";
 import { hashOf } from "../auth/secrets.ts";
 import { TARGET_HEADER } from "../core/hops.ts";
 import { CodexlbError } from "../errors.ts";
 import type { Admission } from "../proxy/admission.ts";
+import { METRICS_PATH } from "../proxy/guard.ts";
+import type { TrafficCounts } from "../proxy/traffic-counts.ts";
 
 /** Variables of a request: the client that the lock let in; undefined on the unix socket, which has no lock. */
 export interface LockEnv {
   readonly Variables: { readonly holder?: Holder };
 }
 
-/** Lets authorised requests pass, and ends a parent's response when its key is removed. */
-export function locked(access: Access, admission: Pick<Admission, "enter">): MiddlewareHandler<LockEnv> {
+/** Lets authorised requests pass and counts the others, and ends a parent's response when its key is removed. */
+export function locked(
+  access: Access,
+  admission: Pick<Admission, "enter">,
+  counts: Pick<TrafficCounts, "refused">,
+): MiddlewareHandler<LockEnv> {
   return async (c, next) => {
     const holder = access.holderOf(c.req.raw);
     const role = holder?.role;
     c.set("holder", holder);
-    if (!opens(role, c.req.path, c.req.header(TARGET_HEADER) !== undefined))
-      throw refusalOf(c.req.header("authorization"), role);
+    if (!opens(role, c.req.path, c.req.header(TARGET_HEADER) !== undefined)) {
+      const refusal = refusalOf(c.req.path, c.req.header("authorization"), role);
+      counts.refused(refusal.code);
+      throw refusal;
+    }
     await next();
     // A login can be watched for minutes; the response must end when the watcher's key is removed.
     if (role === "parent" && holder !== undefined) c.res = endingWith(admission, holder, c.res);
@@ -50,7 +60,8 @@ const CLIENT_PATHS: ReadonlySet<string> = new Set(["/admin/runtime-auth", "/admi
  */
 const PARENT_PATH = /^\/admin\/(?!key|dashboard)|^\/logs$/;
 
-function refusalOf(shown: string | undefined, role: Role | undefined): CodexlbError {
+function refusalOf(path: string, shown: string | undefined, role: Role | undefined): CodexlbError {
+  if (path === METRICS_PATH) return metricsRefusal(shown, role);
   if (role !== undefined)
     return new CodexlbError(
       "admin_role_required",
@@ -66,6 +77,23 @@ function refusalOf(shown: string | undefined, role: Role | undefined): CodexlbEr
   );
 }
 
+function metricsRefusal(shown: string | undefined, role: Role | undefined): CodexlbError {
+  const next = `send Authorization: Bearer KEY with a key that you create with: ${advised("key add", "--role", "metrics", "NAME")}`;
+  if (role !== undefined)
+    return new CodexlbError(
+      "key_role_refused",
+      `this key has the role ${role}, and the metrics require the role metrics or the admin token`,
+      { next },
+    );
+  return new CodexlbError(
+    "unauthorized",
+    shown === undefined
+      ? "the metrics require a key with the role metrics, or the admin token"
+      : "these credentials are neither this proxy's admin token nor one of its keys",
+    { next },
+  );
+}
+
 const USE_TOKEN =
   "set CODEXLB_ADMIN_TOKEN or --admin-token (the proxy's ROOT/admin.token has it), or run the command on the proxy's machine with its --root";
 
@@ -77,6 +105,8 @@ function opens(role: Role | undefined, path: string, isRelayed: boolean): boolea
       return (isRelayed && PARENT_PATH.test(path)) || CLIENT_PATHS.has(path);
     case "client":
       return CLIENT_PATHS.has(path);
+    case "metrics":
+      return path === METRICS_PATH;
     case undefined:
       return false;
     default:

@@ -3,7 +3,7 @@
 import { TARGET_HEADER } from "../core/hops.ts";
 import type { Deps } from "../deps.ts";
 import type { Challenges } from "./challenges.ts";
-import type { Keys } from "./keys.ts";
+import type { KeyRole, Keys } from "./keys.ts";
 import { keyIdOf } from "./proof.ts";
 import { equalSecrets, hashOf } from "./secrets.ts";
 import {
@@ -17,15 +17,15 @@ import {
   type StubAuth,
 } from "./stub.ts";
 
-/** `admin`: everything. `parent`: a proxy in front. `client`: may send requests. */
-export type Role = "admin" | "parent" | "client";
+/** `admin`: everything. Others: see `KEY_ROLES`. */
+export type Role = "admin" | KeyRole;
 
 /** The sender of a request, as its credentials prove. */
 export interface Holder {
   readonly role: Role;
   /** The secret or root that the access is based on, and ends with. */
   readonly grant: Grant;
-  /** True if it may learn which accounts exist: not for a client key and not for anything issued for one. */
+  /** True if it may learn which accounts exist: only the admin token, a key of a parent, and what is issued for these or the root. */
   readonly readsAccounts: boolean;
   /** The name of the key that the access is based on; undefined for the admin token and for the root itself. */
   readonly name?: string;
@@ -61,13 +61,14 @@ export function createAccess({ adminToken, signingKey, keys, challenges, clock }
   const withId = (id: string): Holder | undefined => {
     if (id === adminId) return { role: "admin", grant: adminId, readsAccounts: true };
     const key = keys.withId(id);
-    return key && { role: key.role, grant: key.id, readsAccounts: key.role !== "client", name: key.name };
+    return key && { role: key.role, grant: key.id, readsAccounts: key.role === "parent", name: key.name };
   };
   /** Stubs and path keys give a client's rights, whatever they were issued for, and until their grant ends. */
   const asClient = (grant: Grant | undefined): Holder | undefined => {
     if (grant === ROOT_GRANT) return { role: "client", grant, readsAccounts: true };
     const grantor = grant === undefined ? undefined : withId(grant);
-    return grantor && { ...grantor, role: "client" };
+    // Nothing is ever issued for a key that cannot send requests.
+    return grantor === undefined || grantor.role === "metrics" ? undefined : { ...grantor, role: "client" };
   };
   const ofBearer = (bearer: string): Holder | undefined => {
     if (equalSecrets(bearer, adminToken)) return withId(adminId);

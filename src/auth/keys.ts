@@ -9,8 +9,11 @@ import { readTextIfPresent, writeFileAtomic } from "../state/atomic-file.ts";
 import { keyIdOf } from "./proof.ts";
 import { hashOf, newSecret } from "./secrets.ts";
 
-/** `client`: can send requests. `parent`: a proxy in front, which can also read the status and relay admin calls. */
-export const KEY_ROLES = ["client", "parent"] as const;
+/**
+ * `client`: can send requests. `parent`: a proxy in front, which can also read the status and relay admin calls.
+ * `metrics`: a monitoring program, which can only read the metrics.
+ */
+export const KEY_ROLES = ["client", "parent", "metrics"] as const;
 export type KeyRole = (typeof KEY_ROLES)[number];
 
 export interface KeyInfo {

@@ -46,18 +46,26 @@ export interface RefreshLane {
   save(): void;
 }
 
+/**
+ * What a request to the token endpoint brought. `rejected`: the login has ended. `failed`: a later request may succeed.
+ */
+export const REFRESH_RESULTS = ["renewed", "rejected", "failed"] as const;
+export type RefreshResult = (typeof REFRESH_RESULTS)[number];
+
 export interface RefreshSettings {
   readonly tokenUrl: string;
   readonly timeoutMs: number;
   readonly outbound: Pick<Outbound, "toBackend">;
 }
 
+/** `answered` is called after each request to the token endpoint. */
 export function createRefreshLane(
   deps: Pick<Deps, "clock" | "log">,
   settings: () => RefreshSettings,
+  answered: (result: RefreshResult) => void = () => {},
 ): RefreshLane {
   const running = new Map<string, Promise<Renewal>>();
-  const lane: Lane = { deps, settings, unsaved: new Map() };
+  const lane: Lane = { deps, settings, answered, unsaved: new Map() };
   return {
     renew: (homeDir, usedAccessToken, outboundProxy) => {
       const current = running.get(homeDir);
@@ -79,6 +87,7 @@ export function createRefreshLane(
 interface Lane {
   readonly deps: Pick<Deps, "clock" | "log">;
   readonly settings: () => RefreshSettings;
+  readonly answered: (result: RefreshResult) => void;
   /** New auth.json texts that could not be written, by home: each contains the only refresh token that still works. */
   readonly unsaved: Map<string, { readonly text: string; readonly over: string }>;
 }
@@ -116,6 +125,7 @@ async function renewNow(
   const room = reserveFile(path, 2 * Buffer.byteLength(text) + ROOM_FOR_LONGER_BYTES);
   try {
     const answer = await postRefresh(lane.settings(), before.refreshToken, outboundProxy);
+    lane.answered(RESULTS[answer.kind]);
     if (answer.kind !== "tokens") return answer;
     // A login that was placed there meanwhile stays, unless it is the one whose refresh token was just spent.
     const placed = placedSince(lane, homeDir, before);
@@ -164,6 +174,12 @@ function saveUnsaved(
       );
   }
 }
+
+const RESULTS: Readonly<Record<Answer["kind"], RefreshResult>> = {
+  tokens: "renewed",
+  dead: "rejected",
+  failed: "failed",
+};
 
 type Answer = { readonly kind: "tokens"; readonly tokens: NewTokens } | Exclude<Renewal, { kind: "renewed" }>;
 

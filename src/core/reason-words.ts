@@ -53,6 +53,11 @@ export function isLimitCode(code: string): boolean {
   return code === "usage-limit" || code === "exhausted" || code === "limited";
 }
 
+/** The codes that have words of their own. */
+export function reasonCodes(): readonly string[] {
+  return [...Object.keys(REASONS), ...Object.keys(CHOICES)];
+}
+
 /** True if an account that was disabled for this reason needs a new login. */
 export function isLoginCode(code: string): boolean {
   return LOGIN_CODES.has(code);

@@ -6,6 +6,7 @@ import type { Hop } from "../core/hops.ts";
 import { isWildcard, type ListenAddress, parseListen } from "../core/listen.ts";
 import type { Deps } from "../deps.ts";
 import { CodexlbError, messageOf } from "../errors.ts";
+import { createTrafficMetrics } from "../metrics/traffic.ts";
 import { createOutbound } from "../network/egress.ts";
 import { trustOf } from "../network/trust.ts";
 import { createBodyBudget } from "../proxy/body-budget.ts";
@@ -32,6 +33,7 @@ import { watchClock } from "./clock-watch.ts";
 import { notifierOf } from "./notifications.ts";
 import { adminParts, type Base, openState, poolParts } from "./parts.ts";
 import { createPresence } from "./presence.ts";
+import { metricsOf, turnsOf } from "./proxy-metrics.ts";
 import { reloading } from "./reload.ts";
 
 export interface Daemon {
@@ -119,7 +121,8 @@ async function run(
   const outbound = createOutbound({ env: deps.env, setting: () => live.current().proxy.outbound_proxy });
   const listen = parseListen(proxy.listen);
   if (listen === undefined) throw new Error(`proxy.listen was checked and is ${proxy.listen}`);
-  const events = openEventLog(layout.events, deps, { owner });
+  const traffic = createTrafficMetrics();
+  const events = openEventLog(layout.events, deps, { owner, seen: traffic.event });
   const id = Buffer.from(deps.random(8)).toString("hex");
   const self = (): Hop => ({ name: live.current().proxy.name, id });
   const store = openState(layout, live, deps, owner);
@@ -134,13 +137,15 @@ async function run(
       return record && identityMarkOf(record);
     },
   });
-  const base: Base = { layout, live, deps, events, store, usage, owner, outbound, self };
+  const base: Base = { layout, live, deps, events, store, usage, traffic, owner, outbound, self };
   const parts = poolParts(base);
   // Wait for the child proxies, so that the first request can use them unless they are slow.
   await parts.children.start(parts.pool, FIRST_LOOK_MS);
   const notifier = notifierOf(base, parts.pool);
   const presence = createPresence(deps.clock);
-  const admin = adminParts(base, parts, presence, notifier, listen);
+  const descriptors = systemDescriptors();
+  const metrics = metricsOf(base, parts.pool, descriptors);
+  const admin = adminParts(base, parts, { presence, notifier, metrics, listen });
   const drainMs = () => live.current().proxy.drain_timeout_seconds * 1000;
   const server = orReport(events, () =>
     startServer(listen, {
@@ -149,19 +154,20 @@ async function run(
       events,
       self,
       movedTurns: createMovedTurns(deps.clock),
-      turns: () => (live.current().usage.enabled ? usage.add : undefined),
+      counts: traffic,
+      turns: turnsOf(base),
       settings: () => proxySettings(live.current()),
       retries: createRetryBudget(() => retrySettings(live.current()), parts.pool.inFlight),
       bodies: createBodyBudget(deps.clock),
       catalogues: parts.catalogues,
       handovers: createHandovers(),
       noteBypass: notifier.noteBypass,
-      local: publicPaths(admin.context, admin.access, admin.admission),
+      local: publicPaths(admin.context, admin.access, admin.admission, traffic),
       dashboard: admin.dashboard,
       admission: admin.admission,
       guard: createGuard(listen, () => guardSettings(live.current()), admin.access, deps),
       gate: createPathGate({ deps, events, allowedPaths: () => live.current().proxy.allowed_paths }),
-      descriptors: systemDescriptors(),
+      descriptors,
       limits,
     }),
   );
@@ -226,6 +232,7 @@ async function run(
         base.store.flush();
       }
       usage.stop();
+      metrics.stop();
       events.flush();
     },
   };

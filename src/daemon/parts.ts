@@ -18,6 +18,8 @@ import { createDashboard } from "../dashboard/app.ts";
 import { dashboardProblem } from "../dashboard/problem.ts";
 import { createSessions, LINK_LIFETIME_MS } from "../dashboard/sessions.ts";
 import type { Deps } from "../deps.ts";
+import type { Metrics } from "../metrics/metrics.ts";
+import type { TrafficMetrics } from "../metrics/traffic.ts";
 import type { Outbound } from "../network/egress.ts";
 import type { Notifier } from "../notify/notifier.ts";
 import { createAdmission } from "../proxy/admission.ts";
@@ -49,6 +51,7 @@ export interface Base {
   readonly events: WatchedEventLog;
   readonly store: Store;
   readonly usage: UsageStore;
+  readonly traffic: TrafficMetrics;
   readonly owner: RootOwner;
   readonly outbound: Outbound;
   /** This proxy as a hop. Every start generates a new id. */
@@ -70,14 +73,14 @@ export function openState(layout: Layout, live: LiveConfig, deps: Deps, owner: R
 }
 
 /** The pool and its background jobs. */
-export function poolParts({ layout, live, deps, events, store, self, owner, outbound }: Base) {
+export function poolParts({ layout, live, deps, events, store, traffic, self, owner, outbound }: Base) {
   const config = () => live.current();
   const tokenUrl = tokenUrlOf(deps);
-  const lane = createRefreshLane(deps, () => ({
-    tokenUrl,
-    timeoutMs: config().proxy.usage_timeout_ms,
-    outbound,
-  }));
+  const lane = createRefreshLane(
+    deps,
+    () => ({ tokenUrl, timeoutMs: config().proxy.usage_timeout_ms, outbound }),
+    traffic.refreshed,
+  );
   const accountContext = {
     deps,
     lane,
@@ -129,13 +132,18 @@ export function poolParts({ layout, live, deps, events, store, self, owner, outb
   return { pool, affinity, children, catalogues, refresher, care };
 }
 
+export interface AdminNeeds {
+  readonly presence: Presence;
+  readonly notifier: Pick<Notifier, "test">;
+  readonly metrics: Pick<Metrics, "scrape">;
+  readonly listen: ListenAddress;
+}
+
 /** The context of the admin API: account operations, keys, access and logins. */
 export function adminParts(
   { layout, live, deps, events, store, usage, self }: Base,
   { pool, affinity, children, refresher }: ReturnType<typeof poolParts>,
-  presence: Presence,
-  notifier: Notifier,
-  listen: ListenAddress,
+  { presence, notifier, metrics, listen }: AdminNeeds,
 ) {
   const accounts = createAccountOps({
     store,
@@ -200,6 +208,7 @@ export function adminParts(
       live.current().proxy.proxy_url === "" ? shortStatus(shortFacts(pool.outline())) : undefined,
     settings: () => shownSettings(live.effective()),
     usage,
+    metrics,
     usageSettings: () => {
       const { usage: settings, prices } = live.current();
       return { keepDays: settings.keep_days, prices };

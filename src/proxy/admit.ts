@@ -45,16 +45,20 @@ export type Admit = (request: Request, connection: Connection) => Promise<AdmitR
 
 /** `refusal` returns why the proxy cannot take more requests now, if that is so. */
 export function createAdmit(context: AdmitContext, refusal: Connections["refusal"]): Admit {
-  const { guard, gate, admission, local, dashboard, pool, events, self, noteBypass } = context;
+  const { guard, gate, admission, local, dashboard, pool, events, self, noteBypass, counts } = context;
   const runs = createRuns();
+  const refuse = (error: CodexlbError, response = errorResponse(error)): AdmitResult => {
+    counts.refused(error.code);
+    return answered(response);
+  };
   let requests = 0;
   return async (request, connection) => {
     const target = targetOf(request.url);
     const own = ownPath(target.path);
     const refused = guard(request, own);
-    if (refused !== undefined) return answered(guardResponse(refused));
+    if (refused !== undefined) return refuse(refused, guardResponse(refused));
     const tooLarge = headProblem(request);
-    if (tooLarge !== undefined) return answered(errorResponse(tooLarge));
+    if (tooLarge !== undefined) return refuse(tooLarge);
     if (isDashboardPath(own)) {
       const response = await dashboard.fetch(request);
       if (isEventStream(response)) connection.lasts();
@@ -62,12 +66,10 @@ export function createAdmit(context: AdmitContext, refusal: Connections["refusal
     }
     const { key, run, path } = own;
     const holder = admission.holderOf(request, key);
-    if (run?.account !== undefined && !admission.readsAccounts(holder))
-      return answered(errorResponse(noPin()));
+    if (run?.account !== undefined && !admission.readsAccounts(holder)) return refuse(noPin());
     const pinnedId = run?.account === undefined ? undefined : pool.idOf(run.account);
     if (run !== undefined) {
-      if (run.account !== undefined && pinnedId === undefined)
-        return answered(errorResponse(unknownAccount(run.account)));
+      if (run.account !== undefined && pinnedId === undefined) return refuse(unknownAccount(run.account));
       if (path === RUN_PATH) {
         if (request.method === "POST") noteBypass();
         // Clients must not learn more about an account than this.
@@ -89,14 +91,14 @@ export function createAdmit(context: AdmitContext, refusal: Connections["refusal
       return answered(response);
     }
     const forbidden = gate(request.method, path);
-    if (forbidden !== undefined) return answered(errorResponse(forbidden));
+    if (forbidden !== undefined) return refuse(forbidden);
     const full = refusal();
-    if (full !== undefined) return answered(closing(errorResponse(full)));
+    if (full !== undefined) return refuse(full, closing(errorResponse(full)));
     const hops = parseHops(request.headers.get(HOPS_HEADER));
     const loop = loopProblem(hops, self());
-    if (loop !== undefined) return answered(errorResponse(loopDetected(loop)));
+    if (loop !== undefined) return refuse(loopDetected(loop));
     const isHandshake = (request.headers.get("upgrade") ?? "").toLowerCase() === "websocket";
-    if (isHandshake && !isWholeHandshake(request)) return answered(errorResponse(INCOMPLETE_HANDSHAKE));
+    if (isHandshake && !isWholeHandshake(request)) return refuse(INCOMPLETE_HANDSHAKE);
     const requestId = ++requests;
     events.append("request.received", {
       method: request.method,

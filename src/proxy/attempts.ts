@@ -9,6 +9,7 @@
 import type { Verdict } from "../core/verdict.ts";
 import type { EventLog } from "../state/events.ts";
 import type { Lease } from "../upstream/leases.ts";
+import { attemptEndOf } from "./attempt-end.ts";
 import type { Exchange } from "./exchange.ts";
 import type { RetryBudget } from "./retry-budget.ts";
 import { moveReasonOf } from "./turn/turn-recorder.ts";
@@ -140,6 +141,7 @@ function createAttempts<Reply>(
     /** Settles one use. Returns the outcome of the request, or "again" for another upstream. */
     judge: (lease: Lease, result: UseResult<Reply>, count: number): AttemptResult<Reply> | "again" => {
       const about = { req_id: requestId, attempt: count, ...lease.upstream.named };
+      exchange.attempted(lease, attemptEndOf(result));
       switch (result.kind) {
         case "aborted":
           if (last !== undefined) discard(last.reply);

@@ -12,6 +12,7 @@ import type { Upstream } from "../upstream/upstream.ts";
 import type { BodyBudget } from "./body-budget.ts";
 import type { Connection } from "./connections.ts";
 import type { RetryBudget } from "./retry-budget.ts";
+import type { TrafficCounts } from "./traffic-counts.ts";
 import type { MovedTurns } from "./turn/moved-turns.ts";
 
 export interface ProxySettings {
@@ -41,6 +42,7 @@ export interface ProxyContext {
   readonly catalogues: Catalogues;
   /** This proxy. */
   readonly self: () => Hop;
+  readonly counts: TrafficCounts;
   /** Takes the record of each turn; undefined if turns are not recorded. */
   readonly turns: () => ((record: TurnRecord) => void) | undefined;
   /** Turns whose clients were asked to send them again. */

@@ -2,11 +2,13 @@
 // have failed it, how many attempts are left, and which upstream is next.
 
 import type { Choice } from "../core/policy.ts";
+import type { TurnTransport } from "../core/turn-record.ts";
 import type { Lease } from "../upstream/leases.ts";
 import type { OutgoingRequest } from "../upstream/upstream.ts";
 import { type IncomingRequest, mostAttempts, originOf, type ProxyContext } from "./context.ts";
 import { outgoingHeaders } from "./headers.ts";
 import type { RequestFacts } from "./session.ts";
+import type { AttemptEnd, AttemptPurpose } from "./traffic-counts.ts";
 import type { TurnRecorder } from "./turn/turn-recorder.ts";
 
 /** The properties of the request. */
@@ -20,8 +22,16 @@ export interface ExchangeOptions extends RequestFacts {
   readonly isReplayable: boolean;
   /** Records the turn, if the request is one and turns are recorded. */
   readonly recorder?: TurnRecorder | undefined;
+  /** When the proxy had received the turn whole; undefined for a request that is no turn. */
+  readonly arrival?: Arrival | undefined;
   /** The upstream whose connection is open, which is tried first. */
   readonly home?: Home | undefined;
+}
+
+export interface Arrival {
+  readonly transport: TurnTransport;
+  /** Monotonic ms. */
+  readonly at: number;
 }
 
 export interface Home {
@@ -48,6 +58,10 @@ export interface Exchange {
   pick(): Lease | undefined;
   /** The request for the upstream that was picked. */
   outgoing(): OutgoingRequest;
+  /** The request is about to be sent to an upstream. */
+  sending(): void;
+  /** An attempt with the upstream that was picked ended. */
+  attempted(lease: Lease, end: AttemptEnd): void;
   /** Counts passing failures. Returns true while more are allowed. */
   fail(count: number): boolean;
   /** An upstream could not decrypt the history. From now on `pick` looks for one that can. */
@@ -62,15 +76,19 @@ export function createExchange(
   incoming: IncomingRequest,
   options: ExchangeOptions,
 ): Exchange {
-  const { pool } = context;
-  const { session, model, home } = options;
+  const { pool, counts } = context;
+  const { session, model, home, arrival, recorder } = options;
   const { requestId, path, search } = incoming;
   const tried = new Set<string>();
   const maxAttempts = mostAttempts(context, incoming);
   const placement = { ...originOf(incoming, session, model), tried, spends: options.spends, requestId };
 
+  const purpose: AttemptPurpose =
+    recorder !== undefined ? "turn" : incoming.isHandshake ? "handshake" : "other";
+
   let failures = 0;
   let isSearching = false;
+  let isSent = false;
 
   const choose = (): Lease | undefined => {
     if (home === undefined) return pool.pick({ ...placement, searching: isSearching });
@@ -83,7 +101,7 @@ export function createExchange(
     facts: { session, model },
     isMessage: options.isMessage,
     isReplayable: options.isReplayable,
-    recorder: options.recorder,
+    recorder,
     cooldownMs: context.settings().cooldownMs,
     get failures() {
       return failures;
@@ -92,7 +110,7 @@ export function createExchange(
     pick: () => {
       const lease = choose();
       if (lease === undefined) return undefined;
-      options.recorder?.picked(lease);
+      recorder?.picked(lease);
       const isMove = tried.size > 0 && !tried.has(lease.upstream.id);
       tried.add(lease.upstream.id);
       return isMove ? { ...lease, choice: { ...lease.choice, switched: true } } : lease;
@@ -105,6 +123,13 @@ export function createExchange(
       hops: [...incoming.hops, context.self()],
       attemptsLeft: Math.max(1, maxAttempts - failures),
     }),
+    sending: () => {
+      if (isSent) return;
+      isSent = true;
+      if (arrival !== undefined)
+        counts.sent(arrival.transport, (context.deps.clock.monotonic() - arrival.at) / 1000);
+    },
+    attempted: ({ upstream }, end) => counts.attempt(purpose, end, upstream.id),
     fail: (count) => {
       failures += count;
       return failures < maxAttempts;

@@ -76,6 +76,7 @@ export function createGuard(
     if (!settings().clientAuth) return undefined;
     if (OPEN_PATHS.has(path) || hasOwnLock(path) || isDashboardPath(target)) return undefined;
     const role = access.roleOf(request, key);
+    if (role === "metrics") return metricsOnly();
     if (role !== undefined && (role !== "client" || !PARENT_PATHS.has(path))) return undefined;
     if (role === "client")
       return new CodexlbError(
@@ -116,10 +117,13 @@ export const pathForLog = remembered(MOST_REMEMBERED, (path) => {
   return /~|%(?:25|7)/.test(plain) || LIKE_KEY.test(plain) ? WITH_KEY : path;
 });
 
-/** True for the paths that only the admin token opens. */
+/** True for the paths that have a lock of their own (admin/lock.ts), whatever proxy.client_auth says. */
 export function hasOwnLock(path: string): boolean {
-  return path.startsWith("/admin/") || path === "/logs";
+  return path.startsWith("/admin/") || path === "/logs" || path === METRICS_PATH;
 }
+
+/** The path that a monitoring program reads. */
+export const METRICS_PATH = "/metrics";
 
 /** True for the paths of the dashboard, which carry no key and no run. */
 export function isDashboardPath({ key, run, path }: OwnPath): boolean {
@@ -127,6 +131,13 @@ export function isDashboardPath({ key, run, path }: OwnPath): boolean {
 }
 
 // --- internal ---
+
+/** The refusal of a monitoring program that asks for anything but the metrics. */
+function metricsOnly(): CodexlbError {
+  return new CodexlbError("key_role_refused", "this key has the role metrics, which can only read /metrics", {
+    next: `to send requests, create another key with: ${advised("key add", "NAME")}`,
+  });
+}
 
 /** The refusal of a client without a key, or with a wrong one (`isShown`). `isStatus`: it wants account status. */
 function noAccess(isShown: boolean, isStatus: boolean): CodexlbError {

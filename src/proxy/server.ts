@@ -74,6 +74,11 @@ export function startServer(listen: ListenAddress, context: ServerContext): Prox
     return undefined;
   };
 
+  const counted = (by: "upstream" | "proxy", response: Response): Response => {
+    context.counts.answered(by, response.status);
+    return response;
+  };
+
   raiseBunHeadLimit();
   const server = listening(listen, () =>
     Bun.serve<Tunnel>({
@@ -89,9 +94,14 @@ export function startServer(listen: ListenAddress, context: ServerContext): Prox
         const connection = connections.take(request);
         try {
           const admitted = await admit(request, connection);
-          return admitted.kind === "answered" ? admitted.response : await serve(admitted.incoming, self);
+          if (admitted.kind === "answered") return counted("proxy", admitted.response);
+          const response = await serve(admitted.incoming, self);
+          if (response !== undefined) return counted("upstream", response);
+          // The connection has become a WebSocket.
+          context.counts.answered("upstream", SWITCHING_PROTOCOLS);
+          return undefined;
         } catch (error) {
-          return failure(context, request, error, undefined);
+          return counted("proxy", failure(context, request, error, undefined));
         } finally {
           connection.handled();
         }
@@ -129,6 +139,8 @@ export function startServer(listen: ListenAddress, context: ServerContext): Prox
 }
 
 // --- internal ---
+
+const SWITCHING_PROTOCOLS = 101;
 
 function listening<T>({ host, port }: ListenAddress, start: () => T): T {
   try {

@@ -105,6 +105,7 @@ async function prepareAndSend<Reply>(
   const reusable = isRenewed ? undefined : transport.reusable?.(lease);
   const prepared = reusable ?? (await prepare(exchange, lease));
   if (prepared.kind === "unready") return prepared;
+  exchange.sending();
   const sent = await transport.send(prepared, lease);
   return sent.kind === "reply" ? { ...sent, token: prepared.token } : sent;
 }

@@ -23,7 +23,15 @@ export interface EventLog {
   flush(): void;
 }
 
+export interface EventBacklog {
+  /** When the oldest event that is not written yet happened, Unix ms; undefined if all are written. */
+  readonly oldestMs: number | undefined;
+  /** How many events were dropped because the log could not be written. */
+  readonly dropped: number;
+}
+
 export interface WatchedEventLog extends EventLog {
+  backlog(): EventBacklog;
   /** Calls `listener` whenever events have been written, until the returned function is called. */
   watch(listener: () => void): () => void;
 }
@@ -37,6 +45,8 @@ export interface EventLogLimits {
 
 export interface EventLogOptions {
   readonly limits?: EventLogLimits;
+  /** Called with every event. */
+  readonly seen?: (event: string, fields: EventFields) => void;
   /** Owns the root that contains the log. If the root was moved, events are dropped. */
   readonly owner?: Pick<RootOwner, "isOurs">;
 }
@@ -57,12 +67,13 @@ const MOST_GATHERED = 400;
 export function openEventLog(
   path: string,
   { clock, log }: Pick<Deps, "clock" | "log">,
-  { limits = DEFAULT_LIMITS, owner }: EventLogOptions = {},
+  { limits = DEFAULT_LIMITS, owner, seen }: EventLogOptions = {},
 ): WatchedEventLog {
   makePrivateDirectory(dirname(path));
   let gathered: PendingEvent[] = [];
   let cancel: (() => void) | undefined;
   let warned = false;
+  let dropped = 0;
   const listeners = new Set<() => void>();
 
   const flush = () => {
@@ -79,6 +90,7 @@ export function openEventLog(
       makeRoom(path, bytes.length, limits);
       appendFileSync(path, bytes, { mode: 0o600 });
     } catch (error) {
+      dropped += entries.length;
       if (!warned)
         log.warn(
           `writing the event log ${path}: ${messageOf(error)}; codexlb drops events until it can write again`,
@@ -90,11 +102,13 @@ export function openEventLog(
 
   return {
     append: (event, fields) => {
+      if (seen !== undefined && fields !== undefined) seen(event, fields);
       gathered.push({ atMs: clock.now(), event, fields });
       if (gathered.length >= MOST_GATHERED) flush();
       else cancel ??= clock.after(GATHER_MS, flush);
     },
     flush,
+    backlog: () => ({ oldestMs: gathered[0]?.atMs, dropped }),
     watch: (listener) => {
       listeners.add(listener);
       return () => void listeners.delete(listener);

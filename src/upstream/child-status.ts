@@ -82,7 +82,7 @@ function refusal(child: Child, own: Hop, status: number, text: string): ChildObs
         key === undefined
           ? "it requires a key (401)"
           : isRoleRefused(error)
-            ? "the key has the client role, not the parent role (401)"
+            ? "the key does not have the parent role (401)"
             : "it refused the key (401)",
         `create a key there with: codexlb key add --role parent NAME, and add it to proxy.child_proxy_urls here: ${example}`,
       );

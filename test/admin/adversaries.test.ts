@@ -484,6 +484,7 @@ describe("with client authentication", () => {
     ["GET", "/health/auth-runtime", "parent"],
     ["GET", "/admin/accounts", "admin"],
     ["GET", "/logs", "admin"],
+    ["GET", "/metrics", "admin"],
   ];
   /** With the header that names the proxy of a chain. */
   const NAMED: [string, string, string][] = [

@@ -37,6 +37,7 @@ async function run(
 ) {
   const settled: Settled[] = [];
   const events: string[] = [];
+  const ends: string[] = [];
   let next = 0;
   const pick = (): Lease | undefined => {
     if (next >= answers.length) return undefined;
@@ -66,6 +67,7 @@ async function run(
     deps: { log: { info: () => {} } },
     pool: { pick },
     events: log,
+    counts: { attempt: (_purpose: string, end: string, id: string) => void ends.push(`${id} ${end}`) },
     settings: () => ({ maxAttempts, cooldownMs: 1 }),
     self: () => ({ id: "self" }),
   } as unknown as ProxyContext;
@@ -96,7 +98,7 @@ async function run(
     discard: () => {},
   });
   const served = outcome.kind === "reply" ? outcome.reply : undefined;
-  return { outcome, served, asked: next, settled, events, released };
+  return { outcome, served, asked: next, settled, events, ends, released };
 }
 
 const UNLIMITED: RetryBudget = { begin: () => () => {} };
@@ -104,7 +106,18 @@ const UNLIMITED: RetryBudget = { begin: () => () => {} };
 describe("a request", () => {
   test("goes to another account after limits, rejected logins and unreadable histories, as long as there is one", async () => {
     const disable: Verdict = { kind: "disable", reason: "http-401" };
-    expect((await run([LIMIT, disable, FOREIGN, LIMIT, LIMIT, OK])).served).toBe("5");
+    const { served, ends } = await run([LIMIT, disable, FOREIGN, LIMIT, COOL, "broken", OK]);
+    expect(served).toBe("6");
+    // Each attempt is counted once, in the terms of the table of verdicts.
+    expect(ends).toEqual([
+      "0 limit",
+      "1 login_ended",
+      "2 foreign_ciphertext",
+      "3 limit",
+      "4 cooldown",
+      "5 connection",
+      "6 served",
+    ]);
   });
 
   test("gives up passing failures after max_attempts", async () => {

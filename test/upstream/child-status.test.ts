@@ -32,7 +32,7 @@ async function whyRefused(body: unknown): Promise<string | undefined> {
   return observation?.kind === "lost" ? observation.why : undefined;
 }
 
-const OF_A_CLIENT = "the key has the client role, not the parent role (401)";
+const OF_A_CLIENT = "the key does not have the parent role (401)";
 
 test("the code shows that the key has the client role", async () => {
   const error = new CodexlbError("key_role_refused", "in any words", { next: "ask its owner" });

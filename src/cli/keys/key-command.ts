@@ -25,7 +25,7 @@ const add = defineCommand({
     role: {
       type: "string",
       description:
-        "client: can send requests. parent: for a proxy in front of this one; can also read the status",
+        "client: can send requests. parent: for a proxy in front of this one; can also read the status. metrics: can only read /metrics",
       default: "client",
       valueHint: KEY_ROLES.join("|"),
     },

@@ -14,6 +14,8 @@ export function keySteps(role: KeyRole, { listen }: KeySettings): string[] {
   const address = `${isOpen ? host : "HOST"}:${port === 0 ? "PORT" : port}`;
   if (role === "parent")
     return [`add this proxy to proxy.child_proxy_urls of the proxy in front, as http://:KEY@${address}`];
+  if (role === "metrics")
+    return [`a monitoring program reads http://${address}/metrics with Authorization: Bearer KEY`];
   return [
     `to run Codex on another machine, run there: CODEXLB_PROXY_URL=http://${address} CODEXLB_CLIENT_KEY=KEY codexlb run`,
     "other clients send the key as Authorization: Bearer KEY",

@@ -41,6 +41,7 @@ async function forwardBody(
 ): Promise<Response> {
   const { request, path } = incoming;
   const { method } = request;
+  const arrivedAt = context.deps.clock.monotonic();
   const isTurn = isTurnPath(path);
   const facts = await factsOfRequest(request.headers, body.content, { path, turn: isTurn });
   const isMessage = isTurn && method === "POST";
@@ -52,6 +53,7 @@ async function forwardBody(
     isMessage,
     isReplayable: isTurn || method === "GET" || method === "HEAD",
     recorder,
+    arrival: isMessage ? { transport: "sse", at: arrivedAt } : undefined,
   });
   let outcome: AttemptResult<HttpReply> | undefined;
   try {

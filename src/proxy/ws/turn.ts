@@ -29,7 +29,8 @@ export async function serveTurn(
   tunnel: TunnelParts,
   message: string,
 ): Promise<TurnEnd> {
-  const { pool } = context;
+  const { pool, deps } = context;
+  const arrivedAt = deps.clock.monotonic();
   const { incoming, session, upstream } = tunnel;
   const { isSelfContained, warmsUp, model, metadata } = turnRequestOf(message);
   const kind = warmsUp ? "prewarm" : "turn";
@@ -52,6 +53,7 @@ export async function serveTurn(
     isMessage: !warmsUp,
     isReplayable: true,
     recorder,
+    arrival: warmsUp ? undefined : { transport: "websocket", at: arrivedAt },
     home: mustMove ? undefined : homeOf(homeId, upstream.choice(), isSelfContained),
   });
   const transport = createTurnTransport(context, tunnel, exchange, { message, isSelfContained, homeId });

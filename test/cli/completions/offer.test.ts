@@ -48,7 +48,7 @@ describe("offered are", () => {
     ["key list -j", ["-root", "-json", "-help"]],
     ["key list --json ", ["--root", "--help"]],
     ["key list --json -r", ["-root", "-help"]],
-    ["key add --role ", ["client", "parent"]],
+    ["key add --role ", ["client", "parent", "metrics"]],
     ["key add --role=", ["--role=client", "--role=parent"]],
     ["key add -role=c", ["-role=client", "-role=parent"]],
     ["account import --into ", ["local", "proxy"]],

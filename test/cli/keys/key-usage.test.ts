@@ -15,6 +15,13 @@ test("a client key comes with the command for the other machine", () => {
   ]);
 });
 
+test("a key for metrics comes with the address to read", () => {
+  expect(keySteps("metrics", OPEN)).toEqual([
+    "a monitoring program reads http://10.0.0.2:9000/metrics with Authorization: Bearer KEY",
+  ]);
+  expect(keyObstacles("metrics", { ...OPEN, client_auth: false }, "/r/config.toml")).toEqual([]);
+});
+
 test("settings that keep a key from having an effect are named", () => {
   expect(keyObstacles("client", OPEN, "/r/config.toml")).toEqual([]);
   expect(keyObstacles("client", DEFAULT, "/r/config.toml")).toEqual([

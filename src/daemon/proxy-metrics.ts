@@ -1,0 +1,36 @@
+// The metrics of a running proxy.
+
+import type { TurnRecord } from "../core/turn-record.ts";
+import { createMetrics, type Metrics } from "../metrics/metrics.ts";
+import type { Descriptors } from "../state/descriptors.ts";
+import type { Pool } from "../upstream/pool.ts";
+import type { Base } from "./parts.ts";
+
+/** The metrics of a proxy with `pool` that starts now. */
+export function metricsOf(
+  { deps, events, usage, traffic }: Base,
+  pool: Pick<Pool, "watched" | "facts">,
+  descriptors: Pick<Descriptors, "limit">,
+): Metrics {
+  return createMetrics({
+    clock: deps.clock,
+    pool,
+    traffic,
+    startedMs: deps.clock.now(),
+    mostDescriptors: descriptors.limit,
+    log: events.backlog,
+    usage: usage.health,
+  });
+}
+
+/** Takes the record of each turn: counts it, and passes it to the record of usage while that is enabled. */
+export function turnsOf({ traffic, usage, live }: Pick<Base, "traffic" | "usage" | "live">) {
+  const add = (turn: TurnRecord): void => {
+    traffic.turnEnded(turn);
+    if (live.current().usage.enabled) usage.add(turn);
+  };
+  return () => {
+    traffic.turnBegan();
+    return add;
+  };
+}

@@ -1,0 +1,36 @@
+// The metrics of this proxy, for a monitoring program. A tree of proxies has one set of metrics per proxy.
+
+import type { Clock } from "../deps.ts";
+import type { Pool } from "../upstream/pool.ts";
+import { type Exposition, expositionOf } from "./exposition.ts";
+import { createLoopDelay } from "./loop-delay.ts";
+import { reportPool } from "./pool.ts";
+import { type ProcessContext, reportProcess } from "./process.ts";
+import type { TrafficMetrics } from "./traffic.ts";
+
+export interface Metrics {
+  /** All values now, in the format that the Accept header `accept` names. */
+  scrape(accept: string | undefined): Promise<Exposition>;
+  stop(): void;
+}
+
+export interface MetricsContext extends ProcessContext {
+  readonly clock: Clock;
+  readonly pool: Pick<Pool, "watched" | "facts">;
+  readonly traffic: Pick<TrafficMetrics, "report">;
+}
+
+export function createMetrics(context: MetricsContext): Metrics {
+  const { clock, pool, traffic } = context;
+  const loopDelay = createLoopDelay(clock);
+  return {
+    scrape: (accept) =>
+      expositionOf(accept, (report) => {
+        const upstreams = reportPool(pool, report);
+        traffic.report(report, upstreams);
+        reportProcess(context, report);
+        report("loopDelay", loopDelay.read());
+      }),
+    stop: loopDelay.stop,
+  };
+}

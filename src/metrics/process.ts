@@ -1,0 +1,51 @@
+// The process and its background work as metrics.
+
+import { readdirSync } from "node:fs";
+import type { Clock } from "../deps.ts";
+import type { EventBacklog } from "../state/events.ts";
+import type { UsageHealth } from "../state/usage/usage-store.ts";
+import { COMMIT, TARGET, VERSION } from "../version.ts";
+import type { Report } from "./report.ts";
+
+export interface ProcessContext {
+  readonly clock: Pick<Clock, "now">;
+  /** Unix ms. */
+  readonly startedMs: number;
+  /** The most file descriptors that the process may open. */
+  readonly mostDescriptors: number;
+  readonly log: () => EventBacklog;
+  readonly usage: () => UsageHealth;
+}
+
+export function reportProcess(context: ProcessContext, report: Report): void {
+  const { clock, startedMs, mostDescriptors } = context;
+  report("buildInfo", 1, { version: VERSION, commit: COMMIT, target: TARGET });
+  report("residentMemory", process.memoryUsage.rss());
+  const { user, system } = process.cpuUsage();
+  report("cpu", (user + system) / 1e6);
+  const open = openDescriptors();
+  if (open !== undefined) report("openDescriptors", open);
+  report("mostDescriptors", mostDescriptors);
+  report("startTime", startedMs / 1000);
+  const log = context.log();
+  report("logLag", secondsSince(log.oldestMs, clock));
+  report("logDropped", log.dropped);
+  const usage = context.usage();
+  report("usageEnabled", Number(usage.kind !== "off"));
+  report("usageFailing", Number(usage.kind === "failing"));
+}
+
+// --- internal ---
+
+function secondsSince(ms: number | undefined, clock: Pick<Clock, "now">): number {
+  return ms === undefined ? 0 : Math.max(0, clock.now() - ms) / 1000;
+}
+
+/** The number of open descriptors, without the one that lists them; undefined if the system does not list them. */
+function openDescriptors(): number | undefined {
+  try {
+    return readdirSync(process.platform === "darwin" ? "/dev/fd" : "/proc/self/fd").length - 1;
+  } catch {
+    return undefined; // the metric is left out
+  }
+}
