@@ -87,7 +87,7 @@ fmt: node_modules/.ready ## Format the sources
 	$(BUN) run format
 
 .PHONY: docs
-docs: node_modules/.ready ## Generate docs/configuration.md, docs/policies.md and docs/performance.md
+docs: node_modules/.ready ## Generate docs/configuration.md, docs/policies.md, docs/metrics.md and docs/performance.md
 	$(BUN) scripts/docs.ts
 
 .PHONY: install

@@ -5,6 +5,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { performancePage } from "../scripts/bench/page.ts";
 import { configurationPage } from "../scripts/configuration-page.ts";
+import { metricsPage } from "../scripts/metrics-page.ts";
 import { policiesPage } from "../scripts/policies-page.ts";
 import { quickRoutes } from "../src/admin/app.ts";
 import { LOGIN_FORMATS } from "../src/auth/import/formats.ts";
@@ -23,6 +24,11 @@ test("docs/policies.md is generated from the simulation (run make docs)", () => 
   expect(read("docs/policies.md")).toBe(policiesPage());
 });
 
+test("docs/metrics.md lists every metric (run make docs)", () => {
+  const page = read("docs/metrics.md");
+  expect(page).toBe(metricsPage(page));
+});
+
 test("docs/performance.md is generated from the published result (run make docs)", () => {
   const page = read("docs/performance.md");
   expect(page).toBe(performancePage(page, undefined));
@@ -32,10 +38,10 @@ test("docs/admin-api.md names every endpoint that exists, and no other", async (
   const named = [...read("docs/admin-api.md").matchAll(/^\| `(GET|POST) (\/\S+)`/gm)].map(
     ([, method, path]) => `${method} ${path}`,
   );
-  const routed = ["accounts", "login", "operate", "runtime", "usage"].flatMap((file) =>
+  const routed = ["accounts", "login", "metrics", "operate", "runtime", "usage"].flatMap((file) =>
     [...read(`src/admin/${file}.ts`).matchAll(/\.(get|post)\(\s*"(\/[^"]+)"/g)]
       .map(([, method, path]) => `${method?.toUpperCase()} ${path}`)
-      .filter((route) => /admin|logs/.test(route)),
+      .filter((route) => /admin|logs|metrics/.test(route)),
   );
   await using pool = await startPool({ accounts: [{ alias: "alice" }] });
   const quick = Object.keys(quickRoutes({ shortStatus: () => undefined })).map((path) => `GET ${path}`);

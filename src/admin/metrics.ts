@@ -2,14 +2,13 @@
 
 import { Hono } from "hono";
 import type { Metrics } from "../metrics/metrics.ts";
-import { METRICS_PATH } from "../proxy/guard.ts";
 
 export interface MetricsContext {
   readonly metrics: Pick<Metrics, "scrape">;
 }
 
 export function metricsRoutes({ metrics }: MetricsContext): Hono {
-  return new Hono().get(METRICS_PATH, async (c) => {
+  return new Hono().get("/metrics", async (c) => {
     const { contentType, text } = await metrics.scrape(c.req.header("accept"));
     return c.body(text, 200, { "content-type": contentType });
   });

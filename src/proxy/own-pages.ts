@@ -1,5 +1,5 @@
 // Paths that clients request from the proxy itself, not from the backend, although the proxy has no such page: a
-// monitoring program asks for /metrics, a browser for /favicon.ico. proxy.allowed_paths would not help them.
+// load balancer asks for /ready, a browser for /favicon.ico. proxy.allowed_paths would not help them.
 
 import { advised } from "../advice.ts";
 import { docsPage } from "../core/project-pages.ts";
@@ -44,7 +44,7 @@ export function isPageSegment(segment: string): boolean {
 
 /** The next step of a client that looks for a page of the proxy. */
 export const USE_PAGES =
-  "use GET /healthz (is the proxy alive?), GET /status (the accounts and the pool) or GET /logs (the event log)";
+  "use GET /healthz (is the proxy alive?), GET /status (the accounts and the pool), GET /metrics (for Prometheus) or GET /logs (the event log)";
 
 // --- internal ---
 

@@ -121,6 +121,11 @@ export const EXAMPLES: readonly Example[] = [
     line: "codexlb key add laptop",
   },
   {
+    command: "codexlb key add",
+    purpose: "Create a key with which Prometheus reads /metrics",
+    line: "codexlb key add --role metrics prometheus",
+  },
+  {
     command: "codexlb notify test",
     purpose: "Check that notifications arrive ([notify] in config.toml)",
     line: "codexlb notify test",
