@@ -19,7 +19,7 @@ export function metricsOf(
     startedMs: deps.clock.now(),
     mostDescriptors: descriptors.limit,
     log: events.backlog,
-    usage: usage.health,
+    usage,
   });
 }
 

@@ -3,7 +3,7 @@
 import { readdirSync } from "node:fs";
 import type { Clock } from "../deps.ts";
 import type { EventBacklog } from "../state/events.ts";
-import type { UsageHealth } from "../state/usage/usage-store.ts";
+import type { UsageBacklog, UsageHealth } from "../state/usage/usage-store.ts";
 import { COMMIT, TARGET, VERSION } from "../version.ts";
 import type { Report } from "./report.ts";
 
@@ -14,7 +14,7 @@ export interface ProcessContext {
   /** The most file descriptors that the process may open. */
   readonly mostDescriptors: number;
   readonly log: () => EventBacklog;
-  readonly usage: () => UsageHealth;
+  readonly usage: { health(): UsageHealth; backlog(): UsageBacklog };
 }
 
 export function reportProcess(context: ProcessContext, report: Report): void {
@@ -30,9 +30,12 @@ export function reportProcess(context: ProcessContext, report: Report): void {
   const log = context.log();
   report("logLag", secondsSince(log.oldestMs, clock));
   report("logDropped", log.dropped);
-  const usage = context.usage();
-  report("usageEnabled", Number(usage.kind !== "off"));
-  report("usageFailing", Number(usage.kind === "failing"));
+  const { kind } = context.usage.health();
+  const turns = context.usage.backlog();
+  report("usageEnabled", Number(kind !== "off"));
+  report("usageFailing", Number(kind === "failing"));
+  report("usageLag", secondsSince(turns.oldestMs, clock));
+  report("usageDropped", turns.dropped);
 }
 
 // --- internal ---

@@ -39,7 +39,6 @@ export function createTrafficMetrics(): TrafficMetrics {
   const duration = byTransport("turnDuration");
   let inFlight = 0;
   let retriesDenied = 0;
-  let notRecorded = 0;
 
   const countTokens = ({ tokens: used, accountId, proxy = "" }: TurnRecord): void => {
     if (used === undefined) return;
@@ -62,7 +61,8 @@ export function createTrafficMetrics(): TrafficMetrics {
       const { outcome, transport, kind, firstOutputMs, durationMs } = turn;
       inFlight--;
       turns.add([outcome, transport, kind]);
-      duration[transport].observe(durationMs / 1000);
+      // The record of the new connection has the times of the whole turn.
+      if (outcome !== "moved") duration[transport].observe(durationMs / 1000);
       if (firstOutputMs !== undefined) firstOutput[transport].observe(firstOutputMs / 1000);
       countTokens(turn);
     },
@@ -80,9 +80,6 @@ export function createTrafficMetrics(): TrafficMetrics {
           break;
         case "request.retry_denied":
           retriesDenied++;
-          break;
-        case "usage.write_resumed":
-          notRecorded += Number(fields.dropped ?? 0);
           break;
       }
     },
@@ -122,7 +119,6 @@ export function createTrafficMetrics(): TrafficMetrics {
       perUpstream("tokens", tokens, ["type"]);
       perUpstream("cooldowns", cooldowns, ["reason"]);
       plain("tokenRefreshes", refreshes);
-      report("usageDropped", notRecorded);
     },
   };
 }

@@ -152,6 +152,7 @@ test("there is one value of each metric of the process and its files", async () 
     "codexlb_log_lag_seconds",
     "codexlb_log_dropped_events_total",
     "codexlb_usage_record_failing",
+    "codexlb_usage_record_lag_seconds",
     "codexlb_usage_record_dropped_turns_total",
     "process_cpu_seconds_total",
     "process_resident_memory_bytes",

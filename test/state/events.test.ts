@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { appendFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { openEventLog } from "../../src/state/events.ts";
 import { readLogLines } from "../../src/state/log-parts.ts";
 import { fakeClock } from "../support/clock.ts";
@@ -181,4 +181,19 @@ describe("reading the event log", () => {
     expect(readLogLines(log.path, ALL)).toEqual({ text: "", nextOffset: 0 });
     expect(readLogLines(log.path, { ...ALL, offset: 5 })).toEqual({ text: "", nextOffset: 0 });
   });
+});
+
+test("events wait until they are written, or are dropped and counted", () => {
+  using log = logIn();
+  expect(log.events.backlog()).toEqual({ oldestMs: undefined, dropped: 0 });
+  const startMs = log.clock.now();
+  log.events.append("test");
+  log.clock.advance(50);
+  log.events.append("test");
+  expect(log.events.backlog()).toEqual({ oldestMs: startMs, dropped: 0 });
+  log.clock.advance(50);
+  expect(log.events.backlog()).toEqual({ oldestMs: undefined, dropped: 0 });
+  rmSync(dirname(log.path), { recursive: true });
+  log.add(3);
+  expect(log.events.backlog()).toEqual({ oldestMs: undefined, dropped: 3 });
 });

@@ -250,7 +250,9 @@ describe("the usage database", () => {
     for (let index = 0; index < 20_010; index++) store.add(turn({ startedMs: NOON + index }));
     expect(usage.warnings).toEqual([]);
     expect(store.health()).toEqual({ kind: "recording" });
+    expect(store.backlog()).toEqual({ oldestMs: NOON + turn().durationMs, dropped: 10 });
     store.stop();
+    expect(store.backlog()).toEqual({ oldestMs: undefined, dropped: 10 });
     expect(recordedTurns(usage.path).length).toBe(20_000);
   });
 });

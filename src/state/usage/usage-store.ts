@@ -22,6 +22,13 @@ export type UsageHealth =
   | { readonly kind: "off" | "recording" }
   | { readonly kind: "failing"; readonly why: string; readonly dropped: number };
 
+export interface UsageBacklog {
+  /** When the oldest turn that is not written yet ended, Unix ms; undefined if all are written. */
+  readonly oldestMs: number | undefined;
+  /** How many turns were dropped since the store was created. */
+  readonly dropped: number;
+}
+
 export interface UsageStore {
   /** Records a turn. */
   add(turn: TurnRecord): void;
@@ -32,6 +39,7 @@ export interface UsageStore {
   /** The database for queries, with all turns up to now; undefined if there is none. Throws `Error` if it cannot be read. */
   reader(): Database | undefined;
   health(): UsageHealth;
+  backlog(): UsageBacklog;
   /** Writes the turns in memory, and closes the file. */
   stop(): void;
 }
@@ -56,6 +64,7 @@ export function createUsageStore(options: UsageStoreOptions): UsageStore {
   let trouble: string | undefined;
   let dropped = 0;
   let added = 0;
+  let droppedInAll = 0;
   let isSyncing = false;
   const prune = createUsagePruner(clock);
 
@@ -167,6 +176,7 @@ export function createUsageStore(options: UsageStoreOptions): UsageStore {
       added++;
       if (waiting.length >= MOST_WAITING) {
         dropped++;
+        droppedInAll++;
         return;
       }
       waiting.push(turn);
@@ -183,6 +193,10 @@ export function createUsageStore(options: UsageStoreOptions): UsageStore {
     health: () => {
       if (!settings().enabled) return { kind: "off" };
       return trouble === undefined ? { kind: "recording" } : { kind: "failing", why: trouble, dropped };
+    },
+    backlog: () => {
+      const [oldest] = waiting;
+      return { oldestMs: oldest && oldest.startedMs + oldest.durationMs, dropped: droppedInAll };
     },
     stop: () => {
       flush();
