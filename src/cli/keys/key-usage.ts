@@ -24,6 +24,8 @@ export function keySteps(role: KeyRole, { listen }: KeySettings): string[] {
 
 /** The settings that keep a key with `role` from having an effect, each with its remedy. `path`: the config.toml. */
 export function keyObstacles(role: KeyRole, { listen, client_auth }: KeySettings, path: string): string[] {
+  // A monitoring program often runs on the machine of the proxy.
+  if (role === "metrics") return [];
   const isLocal = isLoopback(parseListen(listen)?.host ?? "");
   return [
     ...(role === "client" && !client_auth

@@ -19,7 +19,7 @@ test("a key for metrics comes with the address to read", () => {
   expect(keySteps("metrics", OPEN)).toEqual([
     "a monitoring program reads http://10.0.0.2:9000/metrics with Authorization: Bearer KEY",
   ]);
-  expect(keyObstacles("metrics", { ...OPEN, client_auth: false }, "/r/config.toml")).toEqual([]);
+  expect(keyObstacles("metrics", DEFAULT, "/r/config.toml")).toEqual([]);
 });
 
 test("settings that keep a key from having an effect are named", () => {
