@@ -36,7 +36,8 @@ Zero and empty strings mean the default; negative numbers are refused. Zero is a
 \`proxy.proxy_url\`, is read if \`proxy.proxy_url\` is missing. [notifications.md](notifications.md) explains \`[notify]\`.
 
 \`[prices."MODEL"]\` adds or replaces a price for the estimates of \`codexlb usage\`, in USD per million tokens: \`input\`,
-\`output\`, and \`cached_input\` (default: as \`input\`) ([usage.md](usage.md#the-cost-is-an-estimate)).
+\`output\`, and \`cached_input\` (default: as \`input\`) ([usage.md](usage.md#the-cost-is-an-estimate)). \`codexlb config show\` lists these prices after the
+settings, but not the packaged ones.
 
 ## Which value wins
 

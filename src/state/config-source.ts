@@ -10,6 +10,7 @@ import { type ParsedConfig, parseConfig, readConfigText } from "./config.ts";
 import { newConfigText, withProxyName } from "./config-text.ts";
 import type { Layout } from "./layout.ts";
 import { maskedWebhook, WEBHOOK_KEY } from "./notify-settings.ts";
+import { priceSettings, pricesFrom } from "./price-settings.ts";
 import { cleanUrls } from "./setting-types.ts";
 import { type Config, checkSetting, SETTINGS, settingOf } from "./settings.ts";
 
@@ -90,7 +91,7 @@ export function effectiveConfig(
 ): EffectiveConfig {
   const config = structuredClone(file.config) as Config;
   const sources = new Map(
-    SETTINGS.map(({ key }) => {
+    [...SETTINGS, ...priceSettings(config)].map(({ key }) => {
       const line = file.lines.get(key);
       return [key, line === undefined ? "default" : `config.toml line ${line}`];
     }),
@@ -105,13 +106,13 @@ export function effectiveConfig(
   return { config, sources };
 }
 
-/** Every setting with its value and its source, in the order of the file. */
+/** Every setting with its value and its source, in the order of the file, and then the user's prices of models. */
 export function shownSettings({ config, sources }: EffectiveConfig): ShownSetting[] {
-  return SETTINGS.map(({ key }) => ({
-    key,
-    value: shownValue(config, key),
-    source: sources.get(key) ?? "default",
-  }));
+  const sourceOf = (key: string) => sources.get(key) ?? "default";
+  return [
+    ...SETTINGS.map(({ key }) => ({ key, value: shownValue(config, key), source: sourceOf(key) })),
+    ...priceSettings(config).map(({ key, value }) => ({ key, value, source: sourceOf(key) })),
+  ];
 }
 
 /** The value of the setting `key` without keys, passwords and other secrets. */
@@ -127,7 +128,7 @@ export function configFrom(shown: readonly Pick<ShownSetting, "key" | "value">[]
     const checked = SETTINGS.some((setting) => setting.key === key) ? checkSetting(key, value) : "unknown";
     if (typeof checked !== "string") assign(config, key, checked.value);
   }
-  return config;
+  return { ...config, prices: pricesFrom(shown) };
 }
 
 /** A value that is safe to show, without keys and passwords in URLs (`http://:KEY@host`). */

@@ -5,6 +5,7 @@ import { nearest } from "../core/nearest.ts";
 import { CodexlbError, messageOf } from "../errors.ts";
 import { shortLine } from "../printable.ts";
 import { readTextIfPresent } from "./atomic-file.ts";
+import { priceSettings } from "./price-settings.ts";
 import { type Config, ConfigFile, PRICES_TABLE, SETTINGS, valueAt } from "./settings.ts";
 import { parseToml, type TomlTable } from "./toml.ts";
 import { lineFinder, tomlPlaces } from "./toml-keys.ts";
@@ -12,7 +13,7 @@ import { lineFinder, tomlPlaces } from "./toml-keys.ts";
 /** The content of a config.toml. */
 export interface ParsedConfig {
   readonly config: Config;
-  /** The line of every setting in the file, by key. */
+  /** The line of every setting and price in the file, by key. */
   readonly lines: ReadonlyMap<string, number>;
   /** One message for each key or table that is not a setting; the last one counts those that are not listed. */
   readonly unknown: readonly string[];
@@ -66,6 +67,10 @@ export function parseConfig(text: string, path: string): ParsedConfig {
     ignored.push(`line ${line}: ${key} = ${given} counts as ${effective}`);
     return [];
   });
+  for (const { key, path: names } of priceSettings(parsed.data)) {
+    const line = valueAt(known, names) === undefined ? undefined : lineOf(names);
+    if (line !== undefined) lines.push([key, line]);
+  }
   return { config: parsed.data, lines: new Map(lines), unknown: unknownKeys(raw, lineOf), ignored };
 }
 

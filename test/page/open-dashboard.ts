@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
 import { findBrowser } from "../../src/login/browser.ts";
 import { type Executable, executable, type RunningProcess } from "../support/executable.ts";
+import { type PastTurn, recordTurns } from "../support/record-turns.ts";
 
 /** True if this machine has a browser for the tests. Prints why they are skipped otherwise. */
 export function hasBrowser(): boolean {
@@ -27,10 +28,14 @@ export interface DashboardPool extends AsyncDisposable {
   restartProxy(): Promise<void>;
 }
 
-/** Starts a pool of `accounts`, in the form of `codexlb mock --accounts`. `config`: the text of config.toml. */
+/**
+ * Starts a pool of `accounts`, in the form of `codexlb mock --accounts`. `config`: the text of config.toml. `turns`: what
+ * the proxy's usage database contains already.
+ */
 export async function startDashboardPool(
   accounts: readonly string[],
   config = '[proxy]\nname = "edge"\n[policy]\nmode = "sticky"\n',
+  turns: readonly PastTurn[] = [],
 ): Promise<DashboardPool> {
   const tool = executable();
   const homes = join(tool.directory, "logins");
@@ -40,6 +45,7 @@ export async function startDashboardPool(
     return ran.out.trim();
   };
   await Bun.write(join(tool.root, "config.toml"), config);
+  if (turns.length > 0) recordTurns(join(tool.root, "usage.db"), turns);
   const mock = await tool.start([
     ...["mock", "--port", "0", "--accounts", accounts.join(","), "--homes", homes],
   ]);

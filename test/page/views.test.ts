@@ -5,6 +5,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Browser } from "playwright-core";
 import { createSseClient } from "../../src/mock/client.ts";
+import type { PastTurn } from "../support/record-turns.ts";
 import { violationsOn } from "./axe.ts";
 import {
   type DashboardPool,
@@ -23,6 +24,7 @@ const MANY = Array.from({ length: 60 }, (_, index) => {
   return `account-${String(index + 1).padStart(2, "0")}:${index === 1 ? 2 : 5 + (index % 9)}${option}`;
 });
 const MOST_BYTES = 300 * 1024;
+const DAY_MS = 86_400_000;
 /** Where the tests put pictures of the views; no pictures if it is not set. */
 const { CODEXLB_TEST_PICTURES: pictures } = process.env;
 
@@ -35,7 +37,10 @@ for (const [name, accounts] of [
     let browser: Browser;
     const aliases = accounts.map((account) => account.split(":")[0] ?? "");
     beforeAll(async () => {
-      [pool, browser] = await Promise.all([startDashboardPool(accounts), launchBrowser()]);
+      [pool, browser] = await Promise.all([
+        startDashboardPool(accounts, undefined, pastTurns(aliases)),
+        launchBrowser(),
+      ]);
       // The second account reaches its limit after two turns, and the session of the third turn moves on.
       await pool.run("account", "pin", aliases[1] ?? "");
       for (const session of [2, 1, 2])
@@ -117,14 +122,47 @@ for (const [name, accounts] of [
       await page.getByRole("link", { name: "Settings" }).click();
       await page.getByRole("cell", { name: "policy.mode" }).waitFor();
       await page.getByRole("link", { name: "Proxies" }).click();
-      await page.getByText(`started a moment ago, ${accounts.length} accounts`).waitFor();
+      await page.getByText(new RegExp(`started .+ ago, ${accounts.length} accounts`)).waitFor();
       await context.close();
     });
   });
 
+/** Ninety days of turns, fewer of them at weekends, and the most by the first accounts. */
+function pastTurns(aliases: readonly string[]): PastTurn[] {
+  const now = Date.now();
+  let seed = 1;
+  const random = () => {
+    seed = (seed * 16_807) % 2_147_483_647;
+    return seed / 2_147_483_647;
+  };
+  const one = <Value>(values: readonly Value[]) => values[Math.floor(random() ** 2 * values.length)];
+  return Array.from({ length: 90 }, (_, day) => now - (day + 0.1) * DAY_MS).flatMap((dayMs) =>
+    Array.from({ length: new Date(dayMs).getDay() % 6 === 0 ? 4 : 24 }, (): PastTurn => {
+      const input = Math.floor(random() * 100_000);
+      return {
+        startedMs: Math.floor(dayMs - random() * 0.4 * DAY_MS),
+        accountAlias: one(aliases),
+        requestedModel: one(["gpt-6.2-sol", "gpt-6.2-astra", "gpt-6-luna"]),
+        project: `/home/ann/src/${one(["shop", "billing", "search"])}`,
+        outcome: random() < 0.03 ? "failed" : "completed",
+        tokens: {
+          input,
+          cachedInput: Math.floor(input * 0.8),
+          output: Math.floor(input / 40),
+          reasoning: 200,
+        },
+        switches:
+          random() < 0.01 ? [{ from: aliases[1] ?? "", to: aliases[0] ?? "", reason: "usage-limit" }] : [],
+      };
+    }),
+  );
+}
+
 async function keepPicture({ page }: OpenedPage, name: string): Promise<void> {
   if (pictures === undefined) return;
   mkdirSync(pictures, { recursive: true });
+  // Nothing below the pointer is highlighted.
+  await page.mouse.move(0, 0);
   await page
     .locator("body")
     .screenshot({ path: join(pictures, `${name.toLowerCase().replaceAll(" ", "-")}.png`) });

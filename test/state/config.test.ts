@@ -2,7 +2,12 @@ import { describe, expect, test } from "bun:test";
 import { lstatSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseConfig } from "../../src/state/config.ts";
-import { effectiveConfig, prepareConfigFile, shownSettings } from "../../src/state/config-source.ts";
+import {
+  configFrom,
+  effectiveConfig,
+  prepareConfigFile,
+  shownSettings,
+} from "../../src/state/config-source.ts";
 import { newConfigText } from "../../src/state/config-text.ts";
 import { layoutOf } from "../../src/state/layout.ts";
 import { exposureProblem, SETTINGS, settingOf } from "../../src/state/settings.ts";
@@ -282,6 +287,29 @@ describe("the settings in effect", () => {
     expect(() => effectiveConfig(file, {}, { CODEXLB_CHILD_PROXY_URLS: "x" })).toThrow(
       'CODEXLB_CHILD_PROXY_URLS: "x" is not an http(s) URL',
     );
+  });
+
+  test("are shown with the user's prices, and can be read back", () => {
+    const priced = parse(
+      '[prices."gpt-7"]\ninput = 3\noutput = 12\n[prices]\n"a.b c" = { input = 1, cached_input = 0, output = 2 }',
+    );
+    const shown = shownSettings(effectiveConfig(priced, {}, {}));
+    expect(shown.slice(SETTINGS.length)).toEqual([
+      { key: 'prices."gpt-7".input', value: 3, source: "config.toml line 2" },
+      { key: 'prices."gpt-7".cached_input', value: 3, source: "default" },
+      { key: 'prices."gpt-7".output', value: 12, source: "config.toml line 3" },
+      ...["input", "cached_input", "output"].map((name, index) => ({
+        key: `prices."a.b c".${name}`,
+        value: [1, 0, 2][index],
+        source: "config.toml line 5",
+      })),
+    ]);
+    expect(configFrom(shown).prices).toEqual(priced.config.prices);
+    const quoted = parse('[prices."odd \\" name"]\ninput = 1\noutput = 2');
+    expect(configFrom(shownSettings(effectiveConfig(quoted, {}, {}))).prices).toEqual(quoted.config.prices);
+    // Of a newer version, or damaged on the way.
+    const odd = ["prices.x.input", 'prices."x".weight', 'prices."x', 'prices."x".input'];
+    expect(configFrom(odd.map((key) => ({ key, value: 1 }))).prices).toEqual({});
   });
 
   test("are shown without the keys in URLs", () => {

@@ -4,11 +4,11 @@ import type { TurnRecord } from "../../src/core/turn-record.ts";
 import { createUsageStore } from "../../src/state/usage/usage-store.ts";
 import { fakeClock } from "./clock.ts";
 
-/** Writes `turns` to the file at `path`. What a turn leaves out is that of an ordinary turn. */
-export function recordTurns(
-  path: string,
-  turns: readonly (Partial<TurnRecord> & Pick<TurnRecord, "startedMs">)[],
-): void {
+/** A turn. What it leaves out is that of an ordinary turn. */
+export type PastTurn = Partial<TurnRecord> & Pick<TurnRecord, "startedMs">;
+
+/** Writes `turns` to the file at `path`. */
+export function recordTurns(path: string, turns: readonly PastTurn[]): void {
   const store = createUsageStore({
     path,
     deps: { clock: fakeClock(Date.now()), log: { info: () => {}, warn: () => {} } },

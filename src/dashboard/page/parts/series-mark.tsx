@@ -6,6 +6,11 @@ export function patternOf(rank: number): string {
   return `url(#series-${rank % FILLS.length})`;
 }
 
+/** The class with the colour of the series alone, for shapes that are too small for a pattern. */
+export function colourOf(rank: number): string {
+  return `series-${rank % FILLS.length}`;
+}
+
 /** The sign of a series in a legend or a table. */
 export function SeriesMark({ rank }: { readonly rank: number }) {
   return (
@@ -29,7 +34,7 @@ export function SeriesFills() {
             patternUnits="userSpaceOnUse"
             patternTransform={`rotate(${turn})`}
           >
-            <rect class={`series-${rank}`} width="6" height="6" />
+            <rect class={colourOf(rank)} width="6" height="6" />
             <path class="hatch" d={path} />
           </pattern>
         ))}

@@ -3,7 +3,7 @@
 
 import { useEffect, useRef, useState } from "preact/hooks";
 import { axisTicks, labelledParts } from "./chart-scale.ts";
-import { patternOf } from "./series-mark.tsx";
+import { colourOf, patternOf } from "./series-mark.tsx";
 
 export interface ChartSeries {
   readonly name: string;
@@ -77,6 +77,7 @@ const RIGHT = 18;
 const MOST_TICKS = 4;
 const LABEL_WIDTH = 62;
 const WIDEST_BAR = 72;
+const NARROW_BAR = 6;
 
 function Bars(props: UsageChartProps & { readonly width: number; readonly partWidth: number }) {
   const { series, labels, tick, leastTick, chosen, width, partWidth } = props;
@@ -119,7 +120,8 @@ function Bars(props: UsageChartProps & { readonly width: number; readonly partWi
               return (
                 <rect
                   key={name}
-                  fill={patternOf(rank)}
+                  // A pattern on a narrow bar is only noise.
+                  {...(barWidth < NARROW_BAR ? { class: colourOf(rank) } : { fill: patternOf(rank) })}
                   x={middleOf(index) - barWidth / 2}
                   y={y}
                   width={barWidth}
@@ -132,7 +134,12 @@ function Bars(props: UsageChartProps & { readonly width: number; readonly partWi
         );
       })}
       {labelledParts(labels.length, partWidth, LABEL_WIDTH).map((index) => (
-        <text key={index} x={middleOf(index)} y={HEIGHT - 6} text-anchor="middle">
+        <text
+          key={index}
+          x={Math.min(middleOf(index), width - LABEL_WIDTH / 3)}
+          y={HEIGHT - 6}
+          text-anchor="middle"
+        >
           {labels[index]}
         </text>
       ))}
