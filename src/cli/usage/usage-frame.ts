@@ -1,6 +1,7 @@
 // A usage report for a person: a table with a bar for each line. Pure: equal arguments give equal text.
 
 import { advised } from "../../advice.ts";
+import { counted } from "../../core/count-words.ts";
 import { dayOf, startOfDay } from "../../core/local-days.ts";
 import { shortDate } from "../../core/time-words.ts";
 import {
@@ -136,13 +137,18 @@ function withEmptyDays(report: UsageReport, nowMs: number): readonly UsageLine[]
   return lines;
 }
 
-function noteLines({ total, prices_as_of, recording, by, keep_days }: UsageReport): string[] {
+function noteLines({ lines, total, prices_as_of, recording, by, keep_days }: UsageReport): string[] {
   return [
     ...(total.turns === 0 ? [] : [`Cost: an estimate, at OpenAI's API prices of ${prices_as_of}.`]),
     ...(total.unpriced_turns === 0
       ? []
-      : [`+ ${total.unpriced_turns} of the turns have no known price, and are not in the estimate.`]),
-    ...(by === "session" ? [`Sessions are known for the last ${keep_days} days.`] : []),
+      : [`+ Excludes ${counted(total.unpriced_turns, "turn")} whose model has no known price.`]),
+    ...(by === "session"
+      ? [`Sessions are known for the last ${keep_days === 1 ? "day" : `${keep_days} days`}.`]
+      : []),
+    ...(by === "project" && lines.some(({ name }) => name === "")
+      ? ["unknown: Codex names the project only if it runs in a Git repository."]
+      : []),
     ...(recording === "off" ? ["The proxy does not record turns now (usage.enabled = false)."] : []),
     ...(recording === "failing"
       ? [`The proxy cannot write its usage database now: run ${advised("doctor")}.`]
