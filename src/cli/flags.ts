@@ -100,7 +100,10 @@ export function flagIn(word: string): {
 export function integerFlag(value: string | undefined, flag: string): number | undefined {
   if (value === undefined) return undefined;
   if (!/^[+-]?\d+$/.test(value.trim()))
-    throw usage(`flag --${flag}: ${JSON.stringify(value)} is not a whole number`);
+    throw usage(
+      `flag --${flag}: ${JSON.stringify(value)} is not a whole number`,
+      "write it in digits, such as 100",
+    );
   return Number(value);
 }
 

@@ -12,6 +12,7 @@ import { newLoginHome, sweepLogins } from "../auth/leftovers.ts";
 import type { LoginEnd, Logins } from "../auth/logins.ts";
 import { checkNetwork, namesIssuer, type OAuthDeps } from "../auth/oauth.ts";
 import { withTokenOwner } from "../auth/token-owner.ts";
+import { counted } from "../core/count-words.ts";
 import { REPORT_BUG } from "../core/project-pages.ts";
 import { CodexlbError, systemCodeOf } from "../errors.ts";
 import { readTextIfPresent, writeFileAtomic } from "../state/atomic-file.ts";
@@ -103,7 +104,7 @@ export function createServerLogins({ layout, deps, command, ops }: ServerLoginsO
       if (!isOwnLogin(binary, env))
         requireCodex(binary, argsOf(args), "install Codex on the machine of the proxy");
       if (running >= MOST_LOGINS)
-        throw new CodexlbError("invalid_request", `${running} other logins are in progress`, {
+        throw new CodexlbError("invalid_request", `${counted(running, "other login")} in progress`, {
           next: "finish one of them, or try again later",
         });
     },

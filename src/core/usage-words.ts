@@ -1,6 +1,7 @@
 // The names and the numbers of a usage report, in few columns. The dashboard's page uses this file, so it imports no
 // values from the report.
 
+import { counted } from "./count-words.ts";
 import type { UsageGrouping, UsageLine, UsageReport } from "./usage-report.ts";
 
 /** All tokens of `line`: input and output. */
@@ -22,7 +23,7 @@ export function costNotes({ total, prices_as_of }: Pick<UsageReport, "total" | "
     ...(total.turns === 0 ? [] : [`Cost: an estimate, at OpenAI's API prices of ${prices_as_of}.`]),
     ...(total.unpriced_turns === 0
       ? []
-      : [`+ ${total.unpriced_turns} of the turns have no known price, and are not in the estimate.`]),
+      : [`+ Excludes ${counted(total.unpriced_turns, "turn")} whose model has no known price.`]),
   ];
 }
 

@@ -10,6 +10,7 @@
 // Bun measures these limits in its event loop, so time during which the process is stopped does not count.
 
 import type { Server } from "bun";
+import { counted } from "../core/count-words.ts";
 import type { Deps } from "../deps.ts";
 import { type Descriptors, peerKey } from "../state/descriptors.ts";
 import type { EventLog } from "../state/events.ts";
@@ -178,6 +179,6 @@ function reportShortage({ deps, events }: ConnectionsContext, shortage: Descript
     refused_requests: refusedRequests,
   });
   deps.log.warn(
-    `too many connections: ${open} of ${limit} file descriptors in use, ${closedConnections} silent connections closed, ${refusedRequests} requests refused; if these are your own clients, raise the open file limit (ulimit -n)`,
+    `too many connections: ${open} of ${limit} file descriptors in use, ${counted(closedConnections, "silent connection")} closed, ${counted(refusedRequests, "request")} refused; if these are your own clients, raise the open file limit (ulimit -n)`,
   );
 }

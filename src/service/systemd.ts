@@ -2,6 +2,7 @@
 
 import { join } from "node:path";
 import { advised } from "../advice.ts";
+import { counted } from "../core/count-words.ts";
 import { docsPage } from "../core/project-pages.ts";
 import type { Deps } from "../deps.ts";
 import { CodexlbError } from "../errors.ts";
@@ -88,7 +89,7 @@ export function createSystemd({ directory, isSystem, env, run }: SystemdOptions)
         detail: [
           ...(of("ActiveState") === "" ? [] : [`${of("ActiveState")} (${of("SubState")})`]),
           ...(["", "success"].includes(of("Result")) ? [] : [`last result: ${of("Result")}`]),
-          ...(restarts > 0 ? [`restarted ${restarts} times`] : []),
+          ...(restarts > 0 ? [`restarted ${counted(restarts, "time")}`] : []),
           ...(of("StatusText") === "" ? [] : [of("StatusText")]),
           ...(of("NeedDaemonReload") === "yes"
             ? [`the unit file changed; load it with: ${systemctl("daemon-reload").join(" ")}`]

@@ -1,5 +1,6 @@
 // The results of the checks as text: for a person on a terminal, and as lines that scripts read.
 
+import { counted } from "../../core/count-words.ts";
 import { oneLine } from "../../printable.ts";
 import type { TableFrame } from "../terminal/fitted-table.ts";
 import type { CheckResult } from "./finding.ts";
@@ -49,10 +50,6 @@ export function summaryLine(results: readonly CheckResult[], { style }: TableFra
 
 /** Narrower terminals get lines of this width. */
 const LEAST_COLUMNS = 20;
-
-function counted(count: number, what: string): string {
-  return `${count} ${what}${count === 1 ? "" : "s"}`;
-}
 
 function isFine({ status, fixed }: CheckResult): boolean {
   return status === "ok" || fixed;

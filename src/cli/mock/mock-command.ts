@@ -4,6 +4,7 @@ import { join, resolve } from "node:path";
 import { defineCommand } from "citty";
 import { z } from "zod";
 import { advised } from "../../advice.ts";
+import { counted } from "../../core/count-words.ts";
 import { docsPage } from "../../core/project-pages.ts";
 import { systemDeps } from "../../deps.ts";
 import { messageOf } from "../../errors.ts";
@@ -57,7 +58,7 @@ export default defineCommand({
       for (const { alias } of accounts) writeHome(join(resolve(args.homes), alias), mock.authFile(alias));
     print(
       `simulated backend on ${mock.baseUrl}\n` +
-        `  accounts:  ${accounts.map(({ alias, turns }) => `${alias} (${turns} turns)`).join(", ")}\n` +
+        `  accounts:  ${accounts.map(({ alias, turns }) => `${alias} (${counted(turns, "turn")})`).join(", ")}\n` +
         `  proxy:     CODEXLB_TOKEN_URL=${mock.tokenUrl} ${advised("proxy", "--upstream", mock.baseUrl)}\n` +
         (args.homes === undefined
           ? ""

@@ -25,7 +25,7 @@ const test = defineCommand({
     requireRoot(context);
     const ways = await waitingFor("sending a test message", tested(context));
     if (ways.length === 0)
-      throw new CodexlbError("not_found", "no way of sending notifications is set", {
+      throw new CodexlbError("not_found", "notifications are not set up", {
         next: `set notify.command, notify.webhook or notify.desktop in ${context.layout.config}: ${docsPage("notifications")}`,
       });
     const failed = ways.filter(({ error }) => error !== undefined);
@@ -36,9 +36,13 @@ const test = defineCommand({
       for (const { way, error } of ways)
         print(`${way}: ${error === undefined ? "sent" : `failed: ${oneLine(error)}`}\n`);
     if (failed.length > 0)
-      throw new CodexlbError("notify_failed", `${failed.length} of ${ways.length} ways failed`, {
-        next: `correct [notify] in ${context.layout.config}: ${docsPage("notifications")}`,
-      });
+      throw new CodexlbError(
+        "notify_failed",
+        `the test message could not be sent by ${failed.map(({ way }) => way).join(" or ")}`,
+        {
+          next: `correct [notify] in ${context.layout.config}: ${docsPage("notifications")}`,
+        },
+      );
   },
 });
 

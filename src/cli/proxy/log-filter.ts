@@ -2,7 +2,8 @@
 
 import { concernsAccount, type LogFilter, sessionFilter } from "../../core/event-filter.ts";
 import { LOG_LEVELS, type LogLevel, levelOf } from "../../core/log-event.ts";
-import { durationOf, usage } from "../flags.ts";
+import { usage } from "../flags.ts";
+import { timeFlag } from "../time-flag.ts";
 
 /** The flags that select events. */
 export interface FilterFlags {
@@ -18,7 +19,7 @@ export interface FilterFlags {
  */
 export function logFilter(flags: FilterFlags, byDefault: LogLevel, nowMs: number): LogFilter {
   const least = LOG_LEVELS.indexOf(levelFlag(flags, byDefault));
-  const sinceMs = flags.since === undefined ? undefined : sinceFlag(flags.since, nowMs);
+  const sinceMs = flags.since === undefined ? undefined : timeFlag(flags.since, "since", nowMs);
   const account = flags.account?.trim();
   const isOfSession = flags.session === undefined ? undefined : sessionFilter(flags.session.trim());
   return (event) => {
@@ -45,16 +46,4 @@ function levelFlag({ level, all, session }: FilterFlags, byDefault: LogLevel): L
   }
   // Most events of a session are ordinary ones.
   return all || session !== undefined ? "debug" : byDefault;
-}
-
-/** `10m` is ten minutes ago; other values are times, such as 2026-11-28T13:00. */
-function sinceFlag(text: string, nowMs: number): number {
-  const at = Date.parse(text);
-  if (/^\d{4}-/.test(text) && !Number.isNaN(at)) return at;
-  const ms = durationOf(text);
-  if (ms !== undefined) return nowMs - ms;
-  throw usage(
-    `flag --since: ${JSON.stringify(text)} is neither a duration nor a time`,
-    "write a duration as 3s, 10m or 1h30m, or a time as 2026-11-28T13:00",
-  );
 }

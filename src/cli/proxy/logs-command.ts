@@ -43,7 +43,7 @@ export default defineCommand({
     session: { type: "string", description: "Show only requests of this session", valueHint: "ID" },
     since: {
       type: "string",
-      description: "Show only events since then, such as 10m or 2026-11-28T13:00",
+      description: "Show only events since then: 10m, 7d, 2026-11-28 or 2026-11-28T13:00",
       valueHint: "TIME",
     },
     level: {
@@ -82,7 +82,7 @@ export default defineCommand({
       else last = [...last, ...lines].slice(-start.shown);
     });
     show(last);
-    if (printed === 0 && output.isForPeople && !args.follow)
+    if (printed === 0 && (output.isForPeople || output.isFiltered) && !args.follow)
       await reportNoEvents(context, args, start.toEnd ? 0 : start.tail);
     while (args.follow) {
       const page = await read({ ...start, offset });

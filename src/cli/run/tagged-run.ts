@@ -5,6 +5,7 @@ import { z } from "zod";
 import { type Door, textOf, through } from "../../admin/door.ts";
 import { advised } from "../../advice.ts";
 import { dotenvProblem, type ProxyDotenv } from "../../codex/dotenv.ts";
+import { counted } from "../../core/count-words.ts";
 import { parseJson } from "../../core/json.ts";
 import {
   type Absence,
@@ -130,7 +131,7 @@ export function bypassReport(run: EndedRun): BypassReport | undefined {
 export function othersReport(account: string, { others = [] }: RunSeen): string | undefined {
   const absence = others.at(-1)?.absence;
   if (others.length === 0) return undefined;
-  const served = others.map(({ alias, turns }) => `${alias} served ${turns} turn${turns === 1 ? "" : "s"}`);
+  const served = others.map(({ alias, turns }) => `${alias} served ${counted(turns, "turn")}`);
   const why = absence === undefined ? "could not" : ABSENCES[absence];
   return `${served.join(", ")} of this run, because ${account} ${why}`;
 }

@@ -2,6 +2,7 @@
 
 import { defineCommand } from "citty";
 import { remoteExplanation } from "../../admin/client.ts";
+import { advised } from "../../advice.ts";
 import { print, printJson } from "../../print.ts";
 import { ADMIN_TOKEN_FLAG, PROXY_URL_FLAG, ROOT_FLAG } from "../common-flags.ts";
 import { contextOf } from "../context.ts";
@@ -49,7 +50,9 @@ export default defineCommand({
       },
     );
     if (args.json) return printJson(explained, 2);
-    const { env, clock } = context.deps;
+    const { env, clock, log } = context.deps;
+    if (explained.session !== undefined && explained.bound_to === undefined)
+      log.info(`for the ids of sessions, run: ${advised("usage", "--by", "session")}`);
     const frame = terminalFrame(env);
     print(
       frame === undefined

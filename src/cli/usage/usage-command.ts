@@ -9,6 +9,7 @@ import { REMOTE_FLAGS, ROOT_FLAG } from "../common-flags.ts";
 import { contextOf } from "../context.ts";
 import { durationFlag, usage } from "../flags.ts";
 import { terminalFrame } from "../terminal/terminal-frame.ts";
+import { reportNoTurns } from "./no-turns.ts";
 import { usageFrame } from "./usage-frame.ts";
 import { periodOf } from "./usage-period.ts";
 import { usageReport } from "./usage-source.ts";
@@ -69,6 +70,7 @@ export default defineCommand({
       query,
       durationFlag(args.timeout, "timeout") || undefined,
     );
+    if (report.total.turns === 0) await reportNoTurns(context, args, query, report);
     if (args.json) return printJson(report, 2);
     if (args.csv) return print(usageCsv(report));
     const frame = terminalFrame(deps.env);

@@ -131,10 +131,15 @@ function withEmptyDays(report: UsageReport, nowMs: number): readonly UsageLine[]
 }
 
 function noteLines(report: UsageReport): string[] {
-  const { recording, by, keep_days } = report;
+  const { lines, recording, by, keep_days } = report;
   return [
     ...costNotes(report),
-    ...(by === "session" ? [`Sessions are known for the last ${keep_days} days.`] : []),
+    ...(by === "session"
+      ? [`Sessions are known for the last ${keep_days === 1 ? "day" : `${keep_days} days`}.`]
+      : []),
+    ...(by === "project" && lines.some(({ name }) => name === "")
+      ? ["unknown: Codex names the project only if it runs in a Git repository."]
+      : []),
     ...(recording === "off" ? ["The proxy does not record turns now (usage.enabled = false)."] : []),
     ...(recording === "failing"
       ? [`The proxy cannot write its usage database now: run ${advised("doctor")}.`]

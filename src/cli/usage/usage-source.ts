@@ -47,10 +47,7 @@ async function reportOfFile(context: CommandContext, query: UsageQuery): Promise
   };
   try {
     const database = readUsageFile(layout.usage);
-    if (database === undefined) {
-      deps.log.info(`no turns have been recorded in ${layout.usage} yet`);
-      return { ...about, ...usageLines([], query.by, prices) };
-    }
+    if (database === undefined) return { ...about, ...usageLines([], query.by, prices) };
     try {
       const times = { nowMs: deps.clock.now(), keepDays: usage.keep_days };
       return { ...about, ...usageLines(await sumUsage(database, query, times), query.by, prices) };

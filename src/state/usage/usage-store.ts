@@ -108,7 +108,7 @@ export function createUsageStore(options: UsageStoreOptions): UsageStore {
   };
   const worked = (): void => {
     if (trouble === undefined) return;
-    log.info(`${path} can be written again; ${dropped} turns were not recorded`);
+    log.info(`${path} can be written again; turns not recorded: ${dropped}`);
     events.append("usage.write_resumed", { path, dropped });
     trouble = undefined;
     dropped = 0;

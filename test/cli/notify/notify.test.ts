@@ -34,7 +34,7 @@ test("without a proxy the command itself sends in every way, and exits with 1 if
   const env = { CODEXLB_ROOT: rootIn(temp.path) };
   const ran = await runCli(["notify", "test"], { cwd: temp.path, env });
   expect([ran.code, ran.out]).toEqual([1, FAILURE]);
-  expect(ran.err).toContain("1 of 2 ways failed");
+  expect(ran.err).toContain("the test message could not be sent by webhook");
   expect(await Bun.file(join(temp.path, "out")).text()).toBe(TEXT);
   const json = await runCli(["notify", "test", "--json"], { cwd: temp.path, env });
   expect(JSON.parse(json.out)).toEqual({
@@ -70,7 +70,7 @@ test("without any way it says how to set one", async () => {
   const env = { CODEXLB_ROOT: rootIn(temp.path, "") };
   const ran = await runCli(["notify", "test"], { cwd: temp.path, env });
   expect([ran.code, ran.out]).toEqual([1, ""]);
-  expect(ran.err).toContain("no way of sending notifications is set");
+  expect(ran.err).toContain("notifications are not set up");
   expect(ran.err).toContain("notify.command");
 });
 

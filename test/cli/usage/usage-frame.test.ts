@@ -60,7 +60,7 @@ DAY     TURNS  INPUT  CACHED  OUTPUT  REASONING  CACHE  FAILED  FIRST  EST. COST
 28 Nov     15  1.85M    988k   91.4k      2.47k    53%       2  2.4 s     $1.69+  ████████████
 total      27  3.09M   1.98M    137k      3.70k    64%       3  2.4 s     $2.74+
 Cost: an estimate, at OpenAI's API prices of 2026-11-28.
-+ 3 of the turns have no known price, and are not in the estimate.
++ Excludes 3 turns whose model has no known price.
 `);
   });
 
@@ -76,6 +76,20 @@ Cost: an estimate, at OpenAI's API prices of 2026-11-28.
   test("shortens the directories of projects on a narrow terminal", () => {
     const text = usageFrame(report("project", [sums("/home/ann/source-code/work/shop")]), frame(60), NOW);
     expect(text.split("\n")[2]).toStartWith("work/shop ");
+  });
+
+  test("names one turn without a price in the singular", () => {
+    const text = usageFrame(
+      report("day", [sums("2026-11-28", { model: "new", reported: 1 })]),
+      frame(80),
+      NOW,
+    );
+    expect(text).toContain("+ Excludes 1 turn whose model");
+  });
+
+  test("says why a project is unknown", () => {
+    expect(usageFrame(report("project", [sums("")]), frame(80), NOW)).toContain("Git repository");
+    expect(usageFrame(report("project", [sums("/p")]), frame(80), NOW)).not.toContain("Git repository");
   });
 
   test("says that there are no turns, or why none are recorded", () => {
@@ -134,6 +148,11 @@ describe("the period", () => {
     ["99999w", undefined],
   ])("refuses %s until %p", (since, until) => {
     expect(() => periodOf(since, until, NOW)).toThrow(expect.objectContaining({ code: "usage" }));
+  });
+
+  test.each(["yesterday", "2026-02-30", "99999w"])("the error about --since %s names all forms", (since) => {
+    const next = expect.stringMatching(/2026-11-28.*2026-11-28T13:00.*10m.*7d.*2w/);
+    expect(() => periodOf(since, undefined, NOW)).toThrow(expect.objectContaining({ next }));
   });
 });
 

@@ -2,6 +2,7 @@
 
 import type { StateLevel } from "../../../core/account-state.ts";
 import { childWords } from "../../../core/child-words.ts";
+import { counted } from "../../../core/count-words.ts";
 import { choiceWords } from "../../../core/reason-words.ts";
 import type { ChildAnswer, StatusAnswer } from "../../../core/status-schema.ts";
 import { ago } from "../../../core/time-words.ts";
@@ -26,7 +27,7 @@ export function ProxiesView({ status, proxy, nowMs }: ProxiesProps) {
             <strong>{proxy.name}</strong>
             <StateMark level="good">this proxy</StateMark>
             <span class="muted">
-              version {proxy.version}, started {ago(proxy.startedMs, nowMs)}, {accountsText(own.length)}
+              version {proxy.version}, started {ago(proxy.startedMs, nowMs)}, {counted(own.length, "account")}
             </span>
           </div>
           {children.length > 0 && <Children nodes={children} status={status} nowMs={nowMs} />}
@@ -59,7 +60,10 @@ function Children(props: {
             <span class="muted">
               {[
                 child.url,
-                accountsText(status.accounts.filter(({ proxy_name: owner }) => owner === child.name).length),
+                counted(
+                  status.accounts.filter(({ proxy_name: owner }) => owner === child.name).length,
+                  "account",
+                ),
                 ...(child.in_flight === undefined ? [] : [`${child.in_flight} in flight`]),
                 ...(child.selected_target ? [`next ${child.selected_target}${reasonOf(child)}`] : []),
               ].join(", ")}
@@ -87,8 +91,4 @@ function levelOf({ reachable, healthy, cooldown_seconds: seconds }: ChildAnswer)
 
 function reasonOf({ selection_reason: reason }: ChildAnswer): string {
   return reason ? ` (${choiceWords(reason)})` : "";
-}
-
-function accountsText(count: number): string {
-  return count === 1 ? "1 account" : `${count} accounts`;
 }

@@ -1,0 +1,34 @@
+// `codexlb usage` when it selects no turns, with and without a running proxy.
+
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { join } from "node:path";
+import { createSseClient } from "../../../src/mock/client.ts";
+import { runCli } from "../../support/cli.ts";
+import { startPool, type TestPool } from "../../support/pool.ts";
+
+let pool: TestPool;
+beforeAll(async () => {
+  pool = await startPool({ accounts: [{ alias: "alice" }, { alias: "bob" }] });
+  await createSseClient(pool.url, "s1").turn("hello");
+});
+afterAll(() => pool[Symbol.asyncDispose]());
+
+const usage = async (root: string, ...args: string[]) => {
+  const { code, err } = await runCli(["usage", "--root", root, ...args], { cwd: pool.layout.root });
+  return { code, err };
+};
+
+test.each([
+  [["--account", "alice"], ""],
+  [["--account", "alic"], 'codexlb: no account is called "alic"; did you mean alice?\n'],
+  [["--account", "x9"], 'codexlb: no account is called "x9"; known accounts: alice, bob\n'],
+  [["--account", "bob"], "codexlb: bob has no turns in this period; --since selects a longer one\n"],
+])("usage %p reports %p", async (args, err) => {
+  expect(await usage(pool.layout.root, ...args)).toEqual({ code: 0, err });
+});
+
+test("a root without a record has no turns", async () => {
+  const root = join(pool.layout.root, "empty");
+  const { err } = await usage(root, "--account", "alice");
+  expect(err).toContain(`no turns have been recorded in ${root}/usage.db yet`);
+});
