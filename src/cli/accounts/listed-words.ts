@@ -20,7 +20,7 @@ export function listedWords(account: ListedAccount, nowMs: number): ShownState {
   const limited = closed ?? exhaustedState(listedResets(account, nowMs), nowMs);
   if (limited !== undefined) return limited;
   // A pinned account gets new sessions even while it is draining, and the list does not contain the pin.
-  return account.codexlb.draining ? DRAINING : READY;
+  return account.codexlb.draining ? { ...DRAINING, wordings: ["draining"] } : READY;
 }
 
 // --- internal ---
