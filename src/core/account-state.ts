@@ -21,9 +21,14 @@ export interface ShownState {
   readonly command?: string;
   /** True if codexlb took it out of service, so its figures say nothing. */
   readonly isDead?: boolean;
+  /** Why it takes no new sessions; absent if it does. */
+  readonly cause?: OutageCause;
   /** When it probably serves again, Unix ms; absent if that is unknown or depends on the user. */
   readonly backAtMs?: number;
 }
+
+/** Why an account takes no new sessions. `login`: it needs a new login. `failed`: all other reasons. */
+export type OutageCause = "limit" | "cooling" | "login" | "off" | "draining" | "failed";
 
 /** The state of `account` as the proxy called `ownName` reports it. */
 export function shownState(account: AccountAnswer, ownName: string, nowMs: number): ShownState {
@@ -40,7 +45,7 @@ export function shownState(account: AccountAnswer, ownName: string, nowMs: numbe
     nowMs,
   );
   if (closed !== undefined) return closed;
-  if (!account.healthy) return { level: "bad", canServe: false, wordings: ["unavailable"] };
+  if (!account.healthy) return { ...OUT, cause: "failed", wordings: ["unavailable"] };
   const restricted = restrictedState(account, nowMs);
   if (restricted !== undefined) return restricted;
   if (!account.draining) return READY;
@@ -50,8 +55,16 @@ export function shownState(account: AccountAnswer, ownName: string, nowMs: numbe
         canServe: true,
         wordings: ["draining, but pinned (gets all turns)", "draining, but pinned", "draining"],
       }
-    : { level: "low", canServe: false, wordings: ["draining (no new sessions)", "draining"] };
+    : DRAINING;
 }
+
+/** The state of a draining account that is not pinned. */
+export const DRAINING: ShownState = {
+  level: "low",
+  canServe: false,
+  cause: "draining",
+  wordings: ["draining (no new sessions)", "draining"],
+};
 
 /** The state of an account without restrictions. */
 export const READY: ShownState = { level: "good", canServe: true, wordings: ["ready"] };
@@ -86,15 +99,17 @@ export function exhaustedState(resets: readonly number[], nowMs: number): ShownS
 
 // --- internal ---
 
+const OUT = { level: "bad", canServe: false } as const;
+
 function disabledState({ alias, proxyName, disabledReason: reason }: ServiceFacts): ShownState {
   if (reason === "" || reason === "operator")
-    return { level: "off", canServe: false, wordings: ["disabled by you", "disabled"] };
+    return { level: "off", canServe: false, cause: "off", wordings: ["disabled by you", "disabled"] };
   const words = reasonWords(reason);
   if (!isLoginCode(reason))
-    return { level: "bad", canServe: false, wordings: [`disabled: ${words}`, "disabled"], isDead: true };
+    return { ...OUT, cause: "failed", wordings: [`disabled: ${words}`, "disabled"], isDead: true };
   const target = proxyName === undefined ? [] : ["--proxy-name", proxyName];
   const command = advised("account login", ...target, alias);
-  return { level: "bad", canServe: false, wordings: [`${words}: ${command}`, words], command, isDead: true };
+  return { ...OUT, cause: "login", wordings: [`${words}: ${command}`, words], command, isDead: true };
 }
 
 function coolingState(reason: string, untilMs: number, nowMs: number): ShownState {
@@ -103,6 +118,7 @@ function coolingState(reason: string, untilMs: number, nowMs: number): ShownStat
   return {
     level: "low",
     canServe: false,
+    cause: "cooling",
     wordings: [`cooling down${why}, ${back[0]}`, `cooling down, ${back[0]}`, ...back, "cooling"],
     backAtMs: untilMs,
   };
@@ -110,12 +126,12 @@ function coolingState(reason: string, untilMs: number, nowMs: number): ShownStat
 
 /** `untilMs`: Unix ms; 0 if it is unknown. */
 function limitState(what: string, untilMs: number, nowMs: number): ShownState {
-  if (untilMs <= nowMs) return { level: "bad", canServe: false, wordings: [what] };
+  if (untilMs <= nowMs) return { ...OUT, cause: "limit", wordings: [what] };
   const back = backWords(untilMs, nowMs);
   const [long, ...shorter] = back;
   return {
-    level: "bad",
-    canServe: false,
+    ...OUT,
+    cause: "limit",
     wordings: [`${what}, ${long}`, ...shorter.slice(0, 1).map((words) => `${what}, ${words}`), ...back],
     backAtMs: untilMs,
   };
@@ -133,8 +149,8 @@ function restrictedState(account: AccountAnswer, nowMs: number): ShownState | un
   const { limit_reached_type: type, individual_limit: member, credits } = account;
   if (type !== undefined && type !== "rate_limit_reached")
     return {
-      level: "bad",
-      canServe: false,
+      ...OUT,
+      cause: "limit",
       wordings: [WORKSPACE_LIMITS[type] ?? `limit reached (${type})`, "limit reached"],
     };
   if (member !== undefined && member.left_pct <= 0)

@@ -14,11 +14,12 @@ export interface ShortFacts {
   readonly selection_reason?: string | undefined;
 }
 
-/** The line: `lb=<alias> reason=<why> mode=<policy>`. */
+/** The line: `lb=<alias> reason=<why> mode=<policy>`; `lb=none reason=none` if no account takes the next turn. */
 export function shortStatus(status: ShortFacts): string {
   const active = status.accounts.find(
     (account) => account.active && account.proxy_name === status.proxy_name,
   );
+  const { selection_reason: reason = "" } = status;
   const who = active?.alias ?? status.selected_proxy_name ?? status.selected_proxy_url ?? "none";
-  return `lb=${who} reason=${status.selection_reason || "none"} mode=${status.policy.mode || "none"}`;
+  return `lb=${reason === "" ? "none" : who} reason=${reason || "none"} mode=${status.policy.mode || "none"}`;
 }

@@ -54,6 +54,12 @@ export function backWords(atMs: number, nowMs: number): readonly [string, ...str
     : [`back on ${date}`, `back in ${new Date(atMs).getFullYear()}`];
 }
 
+/** The second wording of `backWords`, which has no more than one time: `back at 05:41`. */
+export function backAt(atMs: number, nowMs: number): string {
+  const [long, short = long] = backWords(atMs, nowMs);
+  return short;
+}
+
 /** The day of `atMs`: `18 Mar`, with the year if that is another one than now. */
 export function shortDate(atMs: number, nowMs: number): string {
   const at = new Date(atMs);

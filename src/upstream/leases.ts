@@ -8,7 +8,7 @@ import type { Clock } from "../deps.ts";
 import type { EventFields } from "../state/events.ts";
 import { beginUse, endUse } from "../state/record-changes.ts";
 import type { Affinity } from "./affinity.ts";
-import type { Detours } from "./detours.ts";
+import type { BriefMemory } from "./brief-memory.ts";
 import type { Ledger, LedgerEntry } from "./ledger.ts";
 import type { Placement, PlacementRequest } from "./placement.ts";
 import type { Upstream } from "./upstream.ts";
@@ -76,13 +76,19 @@ export interface Leases {
 export interface LeasesContext {
   readonly clock: Clock;
   readonly affinity: Affinity;
-  readonly detours: Detours;
+  /** The upstreams on which the last response of a session broke off; its next try avoids them. */
+  readonly detours: BriefMemory;
+  /**
+   * The first upstream that failed a session's turn which no upstream has served yet. The turn may end on another
+   * connection: Codex reconnects if it must send the whole history.
+   */
+  readonly failures: BriefMemory;
   readonly ledger: Ledger;
   readonly placement: Pick<Placement, "canLeave">;
 }
 
 export function createLeases(context: LeasesContext): Leases {
-  const { clock, affinity, detours, ledger, placement } = context;
+  const { clock, affinity, detours, failures, ledger, placement } = context;
   const live = new Set<LiveUse>();
   return {
     give: (entry, choice, request) => {
@@ -90,8 +96,8 @@ export function createLeases(context: LeasesContext): Leases {
       let isReleased = false;
       beginUse(record);
       const startedMs = clock.now();
-      const [failedId = choice.failedId] = request.tried;
       const { requestId, session, model } = request;
+      const [failedId = choice.failedId ?? failures.of(session)] = request.tried;
       const { id: upstreamId, label } = upstream;
       const use: LiveUse = { requestId, upstreamId, label, session, model, startedMs };
       live.add(use);
@@ -113,7 +119,8 @@ export function createLeases(context: LeasesContext): Leases {
             fields: { ...fields, req_id: request.requestId },
           });
           upstream.noteVerdict(verdict);
-          if (verdict.kind === "ok" && turn) detours.end(request.session);
+          if (verdict.kind === "ok" && turn) for (const memory of [detours, failures]) memory.end(session);
+          if (request.spends && FAILURES.has(verdict.kind)) failures.begin(session, failedId ?? record.id);
         },
         learn: (evidence) => ledger.learn(record, evidence),
         hold: () => {
@@ -121,7 +128,10 @@ export function createLeases(context: LeasesContext): Leases {
         },
         bind: (session) => affinity.bind(session, record.id),
         canLeave: () => placement.canLeave(record.id, request),
-        broke: () => detours.begin(request.session, record.id),
+        broke: () => {
+          detours.begin(session, record.id);
+          failures.begin(session, failedId ?? record.id);
+        },
         release: () => {
           if (isReleased) return;
           isReleased = true;
@@ -134,3 +144,8 @@ export function createLeases(context: LeasesContext): Leases {
     live: () => [...live],
   };
 }
+
+// --- internal ---
+
+/** The verdicts after which another upstream may serve the turn. */
+const FAILURES: ReadonlySet<Verdict["kind"]> = new Set(["limit", "cool", "disable", "elsewhere"]);

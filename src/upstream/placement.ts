@@ -8,7 +8,7 @@ import type { Clock } from "../deps.ts";
 import type { AccountRecord } from "../state/account-record.ts";
 import type { StoreState } from "../state/store-state.ts";
 import type { Affinity } from "./affinity.ts";
-import type { Detours } from "./detours.ts";
+import type { BriefMemory } from "./brief-memory.ts";
 import type { Offering } from "./offering.ts";
 
 /** The session of a request, the proxies it has passed, and its pin and model. */
@@ -54,7 +54,8 @@ export interface PlacementContext {
   readonly policy: () => PolicySettings & { readonly affinity: boolean };
   readonly state: StoreState;
   readonly affinity: Affinity;
-  readonly detours: Detours;
+  /** The upstreams on which the last response of a session broke off; its next try avoids them. */
+  readonly detours: BriefMemory;
   /** The upstreams as candidates for `model`. */
   readonly candidates: (model: string | undefined) => readonly Candidate[];
   /** One of them; undefined if there is no such upstream. */

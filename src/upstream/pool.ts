@@ -14,9 +14,9 @@ import type { Store } from "../state/store.ts";
 import { accountNamed } from "../state/store-state.ts";
 import type { Account } from "./account.ts";
 import type { Affinity } from "./affinity.ts";
+import { createBriefMemory } from "./brief-memory.ts";
 import type { ServingMember } from "./catalogue-cells.ts";
 import type { Child } from "./child.ts";
-import { createDetours } from "./detours.ts";
 import { createLeases, type Lease, type LiveUse, type PickRequest } from "./leases.ts";
 import { createLedger } from "./ledger.ts";
 import { createMembers } from "./members.ts";
@@ -85,7 +85,8 @@ export function createPool(context: PoolContext): Pool {
   const { store, affinity, settings } = context;
   const { clock } = context.deps;
   const { state } = store;
-  const detours = createDetours(clock);
+  const detours = createBriefMemory(clock);
+  const failures = createBriefMemory(clock);
   const refusedLimits = createRefusedLimits(clock);
   const members = createMembers({ ...context, state });
   const roster = createRoster();
@@ -132,7 +133,7 @@ export function createPool(context: PoolContext): Pool {
     switches,
     candidate,
   });
-  const leases = createLeases({ clock, affinity, detours, ledger, placement });
+  const leases = createLeases({ clock, affinity, detours, failures, ledger, placement });
   const views = createPoolViews({
     ...context,
     clock,

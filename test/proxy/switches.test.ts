@@ -3,6 +3,7 @@
 
 import { expect, test } from "bun:test";
 import { createSocketClient, createSseClient, type TurnClient } from "../../src/mock/client.ts";
+import { takeTurn } from "../faults/codex-like.ts";
 import { limitBody, startPool, type TestPool } from "../support/pool.ts";
 
 const ACCOUNTS = { accounts: [{ alias: "alice" }, { alias: "bob" }, { alias: "carol" }] };
@@ -10,6 +11,8 @@ const CLIENTS: Record<"sse" | "websocket", (url: string, session: string) => Tur
   sse: createSseClient,
   websocket: createSocketClient,
 };
+/** How a response ends early. */
+const CUT = { sse: "finish", websocket: "close" } as const;
 const EXHAUSTED = { status: 429, body: { error: limitBody(Math.floor(Date.now() / 1000) + 3_600) } };
 
 /** The history of the status and the events of the log as `from to reason`, oldest first. */
@@ -68,6 +71,26 @@ for (const transport of ["sse", "websocket"] as const) {
     client.close();
     const { history, log } = await switchesOf(pool);
     expect(history).toEqual(["carol bob usage-limit"]);
+    expect(log).toEqual(history);
+  });
+
+  test(`over ${transport}, Codex's first turn leaves the account that refused it, also on a new connection`, async () => {
+    await using pool = await startPool(ACCOUNTS);
+    pool.mock.faults.add({ on: "turn", account: "alice", times: 1, answer: EXHAUSTED });
+    const client = { url: pool.url, session: "s1", waited: () => {}, hadOutput: () => {} };
+    expect(await takeTurn(client, transport)).toMatchObject({ servedBy: "bob", shown: [] });
+    const { history, log } = await switchesOf(pool);
+    expect(history).toEqual(["alice bob usage-limit"]);
+    expect(log).toEqual(history);
+  });
+
+  test(`over ${transport}, a first turn that broke off after output leaves its account`, async () => {
+    await using pool = await startPool(ACCOUNTS);
+    pool.mock.faults.add({ on: "turn", account: "alice", times: 1, cutAfter: 3, end: CUT[transport] });
+    const client = { url: pool.url, session: "s1", waited: () => {}, hadOutput: () => {} };
+    expect(await takeTurn(client, transport)).toMatchObject({ servedBy: "bob" });
+    const { history, log } = await switchesOf(pool);
+    expect(history).toEqual(["alice bob request-failed"]);
     expect(log).toEqual(history);
   });
 

@@ -170,7 +170,7 @@ describe("codexlb doctor with real Codex", () => {
     expect(about(before.out, "codex")?.detail).toContain(CODEX_VERSIONS.today);
     expect(about(before.out, "traffic")).toMatchObject({
       status: "ok",
-      detail: `a test turn of Codex ${CODEX_VERSIONS.today} reached the proxy over WebSocket`,
+      detail: `Codex ${CODEX_VERSIONS.today} sends its turns where codexlb run points it: a test turn reached a simulated proxy over WebSocket`,
     });
     expect(about(before.out, "runtime auth")).toMatchObject({ status: "warning", fixed: false });
     const fixed = await s.tool.run(["doctor", "--fix", "--json"], s.env);
@@ -185,7 +185,7 @@ describe("codexlb doctor with real Codex", () => {
     const ran = await s.tool.run(["doctor", "--json"], s.env);
     expect(about(ran.out, "traffic")).toMatchObject({
       status: "ok",
-      detail: `a test turn of Codex ${CODEX_VERSIONS.old} reached the proxy over HTTP`,
+      detail: `Codex ${CODEX_VERSIONS.old} sends its turns where codexlb run points it: a test turn reached a simulated proxy over HTTP`,
     });
   });
 
@@ -204,7 +204,7 @@ describe("codexlb doctor with real Codex", () => {
     expect(ran.code).toBe(1);
     expect(about(ran.out, "traffic")).toMatchObject({ status: "bad" });
     expect(about(ran.out, "traffic")?.detail).toContain(
-      `the test turn of Codex ${CODEX_VERSIONS.today} did not reach the proxy`,
+      `Codex ${CODEX_VERSIONS.today} does not send its turns where codexlb run points it`,
     );
   });
 });

@@ -6,7 +6,7 @@ import { PAST } from "../../admin/accounts.ts";
 import { advised } from "../../advice.ts";
 import type { AccountOps, Service } from "../../auth/account-ops.ts";
 import { OPERATOR_REASON } from "../../core/health.ts";
-import type { Log } from "../../deps.ts";
+import type { Deps } from "../../deps.ts";
 import { print } from "../../print.ts";
 import { REMOTE_FLAGS, type RemoteFlags, ROOT_FLAG } from "../common-flags.ts";
 import { contextOf, rootExists } from "../context.ts";
@@ -18,25 +18,29 @@ import { ALIAS, onlyAlias } from "./alias-argument.ts";
 import { listedWords } from "./listed-words.ts";
 import { withAccounts } from "./with-accounts.ts";
 
-export const rm = onAccounts("rm", "Remove accounts and their stored logins", async (ops, name, { info }) => {
-  const { alias, wasPinned } = await ops.remove(name);
-  if (wasPinned) info(`${alias} was pinned; the policy now chooses the account for each turn`);
-  return `removed account ${alias}`;
-});
+export const rm = onAccounts(
+  "rm",
+  "Remove accounts and their stored logins",
+  async (ops, name, { log: { info } }) => {
+    const { alias, wasPinned } = await ops.remove(name);
+    if (wasPinned) info(`${alias} was pinned; the policy now chooses the account for each turn`);
+    return `removed account ${alias}`;
+  },
+);
 
 export const pin = onAccount(
   "pin",
   "Send all turns to this account while it is available",
-  async (ops, name, { warn, info }, below) => {
+  async (ops, name, { log: { warn, info }, clock }, below) => {
     const { alias, listed } = await ops.pin(name);
     if (below !== undefined)
       info(
         `pinned only on the proxy ${below}; proxies in front of it choose as before. Undo with: ${advised("account unpin", "--proxy-name", below)}`,
       );
-    if (listed !== undefined && !listed.enabled)
-      warn(
-        `${alias} cannot serve (${listedWords(listed, 0).wordings[0]}); other accounts serve until it is available again`,
-      );
+    const state = listed && listedWords(listed, clock.now());
+    if (state?.cause === "draining") info(`${alias} is draining; while it is pinned, it gets all turns`);
+    else if (state?.canServe === false)
+      warn(`${alias} cannot serve (${state.wordings[0]}); other accounts serve until it is available again`);
     return `pinned account ${alias}`;
   },
 );
@@ -52,8 +56,13 @@ export const unpin = defineCommand({
       (place.kind === "remote" || rootExists(context)) &&
       (await withAccounts(context, place, { write: true }, (ops) => ops.unpin()));
     // Scripts always get the same line.
-    const isIdle = wasPinned === false && terminalFrame(context.deps.env) !== undefined;
-    print(isIdle ? "no account was pinned; nothing changed\n" : "unpinned account selection\n");
+    if (terminalFrame(context.deps.env) === undefined) print("unpinned account selection\n");
+    else
+      print(
+        wasPinned === false
+          ? "no account was pinned; nothing changed\n"
+          : "removed the pin; the policy chooses again\n",
+      );
   },
 });
 
@@ -65,7 +74,7 @@ export const drain = service("drain", "Keep the sessions of accounts on them, bu
 
 /** A command that enables, disables or drains accounts. */
 function service(kind: Service, description: string) {
-  return onAccounts(kind, description, async (ops, name, { info, warn }, below) => {
+  return onAccounts(kind, description, async (ops, name, { log: { info, warn }, env }, below) => {
     const isRepeated = kind !== "enable" && (await isAlready(kind, ops, name));
     const { alias, endedCooldown, isPinned } = await ops.serve(name, kind);
     const unpinLine = advised("account unpin", ...(below === undefined ? [] : ["--proxy-name", below]));
@@ -76,9 +85,13 @@ function service(kind: Service, description: string) {
         `${alias} is pinned, so it gets all turns again as soon as it is enabled; end that with: ${unpinLine}`,
       );
     if (endedCooldown) info(`this also ended the cooldown of ${alias}; it gets turns again now`);
-    if (isRepeated)
-      info(`${alias} was ${kind === "drain" ? "draining" : "disabled by you"} already; nothing changed`);
-    return `${PAST[kind]} account ${alias}`;
+    const line = `${PAST[kind]} account ${alias}`;
+    if (!isRepeated) return line;
+    const repeated = `${alias} was ${kind === "drain" ? "draining" : "disabled by you"} already; nothing changed`;
+    if (terminalFrame(env) !== undefined) return repeated;
+    // Scripts always get the same line.
+    info(repeated);
+    return line;
   });
 }
 
@@ -90,7 +103,7 @@ async function isAlready(kind: "disable" | "drain", ops: AccountOps, name: strin
 }
 
 /** Does one thing to one account, named by alias or id. Returns the line to print. */
-type AccountChange = (ops: AccountOps, account: string, log: Log, below?: string) => Promise<string>;
+type AccountChange = (ops: AccountOps, account: string, deps: Deps, below?: string) => Promise<string>;
 
 /** A command that changes one account. */
 function onAccount(name: string, description: string, change: AccountChange) {
@@ -131,7 +144,7 @@ async function changeAccounts(
   for (const about of names) {
     try {
       const line = await withAccounts(context, place, { write: rootExists(context), about }, (ops, below) =>
-        change(ops, about, context.deps.log, below),
+        change(ops, about, context.deps, below),
       );
       print(`${line}\n`);
     } catch (error) {

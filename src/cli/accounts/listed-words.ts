@@ -2,7 +2,7 @@
 
 import { z } from "zod";
 import type { ListedAccount } from "../../auth/account-ops.ts";
-import { closedState, exhaustedState, READY, type ShownState } from "../../core/account-state.ts";
+import { closedState, DRAINING, exhaustedState, READY, type ShownState } from "../../core/account-state.ts";
 
 /** The state of an account as it is listed from store.json. */
 export function listedWords(account: ListedAccount, nowMs: number): ShownState {
@@ -20,7 +20,7 @@ export function listedWords(account: ListedAccount, nowMs: number): ShownState {
   const limited = closed ?? exhaustedState(listedResets(account, nowMs), nowMs);
   if (limited !== undefined) return limited;
   // A pinned account gets new sessions even while it is draining, and the list does not contain the pin.
-  return account.codexlb.draining ? { level: "low", canServe: false, wordings: ["draining"] } : READY;
+  return account.codexlb.draining ? { ...DRAINING, wordings: ["draining"] } : READY;
 }
 
 // --- internal ---

@@ -8,13 +8,14 @@ import { advised } from "../../advice.ts";
 import { checkRuntimeAuth } from "../../auth/runtime-auth.ts";
 import { type CodexAddresses, codexAddresses } from "../../codex/addresses.ts";
 import { codexCommand } from "../../codex/command-line.ts";
+import { readToml } from "../../codex/copied-settings.ts";
 import { noProxyWith, privateHosts } from "../../codex/direct-hosts.ts";
 import { dotenvProblem, dotenvRemedy, proxyDotenv } from "../../codex/dotenv.ts";
-import { routingSettings, settingsIn } from "../../codex/home.ts";
+import { routingSettings } from "../../codex/home.ts";
 import { installedCodex, outputOf } from "../../codex/installed-codex.ts";
 import { codexBinary } from "../../codex/login.ts";
 import { childEnvironment, INSTALL_CODEX } from "../../codex/run.ts";
-import { messageOf } from "../../errors.ts";
+import { CodexlbError, messageOf } from "../../errors.ts";
 import { startMock } from "../../mock/backend.ts";
 import { writeFileAtomic } from "../../state/atomic-file.ts";
 import type { CommandContext } from "../context.ts";
@@ -102,13 +103,13 @@ async function examineTraffic(context: CommandContext, binary: string, version: 
     if (turn !== undefined)
       return ok(
         "traffic",
-        `a test turn of Codex ${version} reached the proxy ${turn.point === "sse" ? "over HTTP" : "over WebSocket"}`,
+        `Codex ${version} sends its turns where codexlb run points it: a test turn reached a simulated proxy ${turn.point === "sse" ? "over HTTP" : "over WebSocket"}`,
       );
     const last = text.trim().split("\n").at(-1) ?? "";
     return {
       check: "traffic",
       status: "bad",
-      detail: `the test turn of Codex ${version} did not reach the proxy${last === "" ? "" : `: ${last.slice(0, 300)}`}`,
+      detail: `Codex ${version} does not send its turns where codexlb run points it: a test turn did not reach the simulated proxy${last === "" ? "" : `: ${last.slice(0, 300)}`}`,
       remedy:
         "look for model_provider, model_providers or a profile in your config.toml that sends turns elsewhere",
     };
@@ -150,15 +151,8 @@ async function addressesAt(located: Promise<Location>): Promise<CodexAddresses> 
 function examineRuntime(context: CommandContext, flags: CodexFlags, located: Promise<Location>): Finding[] {
   const examined = homeToExamine(context, flags.codexHome);
   const home = examined.path;
-  if (settingsIn(home) === undefined)
-    return [
-      {
-        check: "runtime settings",
-        status: "bad",
-        detail: `${join(home, "config.toml")} is not valid TOML`,
-        remedy: "correct or delete it; codexlb run creates it again",
-      },
-    ];
+  const problem = settingsProblem(home);
+  if (problem !== undefined) return [problem];
   const checked = checkRuntimeAuth(home);
   if (checked.ok) return [ok("runtime auth", checked.path)];
   return [
@@ -173,4 +167,22 @@ function examineRuntime(context: CommandContext, flags: CodexFlags, located: Pro
       },
     },
   ];
+}
+
+/** The finding of a config.toml in `home` that cannot be read, or is not TOML; undefined if there is no problem. */
+function settingsProblem(home: string): Finding | undefined {
+  const path = join(home, "config.toml");
+  const bad = { check: "runtime settings", status: "bad" } as const;
+  try {
+    readToml(path);
+    return undefined;
+  } catch (error) {
+    if (error instanceof CodexlbError && error.code === "file_unusable")
+      return { ...bad, detail: error.message, remedy: error.next ?? "" };
+    return {
+      ...bad,
+      detail: `${path} is not valid TOML: ${messageOf(error)}`,
+      remedy: "correct or delete it; codexlb run creates it again",
+    };
+  }
 }

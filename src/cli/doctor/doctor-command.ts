@@ -17,7 +17,7 @@ import { type CodexFlags, examineCodex } from "./codex.ts";
 import type { CheckResult, Finding } from "./finding.ts";
 import { examineProxy } from "./proxy.ts";
 import { checkLines, checkText, summaryLine } from "./report.ts";
-import { examineRoot } from "./root.ts";
+import { examineRoot, unreadableRoot } from "./root.ts";
 
 export default defineCommand({
   meta: { name: "codexlb doctor", description: "Check the installation, and show how to fix each problem" },
@@ -72,6 +72,11 @@ async function* examine(
   daemon: Daemon,
   located: Promise<Location>,
 ): AsyncGenerator<Finding> {
+  const unreadable = unreadableRoot(context);
+  if (unreadable !== undefined) {
+    yield unreadable;
+    return;
+  }
   yield* await orFinding("root", async () => examineRoot(context));
   yield* await orFinding("accounts", async () =>
     examineAccounts(context, await located.then(namedUrl, () => undefined)),

@@ -1,13 +1,13 @@
 // Checks the proxy: is it running, does its version match, does it answer on its port, and can it reach its hosts.
 
 import { existsSync } from "node:fs";
-import { z } from "zod";
 import { remoteSettings, remoteStatus } from "../../admin/client.ts";
 import type { Daemon, RunningDaemon } from "../../admin/daemon.ts";
 import { type Door, isProxy } from "../../admin/door.ts";
 import { advised } from "../../advice.ts";
 import { tokenUrlOf } from "../../auth/refresh.ts";
 import { parseListen } from "../../core/listen.ts";
+import type { Clock } from "../../deps.ts";
 import { CodexlbError, connectProblem, messageOf } from "../../errors.ts";
 import { optionsToProxy } from "../../network/egress.ts";
 import { isTaken, listenError } from "../../network/port-probe.ts";
@@ -22,6 +22,7 @@ import { restartAdvice } from "../service/running-services.ts";
 import { upgradeAdvice } from "../upgrade/upgrade-advice.ts";
 import { type ConnectionDeps, examineConnections, outboundOf } from "./connections.ts";
 import { type Finding, ok } from "./finding.ts";
+import { examineStatus } from "./pool.ts";
 
 /**
  * Checks the proxy at `location`: completely if it is the root's own, otherwise only from outside. `location` is
@@ -72,8 +73,11 @@ async function examineNamed(
           remedy: `check ${location.named.by}`,
         },
       ];
-    // A client without access to the status does not see the children either.
-    const children = await examineChildren(door).catch(() => []);
+    // A client without access to the status sees neither the pool nor its children.
+    const pool = await remoteStatus(door).then(
+      (status) => examineStatus(status, context.deps.clock.now()),
+      () => [],
+    );
     const access: Finding = (await isAdmitted(context, location))
       ? ok("access", "the proxy accepts codexlb run from this machine")
       : {
@@ -82,7 +86,7 @@ async function examineNamed(
           detail: "the proxy requires a client key, and no valid one is set here",
           remedy: KEY_NEXT,
         };
-    return [ok(check, `${href} answers`), access, ...children];
+    return [ok(check, `${href} answers`), access, ...pool];
   } catch (error) {
     const remedy = `start it there with: codexlb proxy, or check ${location.named.by}`;
     return [{ check, status: "bad", detail: `${href}: ${connectProblem(error)}`, remedy }];
@@ -108,18 +112,22 @@ async function examineDaemon(
             : await restartAdvice(info.pid, deps),
         };
   const port = info.draining ? ending() : await examineAnswer(info.url);
-  return [proxy, port, ...(await examineSurroundings(via, door, info.token_url))];
+  return [proxy, port, ...(await examineSurroundings(deps.clock, via, door, info.token_url))];
 }
 
 /** Checks the hosts and children of the daemon. A daemon of another version may answer in an unknown form. */
-async function examineSurroundings(via: ConnectionDeps, door: Door, tokenUrl: string): Promise<Finding[]> {
+async function examineSurroundings(
+  clock: Clock,
+  via: ConnectionDeps,
+  door: Door,
+  tokenUrl: string,
+): Promise<Finding[]> {
   try {
     const settings = await remoteSettings(door);
     const backend = settings.find(({ key }) => key === "proxy.upstream_base_url")?.value;
     return [
       ...(await examineConnections(via, String(backend), tokenUrl)),
-      ...(await examineRecording(door)),
-      ...(await examineChildren(door)),
+      ...examineStatus(await remoteStatus(door), clock.now()),
     ];
   } catch (error) {
     const remedy = error instanceof CodexlbError ? error.next : undefined;
@@ -143,49 +151,6 @@ function ending(): Finding {
     remedy: `start it again: ${advised("proxy start")}`,
   };
 }
-
-/** Whether the proxy can record what turns use. */
-async function examineRecording(door: Door): Promise<Finding[]> {
-  const { usage_problem: problem } = await remoteStatus(door);
-  if (problem === undefined) return [];
-  return [
-    {
-      check: "usage",
-      status: "warning",
-      detail: `the proxy cannot record turns in ROOT/usage.db: ${problem}`,
-      remedy: "free disk space, or correct the permissions of the root; the proxy tries again by itself",
-    },
-  ];
-}
-
-/** The child proxies as the proxy reports them. */
-async function examineChildren(door: Door): Promise<Finding[]> {
-  const { child_proxies } = await remoteStatus(door);
-  return child_proxies.map((child): Finding => {
-    const { name, url, reachable, last_error: error, cycle, next } = ChildFinding.parse(child);
-    const check = `child proxy ${name}`;
-    if (error === undefined && cycle === undefined) return ok(check, `${url} answers`);
-    if (error === undefined)
-      return {
-        check,
-        status: "warning",
-        detail: `${url} answers, but its child proxies lead back here: ${cycle}; requests do not loop`,
-        remedy: "remove one of the two from the other's proxy.child_proxy_urls",
-      };
-    const remedy =
-      next ?? (reachable ? "run codexlb status on that machine" : "start it, or check the network");
-    return { check, status: reachable ? "warning" : "bad", detail: `${url}: ${error}`, remedy };
-  });
-}
-
-const ChildFinding = z.looseObject({
-  name: z.string(),
-  url: z.string(),
-  reachable: z.boolean(),
-  last_error: z.string().optional(),
-  cycle: z.string().optional(),
-  next: z.string().optional(),
-});
 
 async function examineAnswer(url: string): Promise<Finding> {
   try {
@@ -213,6 +178,15 @@ async function examineAnswer(url: string): Promise<Finding> {
 
 async function examineAbsence({ layout }: CommandContext): Promise<Finding[]> {
   const lock = lockOf(layout.lock);
+  if (lock instanceof Error)
+    return [
+      {
+        check: "proxy",
+        status: "bad",
+        detail: `whether a proxy is running is unknown: ${messageOf(lock)}`,
+        remedy: "run this command as the user that owns the root",
+      },
+    ];
   if (lock === "held")
     return [
       {
@@ -237,15 +211,15 @@ async function examineAbsence({ layout }: CommandContext): Promise<Finding[]> {
   ];
 }
 
-function lockOf(path: string): "free" | "held" {
+function lockOf(path: string): "free" | "held" | Error {
   // A check must not create the file.
   if (!existsSync(path)) return "free";
   try {
     const lock = tryLock(path);
     lock?.release();
     return lock === undefined ? "held" : "free";
-  } catch {
-    return "free"; // there is no root
+  } catch (error) {
+    return error instanceof Error ? error : new Error(String(error));
   }
 }
 

@@ -1,6 +1,6 @@
 // Checks the root on disk: does it exist, is it private, are settings and store readable, are there leftovers.
 
-import { lstatSync, statSync } from "node:fs";
+import { accessSync, constants, lstatSync, statSync } from "node:fs";
 import { advised } from "../../advice.ts";
 import { brokenLogins, leftovers, sweepHomes, sweepLogins } from "../../auth/leftovers.ts";
 import { messageOf } from "../../errors.ts";
@@ -18,7 +18,23 @@ import { type Finding, ok } from "./finding.ts";
 import { examineNotifications } from "./notifications.ts";
 import { examinePaths } from "./paths.ts";
 
-/** Checks the root. */
+/** The finding of a root that this user cannot read; undefined if it can be read, or does not exist yet. */
+export function unreadableRoot({ layout }: CommandContext): Finding | undefined {
+  try {
+    if (lstatSync(layout.root, { throwIfNoEntry: false }) === undefined) return undefined;
+    if (statSync(layout.root).isDirectory()) accessSync(layout.root, constants.R_OK | constants.X_OK);
+    return undefined;
+  } catch (error) {
+    return {
+      check: "root",
+      status: "bad",
+      detail: `reading ${layout.root}: ${messageOf(error)}; the other checks need it`,
+      remedy: "run this command as the user that owns the root, or name another root with --root",
+    };
+  }
+}
+
+/** Checks the root, which this user can read. */
 export function examineRoot(context: CommandContext): Finding[] {
   const { layout } = context;
   const found = lstatSync(layout.root, { throwIfNoEntry: false });

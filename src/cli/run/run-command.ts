@@ -22,6 +22,7 @@ import { selfCommand } from "../self.ts";
 import { CODEX_USAGE, misplacedFlag } from "./misplaced-flag.ts";
 import { nativeHome } from "./native-home.ts";
 import { openThreadAdvice } from "./open-thread.ts";
+import { outageReport } from "./outage-report.ts";
 import type { ProxyAddress } from "./proxy-address.ts";
 import { proxyForRun } from "./proxy-for-run.ts";
 import { requireProxy } from "./require-proxy.ts";
@@ -198,6 +199,11 @@ async function runAt(
     });
   if (report !== undefined) deps.log.info(report.message);
   if (tag !== undefined && report?.isUnexpected) await noteBypass(door, tag);
+  const outage =
+    traffic === undefined || failureOf(ended) === undefined
+      ? undefined
+      : await outageReport(door, deps.clock.now());
+  if (outage !== undefined) deps.log.info(outage);
   const advice = openThreadAdvice(prepared?.home.own, job.args, ended);
   if (advice !== undefined) deps.log.info(advice);
   const threads = process.stdout.isTTY && isInteractive(job.args) ? traffic?.threads : undefined;

@@ -1,9 +1,9 @@
 // The head of a status frame: which proxy this is, what it does next, and how old the figures are. Pure.
 
-import { choiceWords } from "../../core/reason-words.ts";
+import { nextTurnOf } from "../../core/next-turn.ts";
 import type { StatusAnswer } from "../../core/status-schema.ts";
 import { age } from "../../core/status-words.ts";
-import { exactTimeOfDay } from "../../core/time-words.ts";
+import { backAt, exactTimeOfDay } from "../../core/time-words.ts";
 import { withoutTrailingSlash } from "../../core/urls.ts";
 import { oneLine } from "../../printable.ts";
 import { fit } from "../terminal/fit.ts";
@@ -23,16 +23,19 @@ export interface StatusSnapshot {
 /** The lines of the head, as many as `columns` requires. `notes` are further words, for a screen. */
 export function headOf(
   { status, url }: StatusSnapshot,
-  { columns, notes }: { readonly columns: number; readonly notes: readonly string[] },
+  {
+    columns,
+    notes,
+    nowMs,
+  }: { readonly columns: number; readonly notes: readonly string[]; readonly nowMs: number },
   { paint }: TextStyle,
 ): string[] {
-  const { policy, selection_reason: reason } = status;
-  const chosen = chosenOf(status);
+  const { policy } = status;
   const words = [
     ...(status.proxy_name === "" ? [] : [paint.bold(status.proxy_name)]),
     withoutTrailingSlash(url),
     ...(policy.mode === "" ? [] : [`policy ${policy.mode}`]),
-    ...(chosen === undefined ? [] : [`next ${chosen}${reason ? ` (${choiceWords(reason)})` : ""}`]),
+    ...nextWords(status, nowMs),
     ...notes,
   ];
   const lines: string[] = [];
@@ -68,15 +71,13 @@ export function wrap(text: string, columns: number, rows: number, ellipsis: stri
 
 const GAP = "  ";
 
-/** The account or proxy for the next turn of a new session. If the proxy does not report it, the active account. */
-function chosenOf(status: StatusAnswer): string | undefined {
-  const { selected_account_id: id, accounts } = status;
-  const isOwn = (name: string) => name === "" || name === status.proxy_name;
-  const selected = accounts.find((account) => account.id === id && isOwn(account.proxy_name));
-  return (
-    selected?.alias ??
-    status.selected_proxy_name ??
-    status.selected_proxy_url ??
-    accounts.find(({ active }) => active)?.alias
-  );
+/** `next bob (served last)`, or `no account can serve, first back at 19:26 (alice)`. */
+function nextWords(status: StatusAnswer, nowMs: number): string[] {
+  const next = nextTurnOf(status, nowMs);
+  if (next === undefined) return [];
+  const { name, why, back } = next;
+  const note = why === undefined ? "" : ` (${why})`;
+  if (name !== undefined) return [`next ${name}${note}`];
+  if (back === undefined) return [`no account can serve${note}`];
+  return [`no account can serve${note}, first ${backAt(back.atMs, nowMs)} (${back.name})`];
 }

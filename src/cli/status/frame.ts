@@ -78,7 +78,7 @@ export function frameOf(known: StatusSnapshot, canvas: Canvas): Frame {
   const alarm = isOld ? wrap(alarmOf(known, trouble, nowMs), columns, Math.max(1, share), ellipsis) : [];
   const list = (isPage ? undefined : height.list) ?? everyRow(status);
   const notes = isPage ? [] : [...list.notes, answeredWords(known)];
-  const head = headOf(known, { columns, notes }, style).slice(0, Math.max(isOld ? 0 : 1, share));
+  const head = headOf(known, { columns, notes, nowMs }, style).slice(0, Math.max(isOld ? 0 : 1, share));
   const top = [...head.map(finish), ...alarm.map(outer.paint.bold)];
 
   const rowsOf = frameRows(status, nowMs);

@@ -60,6 +60,16 @@ async function repeatChanges(root: string): Promise<void> {
   expect((await account("pin alice")).err).toBe(
     "codexlb: warning: alice cannot serve (disabled by you); other accounts serve until it is available again\n",
   );
+  expect((await account("pin bob")).err).toBe(
+    "codexlb: bob is draining; while it is pinned, it gets all turns\n",
+  );
+  // A person reads one result.
+  const seen = async (words: string) =>
+    (await runCli(["account", ...words.split(" "), "--root", root], { cwd: temp.path, terminal: 80 })).out;
+  expect(await seen("unpin")).toContain("removed the pin; the policy chooses again");
+  const disabled = await seen("disable alice");
+  expect(disabled).toContain("alice was disabled by you already; nothing changed");
+  expect(disabled).not.toContain("disabled account");
 }
 
 test("a running proxy reports a repeated drain or disable, and a pin names the state in words", async () => {
@@ -78,7 +88,7 @@ test("without a proxy, a repeated drain or disable is reported, and a pin names 
   await repeatChanges(root);
 });
 
-test("enable reports that it also ended a cooldown", async () => {
+test("a pin to an exhausted account warns, and enable reports that it also ended a cooldown", async () => {
   await using pool = await startPool({ accounts: [{ alias: "alice" }, { alias: "bob" }] });
   const error = { type: "usage_limit_reached", message: "limit", plan_type: "pro", resets_in_seconds: 9_000 };
   for (const account of ["alice", "bob"])
@@ -86,11 +96,13 @@ test("enable reports that it also ended a cooldown", async () => {
   await createSseClient(pool.url, "s1")
     .turn("hi")
     .catch(() => {});
-  const enable = () =>
-    runCli(["account", "enable", "alice", "bob"], {
-      cwd: temp.path,
-      env: { CODEXLB_ROOT: pool.layout.root },
-    });
+  const account = (...words: string[]) =>
+    runCli(["account", ...words], { cwd: temp.path, env: { CODEXLB_ROOT: pool.layout.root } });
+  expect((await account("pin", "alice")).err).toMatch(
+    /^codexlb: warning: alice cannot serve \(limit reached, back at .*\); other accounts serve until it is available again\n$/,
+  );
+  await account("unpin");
+  const enable = () => account("enable", "alice", "bob");
   const enabled = await enable();
   expect(enabled.out).toBe("enabled account alice\nenabled account bob\n");
   expect(enabled.err).toContain("codexlb: this also ended the cooldown of alice; it gets turns again now\n");

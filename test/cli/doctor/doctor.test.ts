@@ -7,6 +7,7 @@ import {
   readdirSync,
   readFileSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
@@ -107,7 +108,7 @@ describe("codexlb doctor", () => {
     const found = await doctor(root);
     expect(found).toMatchObject({ code: 0, ok: true, wrong: [["runtime auth", "warning"]] });
     expect(found.about("traffic")[0]?.detail).toBe(
-      "a test turn of Codex 0.200.1 reached the proxy over HTTP",
+      "Codex 0.200.1 sends its turns where codexlb run points it: a test turn reached a simulated proxy over HTTP",
     );
     expect(found.about("account alice")[0]?.detail).toMatch(/^the access token is valid for \d+ min$/);
     expect(readdirSync(root)).toEqual(before);
@@ -140,6 +141,44 @@ describe("codexlb doctor", () => {
       upstream: `http://127.0.0.1:${ahead.port}/backend-api`,
     });
     expect((await doctor(pool.layout.root)).about("clock")[0]?.remedy).toContain("timedatectl set-ntp true");
+  });
+
+  test("checks nothing else if the root cannot be read", async () => {
+    const root = join(temp.path, "loop");
+    symlinkSync(root, root);
+    const { findings } = await doctor(root);
+    expect(findings).toEqual([
+      {
+        check: "root",
+        status: "bad",
+        detail: expect.stringMatching(/^reading .*loop: .*; the other checks need it$/),
+        remedy: "run this command as the user that owns the root, or name another root with --root",
+        fixed: false,
+      },
+    ]);
+  });
+
+  test("reports settings of the home of run that cannot be read, other than ones that are not TOML", async () => {
+    const root = await rootWith();
+    const home = join(root, "codex-home");
+    mkdirSync(join(home, "config.toml"), { recursive: true });
+    expect((await doctor(root)).about("runtime settings")[0]).toMatchObject({
+      status: "bad",
+      detail: `reading ${join(home, "config.toml")}: it is not a file`,
+      remedy: "check that the path exists, and that this user can access it",
+    });
+  });
+
+  test("warns while no account of a running proxy can serve", async () => {
+    await using pool = await startPool({ accounts: [{ alias: "alice" }] });
+    const about = async () => (await doctor(pool.layout.root)).about("pool")[0];
+    expect(await about()).toMatchObject({ status: "ok", detail: "1 of 1 ready" });
+    await pool.accounts.serve("alice", "drain");
+    expect(await about()).toMatchObject({
+      status: "warning",
+      detail: "no account can serve: the only account is draining",
+      remedy: expect.stringContaining("codexlb status"),
+    });
   });
 
   test("says which commands create a missing root", async () => {
@@ -410,7 +449,9 @@ describe("codexlb doctor", () => {
     expect(text.code).toBe(1);
     expect(text.out).toContain("account alice: bad (reading ");
     expect(text.out).toContain("\n    run: codexlb account login alice\n");
-    expect(text.out).toContain("traffic: ok (a test turn of Codex 0.200.1 reached the proxy over HTTP)\n");
+    expect(text.out).toContain(
+      "traffic: ok (Codex 0.200.1 sends its turns where codexlb run points it: a test turn reached a simulated proxy over HTTP)\n",
+    );
     expect(text.err).toContain("1 of ");
   });
 

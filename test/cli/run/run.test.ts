@@ -395,6 +395,21 @@ describe("a run", () => {
     expect(bypasses).toHaveLength(1);
   });
 
+  test("reports after a failure that no account can serve, and when the first one is back", async () => {
+    await using pool = await startPool({ accounts: [{ alias: "alice" }, { alias: "bob" }] });
+    const env = { CODEXLB_ROOT: pool.layout.root };
+    for (const account of ["alice", "bob"]) pool.mock.faults.add({ on: "turn", account, answer: LIMIT });
+    const limited = await run(["exec", "hi"], env);
+    expect(limited.code).not.toBe(0);
+    expect(limited.err).toMatch(
+      /\ncodexlb: no account can serve: all 2 accounts have reached a limit; the first is back (?:at|\w{3}) \d\d:\d\d \((?:alice|bob)\)\. See: codexlb status\n$/,
+    );
+    // A run that succeeds, and one that fails while an account can serve, report nothing.
+    expect((await run(["exec", "nothing"], env)).err).not.toContain("no account can serve");
+    await pool.accounts.serve("bob", "enable");
+    expect((await run(["exec", "nothing"], { ...env, FAKE_CODE: "3" })).err).not.toContain("can serve");
+  });
+
   test("reports that its proxy has stopped", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }] });
     const stopped = join(temp.path, "stopped");

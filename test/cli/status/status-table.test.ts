@@ -146,6 +146,10 @@ test("the state shows that a workspace restricts an account", () => {
 test("status bars get one line", () => {
   expect(shortStatus(STATUS)).toBe("lb=alice reason=usage-stay mode=usage_balanced");
   expect(shortStatus(StatusAnswer.parse({ accounts: null }))).toBe("lb=none reason=none mode=none");
+  // No account takes the next turn, so the one that served last is not named.
+  expect(shortStatus({ ...STATUS, selection_reason: undefined })).toBe(
+    "lb=none reason=none mode=usage_balanced",
+  );
 });
 
 test("columns without content are left out", () => {

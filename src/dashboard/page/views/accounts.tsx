@@ -1,8 +1,9 @@
 // The accounts as rows: their state, their windows, and what they do now.
 
-import { choiceWords } from "../../../core/reason-words.ts";
+import { nextTurnOf } from "../../../core/next-turn.ts";
 import { type FrameRow, frameRows } from "../../../core/status-rows.ts";
 import type { AccountAnswer, StatusAnswer } from "../../../core/status-schema.ts";
+import { backAt } from "../../../core/time-words.ts";
 import type { AccountAction } from "../../messages.ts";
 import { ACTIONS, type PlannedChange } from "../parts/change-dialog.tsx";
 import { CommandLine } from "../parts/command-line.tsx";
@@ -113,12 +114,8 @@ function Pool(props: {
   readonly nowMs: number;
 }) {
   const { status, pool, captions, nowMs } = props;
-  const { selection_reason: reason, policy } = status;
-  const selected = status.accounts.find(
-    ({ id, proxy_name: owner }) =>
-      id === status.selected_account_id && (owner === "" || owner === status.proxy_name),
-  );
-  const next = selected?.alias ?? status.selected_proxy_name ?? status.selected_proxy_url;
+  const { policy } = status;
+  const next = nextTurnOf(status, nowMs);
   return (
     <section class="pool" aria-label="Pool">
       <div class="fact">
@@ -128,8 +125,13 @@ function Pool(props: {
       <div class="fact">
         <span class="label">Next turn</span>
         <span>
-          <strong>{next ?? "no account"}</strong>
-          {reason !== undefined && <span class="muted"> ({choiceWords(reason)})</span>}
+          <strong>{next?.name ?? "no account can serve"}</strong>
+          {next?.why !== undefined && <span class="muted"> ({next.why})</span>}
+          {next?.back !== undefined && (
+            <span class="muted">
+              , first {backAt(next.back.atMs, nowMs)} ({next.back.name})
+            </span>
+          )}
         </span>
       </div>
       {captions.map((caption, index) => (

@@ -1,0 +1,66 @@
+// Checks what a proxy reports in its status: whether its pool can serve, whether it can record turns, and its children.
+
+import { advised } from "../../advice.ts";
+import { outageOf, outageWords } from "../../core/outage.ts";
+import { frameRows } from "../../core/status-rows.ts";
+import type { ChildAnswer, StatusAnswer } from "../../core/status-schema.ts";
+import { type Finding, ok } from "./finding.ts";
+
+/** The findings of the proxy that reported `status`. */
+export function examineStatus(status: StatusAnswer, nowMs: number): Finding[] {
+  return [
+    ...examinePool(status, nowMs),
+    ...examineRecording(status),
+    ...status.child_proxies.map(examineChild),
+  ];
+}
+
+// --- internal ---
+
+/** Whether an account can serve; nothing for a proxy without accounts. */
+function examinePool(status: StatusAnswer, nowMs: number): Finding[] {
+  if (status.accounts.length === 0) return [];
+  const outage = outageOf(status, nowMs);
+  if (outage === undefined) return [ok("pool", `${frameRows(status, nowMs).pool.state?.wordings[0]}`)];
+  const { first } = outage;
+  return [
+    {
+      check: "pool",
+      status: "warning",
+      detail: `no account can serve: ${outageWords(outage, nowMs)}`,
+      remedy:
+        first === undefined
+          ? `for what to do about each account, see: ${advised("status")}`
+          : `wait until then, or add an account: ${advised("account login", "ALIAS")}`,
+    },
+  ];
+}
+
+/** Whether the proxy can record what turns use. */
+function examineRecording({ usage_problem: problem }: StatusAnswer): Finding[] {
+  if (problem === undefined) return [];
+  return [
+    {
+      check: "usage",
+      status: "warning",
+      detail: `the proxy cannot record turns in ROOT/usage.db: ${problem}`,
+      remedy: "free disk space, or correct the permissions of the root; the proxy tries again by itself",
+    },
+  ];
+}
+
+/** A child proxy as the proxy reports it. */
+function examineChild({ name, url, reachable, last_error: error, cycle, next }: ChildAnswer): Finding {
+  const check = `child proxy ${name}`;
+  if (error === undefined && cycle === undefined) return ok(check, `${url} answers`);
+  if (error === undefined)
+    return {
+      check,
+      status: "warning",
+      detail: `${url} answers, but its child proxies lead back here: ${cycle}; requests do not loop`,
+      remedy: "remove one of the two from the other's proxy.child_proxy_urls",
+    };
+  const remedy =
+    next ?? (reachable ? "run codexlb status on that machine" : "start it, or check the network");
+  return { check, status: reachable ? "warning" : "bad", detail: `${url}: ${error}`, remedy };
+}

@@ -1,0 +1,96 @@
+// What every view says of the next turn: nothing is named as next when nothing can serve.
+
+import { expect, test } from "bun:test";
+import { frameLines } from "../../src/cli/status/frame.ts";
+import { nextTurnOf } from "../../src/core/next-turn.ts";
+import { outageOf, outageWords } from "../../src/core/outage.ts";
+import { StatusAnswer } from "../../src/core/status-schema.ts";
+import { account, NOW } from "../support/status-documents.ts";
+
+// Times of day are in the local time zone.
+process.env.TZ = "UTC";
+
+const AT = NOW / 1000;
+const LIMITED = { cooldown_seconds: 3_600, cooldown_reason: "usage-limit" };
+const EXPIRED = { enabled: false, disabled_reason: "refresh-token-invalidated" };
+const OFF = { enabled: false, disabled_reason: "operator" };
+
+const pool = (accounts: readonly object[], more: object = {}) =>
+  StatusAnswer.parse({ proxy_name: "laptop", policy: { mode: "sticky" }, accounts, ...more });
+
+const headOf = (status: StatusAnswer) =>
+  frameLines(
+    { status, url: "http://127.0.0.1:8765", answeredMs: NOW, trouble: undefined },
+    { columns: 200, height: { kind: "page" }, nowMs: NOW, colour: false, utf8: true, wide: false },
+  )[0];
+
+test.each([
+  [
+    "all have reached a limit",
+    [account("alice", { ...LIMITED, active: true }), account("bob", { ...LIMITED, cooldown_seconds: 7_200 })],
+    "no account can serve, first back at 04:04 (alice)",
+    "all 2 accounts have reached a limit; the first is back at 04:04 (alice)",
+  ],
+  [
+    "all logins have expired",
+    [account("alice", EXPIRED), account("bob", EXPIRED)],
+    "no account can serve",
+    "all 2 accounts need a new login",
+  ],
+  [
+    "one is draining, and the others are disabled",
+    [account("alice", { draining: true }), account("bob", OFF), account("carol", { ...OFF, active: true })],
+    "no account can serve",
+    "2 of 3 accounts are disabled by you, 1 is draining",
+  ],
+  [
+    "every cause",
+    [account("alice", LIMITED), account("bob", EXPIRED), account("carol", OFF)],
+    "no account can serve, first back at 04:04 (alice)",
+    "1 of 3 accounts has reached a limit, 1 needs a new login, 1 is disabled by you; the first is back at 04:04 (alice)",
+  ],
+  [
+    "a single account",
+    [account("alice", LIMITED)],
+    "no account can serve, first back at 04:04 (alice)",
+    "the only account has reached a limit; it is back at 04:04",
+  ],
+] as const)("%s", (_name, accounts, head, words) => {
+  const status = pool(accounts);
+  expect(headOf(status)).toBe(`laptop  http://127.0.0.1:8765  policy sticky  ${head}`);
+  const outage = outageOf(status, NOW);
+  expect(outage && outageWords(outage, NOW)).toBe(words);
+});
+
+test("an exhausted account that the proxy tries all the same is not called the next one", () => {
+  const spent = account("alice", { daily_left_pct: 0, daily_reset_at: AT + 3_600 });
+  const status = pool([spent], { selected_account_id: "openai:alice", selection_reason: "usage-fallback" });
+  expect(nextTurnOf(status, NOW)).toEqual({
+    name: undefined,
+    why: "tries alice",
+    back: { name: "alice", atMs: NOW + 3_600_000 },
+  });
+});
+
+test("a pool that can serve has no outage, and names the next account or child proxy", () => {
+  const status = pool([account("alice", LIMITED), account("bob")], {
+    selected_account_id: "openai:bob",
+    selection_reason: "usage-stay",
+  });
+  expect(outageOf(status, NOW)).toBeUndefined();
+  expect(nextTurnOf(status, NOW)).toEqual({ name: "bob", why: "served last", back: undefined });
+  const child = { name: "edge", url: "http://edge", active: true, healthy: true, reachable: true };
+  const chained = pool([account("alice", LIMITED)], {
+    child_proxies: [{ ...child, cooldown_seconds: 0, score: 1 }],
+    selected_proxy_name: "edge",
+    selection_reason: "sticky",
+  });
+  expect(outageOf(chained, NOW)).toBeUndefined();
+  expect(nextTurnOf(chained, NOW)?.name).toBe("edge");
+});
+
+test("a proxy without accounts has neither", () => {
+  const status = pool([]);
+  expect(nextTurnOf(status, NOW)).toBeUndefined();
+  expect(outageOf(status, NOW)).toBeUndefined();
+});
