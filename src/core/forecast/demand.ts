@@ -19,8 +19,10 @@ export interface DemandModel {
   readonly recentRates: readonly (readonly number[])[];
   /** Points per hour of each meter in the last weeks. */
   readonly meanRates: readonly number[];
-  /** Complete days of the past. */
-  readonly days: readonly PastDay[];
+  /** The number of complete days of the past, and from which of them a workday and a day of the weekend are drawn. */
+  readonly days: number;
+  readonly workdays: DayChoice;
+  readonly weekends: DayChoice;
   /** The coming hours. The first one contains the present. */
   readonly slots: readonly Slot[];
 }
@@ -32,12 +34,15 @@ export type DemandPath = readonly Float64Array[];
 export function demandModel(history: DemandHistory, nowMs: number, hours: number): DemandModel {
   const { meters, sinceMs } = history;
   const meanRates = meters.map((meter) => decayedRate(meter, sinceMs, nowMs, MEAN_HALF_LIFE_HOURS));
+  const days = pastDays(history, meanRates, nowMs);
   return {
     recentRates: RECENT_HALF_LIVES.map((hours) =>
       meters.map((meter) => decayedRate(meter, sinceMs, nowMs, hours)),
     ),
     meanRates,
-    days: pastDays(history, meanRates, nowMs),
+    days: days.length,
+    workdays: choiceOf(days, false),
+    weekends: choiceOf(days, true),
     slots: slotsFrom(nowMs, hours),
   };
 }
@@ -68,24 +73,24 @@ export function decayedRate(
 
 /** One possible future. */
 export function drawPath(model: DemandModel, random: Random): DemandPath {
-  const { recentRates, meanRates, days, slots } = model;
+  const { recentRates, meanRates, slots } = model;
   const path = meanRates.map(() => new Float64Array(slots.length));
   const pace = recentRates[Math.floor(random() * recentRates.length)] ?? [];
   const presentHours = -PRESENT_HALF_LIFE_HOURS * Math.log2(1 - random());
   const presentLevel = Math.exp(PRESENT_SPREAD * normal(random));
-  const level = Math.exp(levelSpread(days.length) * normal(random));
-  let dayIndex = -1;
-  let day: PastDay | undefined;
-  for (const [index, slot] of slots.entries()) {
-    if (slot.day !== dayIndex) {
-      dayIndex = slot.day;
-      day = drawDay(days, slot.isWeekend, random);
-    }
-    // The hour in which the present pace ends has a part of both.
-    const present = Math.min(1, Math.max(0, presentHours - index));
-    for (const [meter, rates] of path.entries()) {
-      const later = level * (day?.rates[meter]?.[slot.hourOfDay] ?? meanRates[meter] ?? 0);
-      rates[index] = present * presentLevel * (pace[meter] ?? 0) + (1 - present) * later;
+  const level = Math.exp(levelSpread(model.days) * normal(random));
+  const days: (PastDay | undefined)[] = [];
+  for (const { day, isWeekend } of slots)
+    if (day === days.length) days.push(drawDay(isWeekend ? model.weekends : model.workdays, random));
+  for (const [meter, rates] of path.entries()) {
+    const mean = meanRates[meter] ?? 0;
+    const atPresent = presentLevel * (pace[meter] ?? 0);
+    for (let index = 0; index < slots.length; index++) {
+      const slot = slots[index] as Slot;
+      const later = level * (days[slot.day]?.rates[meter]?.[slot.hourOfDay] ?? mean);
+      // The hour in which the present pace ends has a part of both.
+      const present = Math.min(1, Math.max(0, presentHours - index));
+      rates[index] = present * atPresent + (1 - present) * later;
     }
   }
   return path;
@@ -123,6 +128,20 @@ interface PastDay {
   readonly weight: number;
   /** Points in each of 24 hours, for each meter. */
   readonly rates: readonly Float64Array[];
+}
+
+/** Days of the past from which one is drawn. */
+interface DayChoice {
+  readonly days: readonly PastDay[];
+  /** The sum of their weights. */
+  readonly weight: number;
+}
+
+/** The days of the right kind; all days if there is none of it. */
+function choiceOf(days: readonly PastDay[], isWeekendDay: boolean): DayChoice {
+  const alike = days.filter((day) => day.isWeekend === isWeekendDay);
+  const choice = alike.length > 0 ? alike : days;
+  return { days: choice, weight: sumOf(choice.map(({ weight }) => weight)) };
 }
 
 /** One of the coming hours, in local time. */
@@ -205,16 +224,14 @@ function isWeekend(beganMs: number): boolean {
   return weekday === 0 || weekday === 6;
 }
 
-/** A day of the past; undefined if there is none. Of the other kind only if there is none of the right one. */
-function drawDay(days: readonly PastDay[], isWeekendDay: boolean, random: Random): PastDay | undefined {
-  const alike = days.filter((day) => day.isWeekend === isWeekendDay);
-  const choice = alike.length > 0 ? alike : days;
-  let at = random() * sumOf(choice.map(({ weight }) => weight));
-  for (const day of choice) {
+/** A day of the past; undefined if there is none. */
+function drawDay({ days, weight }: DayChoice, random: Random): PastDay | undefined {
+  let at = random() * weight;
+  for (const day of days) {
     at -= day.weight;
     if (at < 0) return day;
   }
-  return choice.at(-1);
+  return days.at(-1);
 }
 
 function sumOf(values: Iterable<number>): number {

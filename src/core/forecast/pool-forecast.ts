@@ -25,11 +25,11 @@ export interface ForecastMember {
 /** How far ahead the forecast looks. */
 export const POOL_SPAN_MS = 7 * 24 * HOUR_MS;
 
-/** The forecast of the pool at `nowMs`, from so many possible futures. */
-export function poolForecast(
+/** Forecasts the pool at `nowMs` from so many possible futures; yields after each, because a large pool takes its time. */
+export function* poolForecast(
   members: readonly ForecastMember[],
   { nowMs, futures }: { readonly nowMs: number; readonly futures: number },
-): PoolForecast {
+): Generator<undefined, PoolForecast> {
   const untilMs = nowMs + POOL_SPAN_MS;
   const serving = members.filter(({ inService }) => inService);
   const counted = serving.filter(isKnown);
@@ -43,7 +43,10 @@ export function poolForecast(
     return { ...about, outcome: { kind: "exhausted" } };
   const sinceMs = knownSince(members);
   if (sinceMs === undefined || nowMs - sinceMs < LEAST_HISTORY_MS.weekly) return unknown("little-history");
-  return { ...about, outcome: simulatedOutcome(members, counted, { sinceMs, nowMs, untilMs, futures }) };
+  return {
+    ...about,
+    outcome: yield* simulatedOutcome(members, counted, { sinceMs, nowMs, untilMs, futures }),
+  };
 }
 
 /** How much more an account of `plan` can serve than one of the plan Plus. */
@@ -76,7 +79,7 @@ function knownSince(members: readonly ForecastMember[]): number | undefined {
   return since[Math.floor(since.length / 2)];
 }
 
-function simulatedOutcome(
+function* simulatedOutcome(
   members: readonly ForecastMember[],
   counted: readonly ForecastMember[],
   times: {
@@ -85,15 +88,17 @@ function simulatedOutcome(
     readonly untilMs: number;
     readonly futures: number;
   },
-): WindowOutcome {
+): Generator<undefined, WindowOutcome> {
   const { sinceMs, nowMs, untilMs, futures } = times;
   const meters = WINDOW_KINDS.map((kind) => pooledUse(members, kind));
   const model = demandModel({ meters, sinceMs }, nowMs, POOL_SPAN_MS / HOUR_MS + 1);
   const accounts = counted.map(simulatedOf);
   const random = seededRandom(SEED);
   const outs: number[] = [];
-  for (let future = 0; future < futures; future++)
+  for (let future = 0; future < futures; future++) {
     outs.push(simulate(accounts, drawPath(model, random), { nowMs, untilMs, isPool: true }).outMs);
+    yield;
+  }
   return outcomeOf(outs);
 }
 

@@ -46,6 +46,8 @@ export function simulate(
 ): SimulationResult {
   const states = accounts.map(({ windows }) => windows.map(stateOf));
   const waiting = new Float64Array(path.length);
+  const missing = new Float64Array(path.length);
+  const sizes = new Float64Array(path.length);
   const firstHourMs = Math.floor(nowMs / HOUR_MS) * HOUR_MS;
   const result = (outMs: number) => ({
     outMs,
@@ -54,7 +56,10 @@ export function simulate(
   for (let atMs = nowMs; atMs < untilMs; atMs += STEP_MS) {
     const stepMs = Math.min(STEP_MS, untilMs - atMs);
     const slot = Math.floor((atMs - firstHourMs) / HOUR_MS);
-    const sizes = new Float64Array(path.length);
+    // Without use nothing runs out. Resets are noticed with the next use.
+    if (atMs > nowMs && isIdle(path, slot, waiting)) continue;
+    sizes.fill(0);
+    missing.fill(0);
     let serving = 0;
     for (const [index, account] of accounts.entries()) {
       const windows = states[index] ?? [];
@@ -66,7 +71,6 @@ export function simulate(
     if (serving === 0 && isPool) return result(atMs);
     let lastEmptyMs = atMs;
     let emptied = 0;
-    const missing = new Float64Array(path.length);
     for (const [index, account] of accounts.entries()) {
       const windows = states[index] ?? [];
       if (!serves(account, windows, atMs)) continue;
@@ -112,6 +116,10 @@ interface WindowState {
   emptyMs: number;
   /** True after its first reset. */
   isLater: boolean;
+}
+
+function isIdle(path: DemandPath, slot: number, waiting: Float64Array): boolean {
+  return path.every((rates, meter) => !rates[slot] && !waiting[meter]);
 }
 
 function stateOf({ meter, left, resetAtMs, lengthMs }: SimulatedWindow): WindowState {

@@ -10,6 +10,7 @@ import { type Random, seededRandom } from "../../../src/core/forecast/random.ts"
 import { NO_WINDOWS, USUAL_SECONDS, type WindowKind } from "../../../src/core/windows.ts";
 import {
   DAY_MS,
+  finished,
   follow,
   historyOf,
   MONDAY,
@@ -106,7 +107,7 @@ function poolCase(use: Use, count: number, nowMs: number): Case {
     inService: true,
     closedUntilMs: 0,
   }));
-  const { outcome, untilMs } = poolForecast(members, { nowMs, futures: FUTURES });
+  const { outcome, untilMs } = finished(poolForecast(members, { nowMs, futures: FUTURES }));
   const left = windows.map(({ window }) => ({ ...window }));
   let truthMs = Number.POSITIVE_INFINITY;
   const clock = { kind: "weekly", usedPercent: 0, resetAtMs: undefined } as const;

@@ -7,7 +7,16 @@ import { HOUR_MS, type MeterHistory } from "../../../src/core/forecast/meter-his
 import { type ForecastMember, POOL_SPAN_MS, poolForecast } from "../../../src/core/forecast/pool-forecast.ts";
 import type { WindowSummary } from "../../../src/core/quota-summary.ts";
 import { type ByWindow, NO_WINDOWS } from "../../../src/core/windows.ts";
-import { DAY_MS, historyOf, MONDAY, officeHours, steady, summaryOfWindow, type Use } from "./synthetic.ts";
+import {
+  DAY_MS,
+  finished,
+  historyOf,
+  MONDAY,
+  officeHours,
+  steady,
+  summaryOfWindow,
+  type Use,
+} from "./synthetic.ts";
 
 const FUTURES = 100;
 
@@ -141,7 +150,7 @@ describe("the forecast of an account", () => {
 describe("the forecast of the pool", () => {
   const nowMs = MONDAY + 3 * DAY_MS;
   const forecast = (...members: readonly ForecastMember[]) =>
-    poolForecast(members, { nowMs, futures: FUTURES });
+    finished(poolForecast(members, { nowMs, futures: FUTURES }));
   const busy = (change?: Partial<ForecastMember>) => memberWith(steady(1), nowMs, change);
   const idle = (change?: Partial<ForecastMember>) => memberWith(steady(0), nowMs, change);
 

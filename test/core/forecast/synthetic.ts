@@ -133,3 +133,11 @@ export function truthOf(window: SyntheticWindow, use: Use, nowMs: number): numbe
 export function summaryOfWindow({ kind, usedPercent, resetAtMs }: SyntheticWindow): WindowSummary {
   return { kind, left: 1 - Math.floor(usedPercent) / 100, resetAtMs, lengthMs: USUAL_SECONDS[kind] * 1000 };
 }
+
+/** The result of a generator. */
+export function finished<Result>(steps: Generator<undefined, Result>): Result {
+  for (;;) {
+    const step = steps.next();
+    if (step.done) return step.value;
+  }
+}
