@@ -4,6 +4,7 @@
 import { Hono } from "hono";
 import { checkRuntimeAuth } from "../auth/runtime-auth.ts";
 import { STUB_ACCOUNT_ID } from "../auth/stub.ts";
+import type { Forecasts } from "../core/forecast/status-forecast.ts";
 import { HOPS_HEADER, type Hop, parseHops } from "../core/hops.ts";
 import { statusDocument } from "../core/status.ts";
 import { usageBody } from "../core/usage-body.ts";
@@ -21,6 +22,7 @@ export interface ObserveContext {
   readonly children: Pick<Children, "askAll">;
   /** This proxy. */
   readonly self: () => Hop;
+  readonly forecasts: () => Forecasts | undefined;
   readonly usage: Pick<UsageStore, "health">;
   /** The CODEX_HOME that `codexlb run` uses. */
   readonly runtimeHome: () => string;
@@ -34,7 +36,7 @@ export function isObservePath(method: string, path: string): boolean {
 }
 
 export function observeRoutes(context: ObserveContext): Hono {
-  const { deps, pool, refresher, children, self, usage, runtimeHome } = context;
+  const { deps, pool, refresher, children, self, forecasts, usage, runtimeHome } = context;
   const app = new Hono();
   app.all("/healthz", (c) => c.json({ ok: true }));
   app.get("/", (c) => c.json({ ok: true, service: "codexlb-proxy" }));
@@ -47,7 +49,7 @@ export function observeRoutes(context: ObserveContext): Hono {
       : [undefined];
     const health = usage.health();
     return c.json({
-      ...statusDocument(pool.facts(), pool.view()),
+      ...statusDocument(pool.facts(), pool.view(), forecasts()),
       ...(failed === undefined ? {} : { refresh_failed: failed }),
       ...(health.kind === "failing" ? { usage_problem: health.why } : {}),
       runtime_auth: checkRuntimeAuth(runtimeHome()),

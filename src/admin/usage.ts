@@ -4,20 +4,32 @@ import { zValidator } from "@hono/zod-validator";
 import { Hono } from "hono";
 import { z } from "zod";
 import type { Holder } from "../auth/access.ts";
+import { type ForecastReport, forecastReport } from "../core/forecast/forecast-report.ts";
+import type { Forecasts } from "../core/forecast/status-forecast.ts";
 import { TARGET_HEADER } from "../core/hops.ts";
 import { docsPage } from "../core/project-pages.ts";
+import { statusDocument } from "../core/status.ts";
 import { USAGE_GROUPINGS, type UsageQuery } from "../core/usage-report.ts";
 import { CodexlbError } from "../errors.ts";
+import type { Pool } from "../upstream/pool.ts";
 import type { LockEnv } from "./lock.ts";
 import { readUsage, type UsageContext } from "./read-usage.ts";
 
-export function usageRoutes(context: UsageContext) {
+export interface UsageRoutesContext extends UsageContext {
+  readonly pool: Pick<Pool, "facts" | "view">;
+  readonly forecasts: () => Forecasts | undefined;
+}
+
+export function usageRoutes(context: UsageRoutesContext) {
   return new Hono<LockEnv>().get("/admin/usage", query(), async (c) => {
     const { since, until, by, account } = c.req.valid("query");
     const asked: UsageQuery = { sinceMs: since, untilMs: until, by, account };
     const isRelayed = c.req.header(TARGET_HEADER) !== undefined;
-    const { report } = await readUsage(context, restricted(asked, c.get("holder"), isRelayed));
-    return c.json(report);
+    const holder = c.get("holder");
+    const { report } = await readUsage(context, restricted(asked, holder, isRelayed));
+    const showsForecast = until > context.deps.clock.now() && seesAccounts(holder, isRelayed);
+    const forecast = showsForecast ? forecastOf(context, account) : undefined;
+    return c.json({ ...report, ...(forecast === undefined ? {} : { forecast }) });
   });
 }
 
@@ -55,11 +67,27 @@ function query() {
 
 /** The part of `asked` that the holder may see. Throws `unauthorized` if it asks about accounts it must not know. */
 function restricted(asked: UsageQuery, holder: Holder | undefined, isRelayed: boolean): UsageQuery {
-  if (holder === undefined || holder.role === "admin" || (holder.role === "parent" && isRelayed))
-    return asked;
-  if (!holder.readsAccounts && (asked.by === "account" || asked.account !== undefined))
+  if (holder === undefined || seesEverything(holder, isRelayed)) return asked;
+  if (!seesAccounts(holder, isRelayed) && (asked.by === "account" || asked.account !== undefined))
     throw new CodexlbError("unauthorized", "this key can see its own usage, but not the accounts", {
       next: "group by day, model, project or session, or use the admin token",
     });
   return { ...asked, client: holder.name ?? "" };
+}
+
+/** `holder`: undefined for the unix socket. */
+function seesEverything(holder: Holder | undefined, isRelayed: boolean): boolean {
+  return holder === undefined || holder.role === "admin" || (holder.role === "parent" && isRelayed);
+}
+
+function seesAccounts(holder: Holder | undefined, isRelayed: boolean): boolean {
+  return seesEverything(holder, isRelayed) || holder?.readsAccounts === true;
+}
+
+function forecastOf(
+  { pool, forecasts }: UsageRoutesContext,
+  account: string | undefined,
+): ForecastReport | undefined {
+  const known = forecasts();
+  return known && forecastReport(statusDocument(pool.facts(), pool.view(), known), account);
 }

@@ -4,6 +4,7 @@
 
 import { z } from "zod";
 import { shortLine } from "../printable.ts";
+import { PoolForecastAnswer, WindowForecastAnswer } from "./forecast/forecast-schema.ts";
 
 /** Text from another machine is shown on terminals, so it is reduced to one line without control characters. */
 const text = z.string().transform((text) => shortLine(text));
@@ -101,6 +102,8 @@ const ACCOUNT = {
   quota_as_of_ms: z.number().optional(),
   figures: z.array(z.looseObject(FIGURE)).default([]),
   plan_type: text.optional(),
+  /** When its windows are exhausted; absent until the proxy has made a forecast, and for accounts out of service. */
+  forecast: z.array(WindowForecastAnswer).optional(),
 };
 
 /** An account as it is read. */
@@ -184,6 +187,8 @@ const DOCUMENT = {
     .nullable()
     .transform((accounts) => accounts ?? []),
   additional_limits: z.array(Limit).nullish(),
+  /** When all accounts are exhausted. */
+  forecast: PoolForecastAnswer.optional(),
   /** In the answer to a refresh: the proxy's own accounts whose figures could not be refreshed. */
   refresh_failed: z.array(z.looseObject({ alias: text, why: text })).optional(),
   /** Why the proxy cannot record turns now. */

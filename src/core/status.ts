@@ -2,6 +2,8 @@
 
 import { cooldownLeftMs, isOpen } from "./availability.ts";
 import { distinct, pooledRemote } from "./child-report.ts";
+import { accountKey } from "./forecast/forecast-accounts.ts";
+import { type Forecasts, poolForecastFields, windowForecastFields } from "./forecast/status-forecast.ts";
 import type { AccountFacts, AccountSwitch, ChildFacts, PoolFacts, PoolOutline } from "./pool-facts.ts";
 import { pooledLimits } from "./pooled-limits.ts";
 import { newestFigureMs, type QuotaView } from "./quota.ts";
@@ -17,15 +19,22 @@ import {
 } from "./status-quota.ts";
 import type { AccountStatus, ChildStatus, StatusDocument, SwitchStatus } from "./status-schema.ts";
 
-/** The status document. Accounts: the active one first, then by proxy and alias. */
-export function statusDocument(facts: PoolFacts, view: QuotaView): StatusDocument {
+/** The status document, with `forecasts` if there are some. Accounts: the active one first, then by proxy and alias. */
+export function statusDocument(facts: PoolFacts, view: QuotaView, forecasts?: Forecasts): StatusDocument {
   const { children } = facts;
-  const own = facts.accounts.map((account) => accountStatus(account, facts, view));
+  const own = facts.accounts.map((account) => ({
+    ...accountStatus(account, facts, view),
+    ...forecastField(forecasts, account.identity, account.id),
+  }));
   const reached = children.flatMap(({ id, report }) =>
     (report?.accounts ?? []).map((account) => ({
       key: account.key,
       limits: pooledRemote(account, view),
-      reported: { ...account.reported, active: account.reported.active && id === facts.activeId },
+      reported: {
+        ...account.reported,
+        active: account.reported.active && id === facts.activeId,
+        ...forecastField(forecasts, account.identity, account.key),
+      },
     })),
   );
   const remote = distinct(reached, ({ key }) => key);
@@ -56,6 +65,7 @@ export function statusDocument(facts: PoolFacts, view: QuotaView): StatusDocumen
     ...selected(facts),
     accounts,
     ...(additional.length === 0 ? {} : { additional_limits: additional }),
+    ...(forecasts === undefined ? {} : { forecast: poolForecastFields(forecasts.pool) }),
     ...(facts.switches.length === 0 ? {} : { switches: facts.switches.map(switchStatus) }),
     ...(children.length === 0
       ? {}
@@ -79,6 +89,17 @@ export function shortFacts(facts: PoolOutline): ShortFacts {
 }
 
 // --- internal ---
+
+/** The forecast of the account with this identity and id. */
+function forecastField(
+  forecasts: Forecasts | undefined,
+  identity: string | undefined,
+  id: string,
+): Pick<AccountStatus, "forecast"> {
+  const windows = forecasts?.accounts.get(accountKey(identity, id));
+  if (windows === undefined) return {};
+  return { forecast: windows.map((window) => windowForecastFields(window, FIELD_NAMES)) };
+}
 
 type Selection = Pick<
   StatusDocument,

@@ -60,6 +60,13 @@ export function backAt(atMs: number, nowMs: number): string {
   return short;
 }
 
+/** A time to come: `05:41` today, `Tue 05:41` within six days, otherwise the date. */
+export function dayAndTime(atMs: number, nowMs: number): string {
+  if (new Date(atMs).toDateString() === new Date(nowMs).toDateString()) return timeOfDay(atMs);
+  if (atMs - nowMs >= 6 * DAY_MS) return shortDate(atMs, nowMs);
+  return `${WEEKDAYS[new Date(atMs).getDay()]} ${timeOfDay(atMs)}`;
+}
+
 /** The day of `atMs`: `18 Mar`, with the year if that is another one than now. */
 export function shortDate(atMs: number, nowMs: number): string {
   const at = new Date(atMs);

@@ -1,6 +1,7 @@
 // The report of `codexlb usage` and of `GET /admin/usage`: what turns used, in groups, with an estimate of their cost.
 
 import { z } from "zod";
+import { ForecastReport } from "./forecast/forecast-report.ts";
 
 /** What a report groups turns by. `key`: the client's key. `project`: the working directory. */
 export const USAGE_GROUPINGS = ["day", "account", "model", "project", "session", "key"] as const;
@@ -77,4 +78,6 @@ export const UsageReport = z.looseObject({
   prices_as_of: z.string(),
   lines: z.array(UsageLine),
   total: UsageLine,
+  /** When accounts are exhausted; absent without a proxy, for a period that has ended, and if accounts are not shown. */
+  forecast: ForecastReport.optional(),
 });

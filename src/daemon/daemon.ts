@@ -197,6 +197,7 @@ async function run(
   const unwatchClock = watchClock({ ...base, children: parts.children.list });
   parts.care.start();
   parts.refresher.start();
+  parts.forecaster.start();
   notifier.start();
 
   return {
@@ -231,6 +232,7 @@ async function run(
         admin.flush();
         base.store.flush();
       }
+      parts.forecaster.stop();
       usage.stop();
       metrics.stop();
       events.flush();

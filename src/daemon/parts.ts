@@ -37,6 +37,7 @@ import { createCatalogues } from "../upstream/catalogues.ts";
 import { createChildren } from "../upstream/children.ts";
 import { createCredentialCare } from "../upstream/credential-care.ts";
 import { detailsOf } from "../upstream/details.ts";
+import { createForecaster } from "../upstream/forecaster.ts";
 import { createPool, type Pool } from "../upstream/pool.ts";
 import { poolSettings } from "../upstream/pool-settings.ts";
 import { createRefresher } from "../upstream/refresher.ts";
@@ -73,7 +74,18 @@ export function openState(layout: Layout, live: LiveConfig, deps: Deps, owner: R
 }
 
 /** The pool and its background jobs. */
-export function poolParts({ layout, live, deps, events, store, traffic, self, owner, outbound }: Base) {
+export function poolParts({
+  layout,
+  live,
+  deps,
+  events,
+  store,
+  usage,
+  traffic,
+  self,
+  owner,
+  outbound,
+}: Base) {
   const config = () => live.current();
   const tokenUrl = tokenUrlOf(deps);
   const lane = createRefreshLane(
@@ -129,7 +141,8 @@ export function poolParts({ layout, live, deps, events, store, traffic, self, ow
     events,
     enrol: () => enrolFromDisk({ layout, deps, events, store, owner }, pool),
   });
-  return { pool, affinity, children, catalogues, refresher, care };
+  const forecaster = createForecaster({ deps, pool, usage, isRecording: () => config().usage.enabled });
+  return { pool, affinity, children, catalogues, refresher, care, forecaster };
 }
 
 export interface AdminNeeds {
@@ -142,7 +155,7 @@ export interface AdminNeeds {
 /** The context of the admin API: account operations, keys, access and logins. */
 export function adminParts(
   { layout, live, deps, events, store, usage, self }: Base,
-  { pool, affinity, children, refresher }: ReturnType<typeof poolParts>,
+  { pool, affinity, children, refresher, forecaster }: ReturnType<typeof poolParts>,
   { presence, notifier, metrics, listen }: AdminNeeds,
 ) {
   const accounts = createAccountOps({
@@ -150,7 +163,11 @@ export function adminParts(
     layout,
     deps,
     upstream: () => live.file().proxy.upstream_base_url,
-    details: (record) => detailsOf({ layout, affinity, facts: pool.facts, view: pool.view, events }, record),
+    details: (record) =>
+      detailsOf(
+        { layout, affinity, facts: pool.facts, view: pool.view, forecasts: forecaster.current, events },
+        record,
+      ),
     changed: (change, record) => {
       pool.sync();
       if (record !== undefined) pool.accountOf(record.id)?.forget();
@@ -207,6 +224,7 @@ export function adminParts(
     shortStatus: () =>
       live.current().proxy.proxy_url === "" ? shortStatus(shortFacts(pool.outline())) : undefined,
     settings: () => shownSettings(live.effective()),
+    forecasts: forecaster.current,
     usage,
     metrics,
     usageSettings: () => {

@@ -1,6 +1,7 @@
 // Makes the snapshot of the proxy's state for the dashboard's page.
 
 import type { ProxyInfo } from "../admin/operate.ts";
+import type { Forecasts } from "../core/forecast/status-forecast.ts";
 import { statusDocument } from "../core/status.ts";
 import { StatusAnswer } from "../core/status-schema.ts";
 import type { Deps } from "../deps.ts";
@@ -14,11 +15,12 @@ export interface SnapshotContext {
   readonly deps: Pick<Deps, "clock">;
   readonly pool: Pick<Pool, "facts" | "view" | "live">;
   readonly affinity: Pick<Affinity, "latest">;
+  readonly forecasts: () => Forecasts | undefined;
   readonly about: () => ProxyInfo;
   readonly usage: Pick<UsageStore, "added">;
 }
 
-export function snapshotOf({ deps, pool, affinity, about, usage }: SnapshotContext): Snapshot {
+export function snapshotOf({ deps, pool, affinity, forecasts, about, usage }: SnapshotContext): Snapshot {
   const facts = pool.facts();
   const { name, pid, startedMs } = about();
   const labels = new Map([
@@ -28,7 +30,7 @@ export function snapshotOf({ deps, pool, affinity, about, usage }: SnapshotConte
   return {
     atMs: deps.clock.now(),
     proxy: { name, version: VERSION, pid, startedMs },
-    status: StatusAnswer.parse(statusDocument(facts, pool.view())),
+    status: StatusAnswer.parse(statusDocument(facts, pool.view(), forecasts())),
     requests: pool
       .live()
       .slice(0, MOST_REQUESTS)

@@ -9,6 +9,7 @@ import { identityOf, workspacesToShow } from "../auth/identity.ts";
 import { candidateOf } from "../core/availability.ts";
 import { capacityOfQuota } from "../core/capacity.ts";
 import { isRepetition, isTransportDetail } from "../core/event-filter.ts";
+import type { Forecasts } from "../core/forecast/status-forecast.ts";
 import { healthAt } from "../core/health.ts";
 import { levelOf, logEventIn } from "../core/log-event.ts";
 import type { PoolFacts } from "../core/pool-facts.ts";
@@ -31,12 +32,14 @@ export interface DetailsContext {
   readonly affinity: Pick<Affinity, "sessionsOf">;
   readonly facts: () => PoolFacts;
   readonly view: () => QuotaView;
+  /** The forecasts of a running proxy. */
+  readonly forecasts?: () => Forecasts | undefined;
   /** The event log, if this process writes it. */
   readonly events?: Pick<EventLog, "flush">;
 }
 
 export function detailsOf(
-  { layout, affinity, facts, view, events }: DetailsContext,
+  { layout, affinity, facts, view, forecasts, events }: DetailsContext,
   record: AccountRecord,
 ): AccountDetails {
   const pool = facts();
@@ -44,7 +47,11 @@ export function detailsOf(
   const own = pool.accounts
     .filter(({ id }) => id === record.id)
     .map((account) => ({ ...account, sessions: sessions.length }));
-  const { accounts, switches = [] } = statusDocument({ ...pool, accounts: own, children: [] }, view());
+  const { accounts, switches = [] } = statusDocument(
+    { ...pool, accounts: own, children: [] },
+    view(),
+    forecasts?.(),
+  );
   const settingsFile = join(record.homeDir, "config.toml");
   // The details include every event before the request.
   events?.flush();

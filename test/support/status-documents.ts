@@ -68,6 +68,48 @@ const pool = (accounts: readonly object[], more: object = {}) =>
     ...more,
   });
 
+/** The forecast of a window that is exhausted in so many hours, or not at all. */
+const reached = (window: string, [earliest, likely, latest]: readonly (number | undefined)[]) => ({
+  window,
+  outcome: "reached",
+  percent_per_hour: window === "daily" ? 22 : 0.6,
+  likely_at: at((likely ?? 0) * HOUR),
+  earliest_at: at((earliest ?? 0) * HOUR),
+  ...(latest === undefined ? {} : { latest_at: at(latest * HOUR) }),
+});
+
+/** Three accounts with forecasts: one in use, one at its limit, and one that is hardly used, on another proxy. */
+export const FORECAST = pool(
+  [
+    {
+      ...ALICE,
+      forecast: [reached("daily", [0.9, 1.6, undefined]), reached("weekly", [20, 40, 70])],
+    },
+    {
+      ...BOB,
+      forecast: [
+        { window: "daily", outcome: "lasts" },
+        { window: "weekly", outcome: "exhausted" },
+      ],
+    },
+    account("carol", {
+      proxy_name: "office",
+      forecast: [
+        { window: "daily", outcome: "unknown", why: "little-history" },
+        { window: "weekly", outcome: "lasts", percent_per_hour: 0.01, earliest_at: at(90 * HOUR) },
+      ],
+    }),
+  ],
+  {
+    forecast: {
+      ...reached("weekly", [50, 77, undefined]),
+      until: at(7 * DAY),
+      accounts: 3,
+      left_out: 0,
+    },
+  },
+);
+
 /** One account, ready. */
 export const ONE = pool([ALICE]);
 /** Three accounts: one in use, one at its limit, one with a dead login. */

@@ -2,6 +2,7 @@
 
 import type { AccountDetails } from "../../auth/account-details.ts";
 import { type ShownState, shownState } from "../../core/account-state.ts";
+import { limitName, paceWords, windowWords } from "../../core/forecast/forecast-words.ts";
 import { ago, until } from "../../core/time-words.ts";
 import { shortLine } from "../../printable.ts";
 import { nextStepOf } from "../status/next-step.ts";
@@ -31,6 +32,7 @@ export function accountLines(details: AccountDetails, canvas: AccountCanvas): st
     ["State", [stateText(details, state, style)]],
     ["Next step", nextStepOf(status.alias, state)],
     ["Limits", state.isDead ? [] : limitLines(status, style, nowMs)],
+    ["Forecast", state.isDead ? [] : forecastTexts(details, nowMs)],
     ["Activity", [useText(details, nowMs)]],
     ["Sessions", [sessionText(details)]],
     ["Login", loginText(details, nowMs)],
@@ -69,6 +71,15 @@ function stateText({ status }: AccountDetails, state: ShownState, { paint }: Tex
     ...(status.active ? ["served the last turn"] : []),
   ];
   return [stateBrush(state.level, paint)(words), ...roles].join("; ");
+}
+
+/** `Weekly limit  14%/day, reached Tue 14:00 (between Tue 09:00 and the reset)`. */
+function forecastTexts({ status: { forecast = [] } }: AccountDetails, nowMs: number): string[] {
+  const width = Math.max(0, ...forecast.map((one) => limitName(one).length));
+  return forecast.map((one) => {
+    const pace = one.percent_per_hour === undefined ? "" : `${paceWords(one)}, `;
+    return `${limitName(one).padEnd(width)}  ${pace}${windowWords(one, nowMs)[0]}`;
+  });
 }
 
 function useText({ status }: AccountDetails, nowMs: number): string {

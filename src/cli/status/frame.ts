@@ -2,6 +2,7 @@
 // it. Pure: equal arguments give equal lines.
 
 import { childWords, type TreeChild, treeOf } from "../../core/child-words.ts";
+import { forecastLines } from "../../core/forecast/forecast-words.ts";
 import { choiceWords, switchText } from "../../core/reason-words.ts";
 import { type FrameRows, frameRows } from "../../core/status-rows.ts";
 import type { StatusAnswer } from "../../core/status-schema.ts";
@@ -95,6 +96,7 @@ export function frameOf(known: StatusSnapshot, canvas: Canvas): Frame {
     ? historySection(status, { columns, nowMs, style })
     : [
         ...section("to do", [...remedies(rowsOf, layout), ...usageRemedy(status)]),
+        ...section("at this pace", paceLines(status, canvas)),
         ...section("last switches", switchLines(status, style, nowMs)),
         ...section("child proxies", childLines(status, columns, nowMs)),
       ];
@@ -134,6 +136,8 @@ const OTHER_LINES = 3;
 const GAP = "  ";
 /** Narrower screens do not show the addresses of children. */
 const CHILD_URL_COLUMNS = 80;
+/** `--wide` shows all of them. */
+const MOST_FORECASTS = 4;
 /** More of them are in the event log. */
 const MOST_SWITCHES = 3;
 
@@ -175,6 +179,16 @@ function remedies({ accounts }: FrameRows, layout: RowLayout): string[] {
 
 function usageRemedy({ usage_problem: problem }: StatusAnswer): string[] {
   return problem === undefined ? [] : [`${GAP}turns are not recorded: ${oneLine(problem)}`];
+}
+
+/** `alice, Weekly limit: reached Tue 14:00 (between Tue 09:00 and the reset)`. */
+function paceLines(status: StatusAnswer, { columns, nowMs, wide }: Canvas): string[] {
+  return forecastLines(status, nowMs)
+    .slice(0, wide ? undefined : MOST_FORECASTS)
+    .map(({ name, wordings }) => {
+      const lines = wordings.map((words) => `${GAP}${name}: ${words}`);
+      return lines.find((line) => Bun.stringWidth(line) <= columns) ?? lines.at(-1) ?? "";
+    });
 }
 
 /** `bob: Weekly limit → carol, 2 min ago`. */

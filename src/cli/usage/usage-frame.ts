@@ -16,6 +16,7 @@ import {
 } from "../../core/usage-words.ts";
 import { fit } from "../terminal/fit.ts";
 import { fittedTable, type TableColumn, type TableFrame } from "../terminal/fitted-table.ts";
+import { forecastFrame } from "./forecast-frame.ts";
 
 /** The report as text. No line is wider than the terminal. */
 export function usageFrame(report: UsageReport, frame: TableFrame, nowMs: number): string {
@@ -23,13 +24,15 @@ export function usageFrame(report: UsageReport, frame: TableFrame, nowMs: number
   const { paint, glyphs } = style;
   const cut = (line: string) => `${fit(line, columns, glyphs.ellipsis)}\n`;
   const head = cut(`${paint.bold("usage")}  ${periodText(report, nowMs)}  by ${report.by}`);
+  const { forecast } = report;
+  const ahead = forecast === undefined ? "" : forecastFrame(forecast, frame, nowMs);
   const lines = report.by === "day" ? withEmptyDays(report, nowMs) : report.lines;
   if (report.total.turns === 0)
-    return `${head}${cut("no turns in this period")}${noteLines(report).map(cut).map(paint.dim).join("")}`;
+    return `${head}${cut("no turns in this period")}${noteLines(report).map(cut).map(paint.dim).join("")}${ahead}`;
   const rows = [...lines, report.total];
   return `${head}${fittedTable(columnsOf(rows, report, frame, nowMs), frame)}${noteLines(report)
     .map((line) => paint.dim(cut(line)))
-    .join("")}`;
+    .join("")}${ahead}`;
 }
 
 // --- internal ---

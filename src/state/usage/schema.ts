@@ -17,6 +17,9 @@ const IDS_OF_MS = 4_096;
  * each combination, which halves the time of a write and the size of the file. Queries read both as `turns`. `days` has
  * the sums of each day of the local calendar. The texts of `labels` and `days` are "" where nothing is known, because
  * they are keys. `reported` counts the turns whose tokens are known.
+ *
+ * `meters` has one row for each window of each account, and `meter_hours` what was used of it in each hour
+ * (`MeterHistory` in core/forecast/meter-history.ts). `account` is the hash of the account's identity, or else its id.
  */
 export const MIGRATIONS: readonly string[] = [
   `CREATE TABLE labels (
@@ -78,6 +81,27 @@ export const MIGRATIONS: readonly string[] = [
      first_output_ms INTEGER NOT NULL,
      duration_ms INTEGER NOT NULL,
      PRIMARY KEY (day, account, identity, proxy, model, project, client, kind, outcome)
+   ) STRICT, WITHOUT ROWID;`,
+  `CREATE TABLE meters (
+     account TEXT NOT NULL,
+     kind TEXT NOT NULL,
+     plan TEXT NOT NULL,
+     since_ms INTEGER NOT NULL,
+     used_percent REAL NOT NULL,
+     reset_ms INTEGER,
+     as_of_ms INTEGER NOT NULL,
+     lower_since_ms INTEGER,
+     closed_ms INTEGER,
+     PRIMARY KEY (account, kind, plan)
+   ) STRICT, WITHOUT ROWID;
+   CREATE TABLE meter_hours (
+     account TEXT NOT NULL,
+     kind TEXT NOT NULL,
+     plan TEXT NOT NULL,
+     hour INTEGER NOT NULL,
+     points REAL NOT NULL,
+     closed REAL NOT NULL,
+     PRIMARY KEY (account, kind, plan, hour)
    ) STRICT, WITHOUT ROWID;`,
 ];
 

@@ -38,6 +38,11 @@ export interface UsageStore {
   flush(): void;
   /** The database for queries, with all turns up to now; undefined if there is none. Throws `Error` if it cannot be read. */
   reader(): Database | undefined;
+  /**
+   * Runs `work`, which changes about `rows` rows in one transaction, on the database, which is created if there is none;
+   * undefined if the root is no longer this process's. Throws `Error` if the file cannot be written.
+   */
+  change<T>(rows: number, work: (database: Database) => T): T | undefined;
   health(): UsageHealth;
   backlog(): UsageBacklog;
   /** Writes the turns in memory, and closes the file. */
@@ -189,6 +194,16 @@ export function createUsageStore(options: UsageStoreOptions): UsageStore {
       if (!owner.isOurs()) return file?.database;
       if (file === undefined && !existsSync(path)) return undefined;
       return withFile(({ database }) => database);
+    },
+    change: (rows, work) => {
+      if (!owner.isOurs()) return undefined;
+      const result = withFile(({ database, writer }) => {
+        const changed = work(database);
+        writer.countCommit(rows);
+        return changed;
+      });
+      void checkpoint();
+      return result;
     },
     health: () => {
       if (!settings().enabled) return { kind: "off" };

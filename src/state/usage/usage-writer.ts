@@ -16,6 +16,8 @@ export interface UsageWriter {
    * account with this id. Throws `SQLiteError`.
    */
   write(turns: readonly TurnRecord[], identityOf: (accountId: string) => string | undefined): void;
+  /** Counts the pages of a commit of `rows` rows that was not made by `write`. */
+  countCommit(rows: number): void;
   /** An estimate of the pages in SQLite's log since the last checkpoint. */
   pagesInLog(): number;
   /** Moves the log into the database. Throws `SQLiteError`. */
@@ -87,6 +89,10 @@ export function createUsageWriter(database: Database): UsageWriter {
     return rows.length;
   });
 
+  const countCommit = (rows: number): void => {
+    pages += PAGES_OF_COMMIT + Math.ceil(rows / ROWS_OF_PAGE);
+  };
+
   return {
     write: (turns, identityOf) => {
       try {
@@ -98,6 +104,7 @@ export function createUsageWriter(database: Database): UsageWriter {
         throw error;
       }
     },
+    countCommit,
     pagesInLog: () => pages,
     checkpoint: () => {
       database.run("PRAGMA wal_checkpoint(PASSIVE)");

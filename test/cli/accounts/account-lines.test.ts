@@ -3,7 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import { AccountDetails } from "../../../src/auth/account-details.ts";
 import { accountLines } from "../../../src/cli/accounts/account-lines.ts";
-import { account, NOW } from "../../support/status-documents.ts";
+import { account, FORECAST, NOW } from "../../support/status-documents.ts";
 
 const HOUR = 3600;
 const atSeconds = (seconds: number) => NOW / 1000 + seconds;
@@ -36,6 +36,11 @@ function details(status: Record<string, unknown>, more: Record<string, unknown> 
 
 const draw = (about: AccountDetails, columns = 80, utf8 = true) =>
   `${accountLines(about, { columns, colour: false, utf8, nowMs: NOW }).join("\n")}\n`;
+
+test.each([60, 100])("an account with a forecast on %i columns", (columns) => {
+  const [alice] = FORECAST.accounts;
+  expect(draw(details({ forecast: alice?.forecast }), columns)).toMatchSnapshot();
+});
 
 describe("an account that is", () => {
   const STATES: Record<string, AccountDetails> = {

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { type Canvas, frameLines } from "../../../src/cli/status/frame.ts";
 import type { StatusSnapshot } from "../../../src/cli/status/frame-head.ts";
 import { StatusAnswer } from "../../../src/core/status-schema.ts";
-import { ELEVEN, NOW, ONE, THREE } from "../../support/status-documents.ts";
+import { ELEVEN, FORECAST, NOW, ONE, THREE } from "../../support/status-documents.ts";
 
 // The frame shows times in the local time zone.
 process.env.TZ = "UTC";
@@ -58,6 +58,23 @@ for (const [name, status] of Object.entries(DOCUMENTS))
 test("colours on 80 columns", () => {
   for (const [name, status] of Object.entries(DOCUMENTS))
     expect(picture(known(status), page(80, { colour: true }))).toMatchSnapshot(name);
+});
+
+test.each([60, 80, 120])("a forecast on %i columns", (columns) => {
+  expect(picture(known(FORECAST), page(columns))).toMatchSnapshot();
+  expect(picture(known(FORECAST), page(columns, { wide: true }))).toMatchSnapshot("--wide");
+  expect(widest(frameLines(known(FORECAST), page(columns)))).toBeLessThanOrEqual(columns);
+});
+
+test("a forecast that says nothing useful is not shown", () => {
+  const unknown = { window: "weekly", outcome: "unknown", why: "little-history" };
+  const lasts = { window: "weekly", outcome: "lasts" };
+  const past = { window: "weekly", outcome: "reached", likely_at: NOW / 1000 - 1 };
+  for (const forecast of [unknown, lasts, past]) {
+    const accounts = ONE.accounts.map((account) => ({ ...account, forecast: [forecast] }));
+    const status = StatusAnswer.parse({ ...ONE, accounts, forecast: { ...forecast, accounts: 2 } });
+    expect(frameLines(known(status), page(80)).join()).not.toContain("at this pace");
+  }
 });
 
 test("a proxy that cannot record turns says so below the table", () => {

@@ -2,12 +2,18 @@ import { describe, expect, test } from "bun:test";
 import { styleOf } from "../../../src/cli/terminal/glyphs.ts";
 import { usageFrame } from "../../../src/cli/usage/usage-frame.ts";
 import { periodOf } from "../../../src/cli/usage/usage-period.ts";
+import { forecastReport } from "../../../src/core/forecast/forecast-report.ts";
 import { startOfDay } from "../../../src/core/local-days.ts";
+import type { StatusDocument } from "../../../src/core/status-schema.ts";
 import { usageLines } from "../../../src/core/usage-lines.ts";
 import type { UsageGrouping, UsageReport, UsageSums } from "../../../src/core/usage-report.ts";
 import { usageCsv, usageTsv } from "../../../src/core/usage-text.ts";
 import { compactNumber, shortDuration } from "../../../src/core/usage-words.ts";
 import { hostile, unprintableIn } from "../../support/hostile-text.ts";
+import { FORECAST, NOW as FORECAST_NOW } from "../../support/status-documents.ts";
+
+// Forecasts show times in the local time zone.
+process.env.TZ = "UTC";
 
 const NOW = new Date(2026, 10, 28, 12).getTime();
 
@@ -90,6 +96,26 @@ Cost: an estimate, at OpenAI's API prices of 2026-11-28.
   test("says why a project is unknown", () => {
     expect(usageFrame(report("project", [sums("")]), frame(80), NOW)).toContain("Git repository");
     expect(usageFrame(report("project", [sums("/p")]), frame(80), NOW)).not.toContain("Git repository");
+  });
+
+  test.each([60, 80, 120])("shows the forecast below on %i columns", (columns) => {
+    const forecast = forecastReport(FORECAST as StatusDocument, undefined);
+    const text = usageFrame(report("day", DAYS, { forecast }), frame(columns), FORECAST_NOW);
+    expect(text.slice(text.indexOf("\nforecast") + 1)).toMatchSnapshot();
+    for (const line of text.split("\n")) expect(Bun.stringWidth(line)).toBeLessThanOrEqual(columns);
+  });
+
+  test("shows no forecast that knows nothing, and names accounts without figures", () => {
+    const unknown = { outcome: "unknown", why: "little-history" };
+    const pool = { ...unknown, until: 0, accounts: 1, left_out: 0 };
+    const accounts = [{ alias: "alice", windows: [{ window: "weekly", ...unknown }] }];
+    expect(usageFrame(report("day", DAYS, { forecast: { pool, accounts } }), frame(80), NOW)).not.toContain(
+      "forecast",
+    );
+    const lasts = { ...pool, outcome: "lasts", left_out: 2 };
+    expect(usageFrame(report("day", [], { forecast: { pool: lasts, accounts } }), frame(80), NOW)).toContain(
+      "2 of the accounts in service have no known figures",
+    );
   });
 
   test("says that there are no turns, or why none are recorded", () => {

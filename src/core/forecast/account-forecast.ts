@@ -1,0 +1,111 @@
+// When the windows of one account run out, if it continues to get its part of the use.
+
+import type { WindowSummary } from "../quota-summary.ts";
+import { type ByWindow, presentOf, type WindowKind } from "../windows.ts";
+import { decayedRate, demandModel, drawPath } from "./demand.ts";
+import { outcomeOf, type UnknownReason, type WindowForecast } from "./forecast.ts";
+import { HOUR_MS, type MeterHistory } from "./meter-history.ts";
+import { seededRandom } from "./random.ts";
+import { type SimulatedWindow, simulate } from "./simulate.ts";
+
+export interface AccountForecastOptions {
+  readonly nowMs: number;
+  /** The number of possible futures. */
+  readonly futures: number;
+}
+
+/** One forecast for each of `windows`, shortest first. `histories`: what is known of the use of each. */
+export function accountForecast(
+  windows: ByWindow<WindowSummary>,
+  histories: ByWindow<MeterHistory>,
+  { nowMs, futures }: AccountForecastOptions,
+): WindowForecast[] {
+  const present = presentOf(windows);
+  const known = present.flatMap((window) => {
+    const history = histories[window.kind];
+    return history === undefined || window.left === undefined ? [] : [{ window, history }];
+  });
+  const times = simulatedTimes(known, nowMs, futures);
+  return present.map((window): WindowForecast => {
+    const { kind } = window;
+    const history = histories[kind];
+    const pointsPerHour = history && rateOf(history, kind, nowMs);
+    const about = { kind, pointsPerHour };
+    if (window.left === 0) return { ...about, outcome: { kind: "exhausted" } };
+    const why = unknownReason(window, history, nowMs);
+    if (why !== undefined)
+      return {
+        kind,
+        pointsPerHour: why === "no-figures" ? pointsPerHour : undefined,
+        outcome: { kind: "unknown", why },
+      };
+    return { ...about, outcome: outcomeOf(times.get(kind) ?? []) };
+  });
+}
+
+/** The burn rate of a window, percentage points per hour: of the last hours if it is short, else of the last days. */
+export function rateOf(history: MeterHistory, kind: WindowKind, nowMs: number): number {
+  return decayedRate(history, history.sinceMs, nowMs, RATE_HALF_LIFE_HOURS[kind]);
+}
+
+/** How long the use must be known before a window of this kind has a forecast, ms. */
+export const LEAST_HISTORY_MS: Readonly<Record<WindowKind, number>> = {
+  short: 0.5 * HOUR_MS,
+  weekly: 24 * HOUR_MS,
+  monthly: 72 * HOUR_MS,
+};
+
+// --- internal ---
+
+const RATE_HALF_LIFE_HOURS: Readonly<Record<WindowKind, number>> = { short: 2, weekly: 48, monthly: 168 };
+
+function unknownReason(
+  { left, kind }: WindowSummary,
+  history: MeterHistory | undefined,
+  nowMs: number,
+): UnknownReason | undefined {
+  if (left === undefined) return "no-figures";
+  return history === undefined || nowMs - history.sinceMs < LEAST_HISTORY_MS[kind]
+    ? "little-history"
+    : undefined;
+}
+
+interface KnownWindow {
+  readonly window: WindowSummary;
+  readonly history: MeterHistory;
+}
+
+/** When each window runs out in each future. All windows share the futures, because one use counts for all of them. */
+function simulatedTimes(
+  known: readonly KnownWindow[],
+  nowMs: number,
+  futures: number,
+): Map<WindowKind, readonly number[]> {
+  const times = new Map<WindowKind, number[]>(known.map(({ window }) => [window.kind, []]));
+  if (known.length === 0) return times;
+  const untilMs = Math.max(...known.map(({ window }) => window.resetAtMs ?? nowMs + window.lengthMs));
+  const history = {
+    meters: known.map((one) => one.history),
+    sinceMs: Math.min(...known.map((one) => one.history.sinceMs)),
+  };
+  const model = demandModel(history, nowMs, Math.ceil((untilMs - nowMs) / HOUR_MS) + 1);
+  const windows = known.map(
+    ({ window: { left = 0, resetAtMs, lengthMs } }, meter): SimulatedWindow => ({
+      meter,
+      left: left * 100,
+      resetAtMs,
+      lengthMs,
+    }),
+  );
+  const account = { size: 1, closedUntilMs: 0, windows };
+  const random = seededRandom(SEED);
+  for (let future = 0; future < futures; future++) {
+    const path = drawPath(model, random);
+    const [emptyMs = []] = simulate([account], path, { nowMs, untilMs, isPool: false }).emptyMs;
+    for (const [index, { window }] of known.entries())
+      times.get(window.kind)?.push(emptyMs[index] ?? Number.POSITIVE_INFINITY);
+  }
+  return times;
+}
+
+const SEED = 1;

@@ -1,0 +1,215 @@
+// Keeps how much of their windows the accounts use, and forecasts when they are exhausted. Everything happens in the
+// background, once a minute: requests do not wait for it, and the status shows the last forecast.
+
+import { accountForecast } from "../core/forecast/account-forecast.ts";
+import type { WindowForecast } from "../core/forecast/forecast.ts";
+import { type ForecastAccount, forecastAccounts } from "../core/forecast/forecast-accounts.ts";
+import { HOUR_MS, type MeterFigure, type MeterHistory, observed } from "../core/forecast/meter-history.ts";
+import { type ForecastMember, poolForecast } from "../core/forecast/pool-forecast.ts";
+import type { Forecasts } from "../core/forecast/status-forecast.ts";
+import { type ByWindow, mapWindows, NO_WINDOWS } from "../core/windows.ts";
+import type { Deps } from "../deps.ts";
+import { messageOf } from "../errors.ts";
+import {
+  type MeterChange,
+  type MeterKey,
+  readMeters,
+  rowsOf,
+  writeMeters,
+} from "../state/usage/meter-rows.ts";
+import type { UsageStore } from "../state/usage/usage-store.ts";
+import type { Pool } from "./pool.ts";
+
+export interface Forecaster {
+  /** The last forecasts; undefined until there are some. */
+  current(): Forecasts | undefined;
+  start(): void;
+  /** Writes what was learned, and stops. */
+  stop(): void;
+}
+
+export interface ForecasterContext {
+  readonly deps: Pick<Deps, "clock" | "log">;
+  readonly pool: Pick<Pool, "facts" | "view">;
+  readonly usage: Pick<UsageStore, "change">;
+  /** True if codexlb may record use on disk. */
+  readonly isRecording: () => boolean;
+}
+
+export function createForecaster({ deps, pool, usage, isRecording }: ForecasterContext): Forecaster {
+  const { clock, log } = deps;
+  const meters = new Map<string, Meter>();
+  let forecasts: Forecasts | undefined;
+  let cancel: (() => void) | undefined;
+  let isRead = false;
+  let isForecasting = false;
+  let isStopped = false;
+  let savedMs = clock.monotonic();
+  let forecastMs = Number.NEGATIVE_INFINITY;
+  let seen = "";
+
+  /** Reads what an earlier process has learned, once. */
+  const read = (): void => {
+    if (isRead || !isRecording()) return;
+    isRead = true;
+    attempt("reading", () => {
+      for (const { key, history } of usage.change(1, (database) => readMeters(database, clock.now())) ?? [])
+        meters.set(nameOf(key), { key, history, saved: history });
+    });
+  };
+  const save = (): void => {
+    savedMs = clock.monotonic();
+    if (!isRecording()) return;
+    const changed = [...meters.values()].filter(isWorthSaving);
+    if (changed.length === 0) return;
+    const changes = changed.map(({ key, history, saved }): MeterChange => ({ key, history, saved }));
+    attempt("writing", () => {
+      const isWritten = usage.change(rowsOf(changes), (database) => {
+        writeMeters(database, changes);
+        return true;
+      });
+      if (isWritten) for (const meter of changed) meter.saved = meter.history;
+    });
+  };
+  /** The forecast works without the file, so a failure is only reported; the next attempt is in a few minutes. */
+  const attempt = (what: string, work: () => void): void => {
+    try {
+      work();
+    } catch (error) {
+      log.warn(
+        `${what} the history of the accounts' use: ${messageOf(error)}; forecasts know less after a restart`,
+      );
+    }
+  };
+
+  const learn = (account: ForecastAccount): ByWindow<MeterHistory> => {
+    let histories: ByWindow<MeterHistory> = NO_WINDOWS;
+    for (const figure of account.figures)
+      histories = { ...histories, [figure.kind]: learnFigure(account, figure) };
+    return histories;
+  };
+  const learnFigure = ({ key: account }: ForecastAccount, figure: MeterFigure): MeterHistory => {
+    const { kind, plan } = figure;
+    const key = { account, kind, plan };
+    const name = nameOf(key);
+    const meter = meters.get(name);
+    const history = observed(meter?.history, figure, clock.now());
+    if (meter === undefined) meters.set(name, { key, history, saved: undefined });
+    else meter.history = history;
+    return history;
+  };
+
+  const look = (): void => {
+    if (isStopped) return;
+    cancel = clock.after(LOOK_MS, look);
+    read();
+    const accounts = forecastAccounts(pool.facts(), pool.view());
+    const members = accounts.map((account) => ({ account, histories: learn(account) }));
+    if (clock.monotonic() - savedMs >= SAVE_MS) save();
+    if (isForecasting) return;
+    const ageMs = clock.monotonic() - forecastMs;
+    if (ageMs < gapFor(members.length)) return;
+    const now = JSON.stringify(members.map(contentOf));
+    if (now === seen && ageMs < UNCHANGED_MS) return;
+    seen = now;
+    forecastMs = clock.monotonic();
+    void forecast(members);
+  };
+  const forecast = async (members: readonly KnownAccount[]): Promise<void> => {
+    isForecasting = true;
+    const nowMs = clock.now();
+    const accounts = new Map<string, readonly WindowForecast[]>();
+    const options = { nowMs, futures: futuresFor(members.length) };
+    for (const { account, histories } of members) {
+      if (account.inService)
+        accounts.set(account.key, accountForecast(account.summary.windows, histories, options));
+      await otherWork();
+    }
+    const pooling = poolForecast(members.map(memberOf), options);
+    let step = pooling.next();
+    for (; !step.done; step = pooling.next()) await otherWork();
+    forecasts = { accounts, pool: step.value };
+    isForecasting = false;
+  };
+
+  return {
+    current: () => forecasts,
+    start: () => {
+      cancel = clock.after(FIRST_LOOK_MS, look);
+    },
+    stop: () => {
+      isStopped = true;
+      cancel?.();
+      save();
+    },
+  };
+}
+
+// --- internal ---
+
+interface Meter {
+  readonly key: MeterKey;
+  history: MeterHistory;
+  saved: MeterHistory | undefined;
+}
+
+interface KnownAccount {
+  readonly account: ForecastAccount;
+  readonly histories: ByWindow<MeterHistory>;
+}
+
+/** The start of the proxy does not wait for the first forecast. */
+const FIRST_LOOK_MS = 1_000;
+const LOOK_MS = 60_000;
+/** A killed process loses nothing: what was used meanwhile is the difference to the figures that were saved. */
+const SAVE_MS = 5 * 60_000;
+/** How often a pool that is not used gets a new forecast. */
+const UNCHANGED_MS = 5 * 60_000;
+/** The time of a figure alone is written this often. */
+const TIME_ALONE_MS = HOUR_MS;
+
+/** In large pools fewer futures have to do, so that a forecast takes some hundred milliseconds at most. */
+const MOST_FUTURES = 100;
+const LEAST_FUTURES = 20;
+const FUTURES_OF_POOL = 6_000;
+
+function futuresFor(accounts: number): number {
+  return Math.min(MOST_FUTURES, Math.max(LEAST_FUTURES, Math.floor(FUTURES_OF_POOL / Math.max(1, accounts))));
+}
+
+/** How often a pool of so many accounts gets a forecast, ms, so that forecasts take about a thousandth of a processor. */
+function gapFor(accounts: number): number {
+  return Math.min(15 * LOOK_MS, Math.max(LOOK_MS, accounts * 5_000));
+}
+
+function nameOf({ account, kind, plan }: MeterKey): string {
+  return `${account}\0${kind}\0${plan}`;
+}
+
+function isWorthSaving({ history, saved }: Meter): boolean {
+  if (saved === undefined) return true;
+  return (
+    history.points !== saved.points ||
+    history.closed !== saved.closed ||
+    history.usedPercent !== saved.usedPercent ||
+    Math.abs(history.asOfMs - saved.asOfMs) >= TIME_ALONE_MS
+  );
+}
+
+/** What a forecast depends on, apart from the time. */
+function contentOf({ account, histories }: KnownAccount): unknown {
+  const { key, plan, inService, closedUntilMs, summary } = account;
+  const used = mapWindows(histories, ({ usedPercent }) => usedPercent);
+  const left = mapWindows(summary.windows, (window) => window.left);
+  return [key, plan, inService, closedUntilMs, used, left];
+}
+
+function memberOf({ account, histories }: KnownAccount): ForecastMember {
+  const { plan, summary, inService, closedUntilMs } = account;
+  return { plan, windows: summary.windows, histories, inService, closedUntilMs };
+}
+
+/** Lets requests run between two parts of a forecast, each of which takes a few milliseconds. */
+function otherWork(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
