@@ -95,6 +95,20 @@ describe.skipIf(!hasBrowser())("the usage on the dashboard", () => {
     await page.waitForRequest((request) => request.url().includes("/_/usage"));
   });
 
+  test("continues after a restart of the proxy, when another tab has opened a new link", async () => {
+    const { page } = await openUsage();
+    await pool.restartProxy();
+    await page.getByText("The session has ended").waitFor();
+    await openPage(context, await pool.link());
+    await page.getByText("live", { exact: true }).waitFor();
+    const again = page.waitForResponse((response) => response.url().includes("/_/usage") && response.ok());
+    await createSseClient(pool.url(), "s-3").turn("hello");
+    await page.clock.install();
+    await page.clock.fastForward(11_000);
+    await again;
+    expect(await page.getByRole("alert").count()).toBe(0);
+  });
+
   describe("with a year of turns", () => {
     beforeAll(async () => {
       await pool.stopProxy();

@@ -103,7 +103,7 @@ function CurrentView({ view, state, snapshot, nowMs, children: plan }: CurrentVi
     case "explain":
       return <ExplainView snapshot={snapshot} nowMs={nowMs} />;
     case "usage":
-      return <UsageView snapshot={snapshot} nowMs={nowMs} />;
+      return <UsageView snapshot={snapshot} isLive={state.connection.kind === "live"} nowMs={nowMs} />;
     case "log":
       return <LogView events={state.events} status={status} nowMs={nowMs} />;
     case "proxies":

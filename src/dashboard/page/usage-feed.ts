@@ -1,8 +1,8 @@
 // Keeps the usage up to date: asks the proxy again after turns have ended, at most every ten seconds, and never while the
-// page is hidden.
+// page is hidden or not connected.
 
 import type { UsageAnswer, UsagePeriod, UsageView } from "../messages.ts";
-import { request, SessionEnded } from "./session.ts";
+import { request } from "./session.ts";
 
 /** What the page asks for. */
 export interface UsageChoice {
@@ -18,8 +18,11 @@ export interface UsageState {
 }
 
 export interface UsageFeed {
-  /** Asks for `choice`. `turns`: how many turns have ended; the answer is asked for again when it changes. */
-  want(choice: UsageChoice, turns: number): void;
+  /**
+   * Asks for `choice`. `version` differs after turns have ended, and the feed then asks again. Undefined while the page
+   * is not connected to the proxy: the feed asks nothing.
+   */
+  want(choice: UsageChoice, version: string | undefined): void;
   /** Asks nothing more. */
   stop(): void;
 }
@@ -27,16 +30,16 @@ export interface UsageFeed {
 /** Starts a feed, which calls `show` after every answer. */
 export function createUsageFeed(show: (state: UsageState) => void): UsageFeed {
   let state: UsageState = { choice: undefined, answer: undefined, failure: undefined };
-  let wanted: { readonly choice: UsageChoice; readonly turns: number } | undefined;
-  let asked: { readonly choice: UsageChoice; readonly turns: number; readonly atMs: number } | undefined;
+  let wanted: { readonly choice: UsageChoice; readonly version: string | undefined } | undefined;
+  let asked: { readonly choice: UsageChoice; readonly version: string; readonly atMs: number } | undefined;
   let current: AbortController | undefined;
   let timer: ReturnType<typeof setTimeout> | undefined;
 
-  const ask = async (choice: UsageChoice, turns: number): Promise<void> => {
+  const ask = async (choice: UsageChoice, version: string): Promise<void> => {
     const ending = new AbortController();
     current?.abort();
     current = ending;
-    asked = { choice, turns, atMs: performance.now() };
+    asked = { choice, version, atMs: performance.now() };
     try {
       const response = await request(`usage?${new URLSearchParams({ ...choice })}`, {
         signal: ending.signal,
@@ -45,8 +48,8 @@ export function createUsageFeed(show: (state: UsageState) => void): UsageFeed {
     } catch (error) {
       if (ending.signal.aborted) return;
       state = { ...state, failure: error instanceof Error ? error.message : String(error) };
-      // Only a new link helps then; otherwise the page asks again.
-      if (!(error instanceof SessionEnded)) asked = { choice, turns: -1, atMs: performance.now() };
+      // No version is "", so the feed asks again.
+      asked = { choice, version: "", atMs: performance.now() };
     }
     if (ending.signal.aborted) return;
     current = undefined;
@@ -56,20 +59,20 @@ export function createUsageFeed(show: (state: UsageState) => void): UsageFeed {
 
   const follow = (): void => {
     clearTimeout(timer);
-    if (wanted === undefined || document.hidden) return;
-    const { choice, turns } = wanted;
+    if (wanted?.version === undefined || document.hidden) return;
+    const { choice, version } = wanted;
     const isNew = asked === undefined || asked.choice.since !== choice.since || asked.choice.by !== choice.by;
-    if (isNew) return void ask(choice, turns);
-    if (asked === undefined || asked.turns === turns || current !== undefined) return;
+    if (isNew) return void ask(choice, version);
+    if (asked === undefined || asked.version === version || current !== undefined) return;
     const waitMs = asked.atMs + GAP_MS - performance.now();
     if (waitMs > 0) timer = setTimeout(follow, waitMs);
-    else void ask(choice, turns);
+    else void ask(choice, version);
   };
 
   document.addEventListener("visibilitychange", follow);
   return {
-    want: (choice, turns) => {
-      wanted = { choice, turns };
+    want: (choice, version) => {
+      wanted = { choice, version };
       follow();
     },
     stop: () => {

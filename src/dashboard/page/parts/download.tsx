@@ -13,7 +13,8 @@ export function Download({ name, label, text }: DownloadProps) {
     link.href = URL.createObjectURL(new Blob([text()], { type: "text/csv" }));
     link.download = name;
     link.click();
-    URL.revokeObjectURL(link.href);
+    // Some browsers read the text only a moment after the click.
+    setTimeout(() => URL.revokeObjectURL(link.href), KEPT_MS);
   };
   return (
     <button type="button" class="small" onClick={save}>
@@ -21,3 +22,7 @@ export function Download({ name, label, text }: DownloadProps) {
     </button>
   );
 }
+
+// --- internal ---
+
+const KEPT_MS = 60_000;

@@ -11,9 +11,16 @@ import { PERIOD_WORDS, type ShownUsage, storedUsage, storeUsage, VIEW_WORDS } fr
 import { createUsageFeed, type UsageFeed, type UsageState } from "../usage-feed.ts";
 import { isMeasure, MEASURES, type Measure } from "../usage-measures.ts";
 
-export function UsageView({ snapshot, nowMs }: { readonly snapshot: Snapshot; readonly nowMs: number }) {
+export interface UsageProps {
+  readonly snapshot: Snapshot;
+  /** True while the page is connected to the proxy. */
+  readonly isLive: boolean;
+  readonly nowMs: number;
+}
+
+export function UsageView({ snapshot, isLive, nowMs }: UsageProps) {
   const [shown, setShown] = useState<ShownUsage>(storedUsage);
-  const { choice, answer, failure } = useUsage(shown, snapshot.recordedTurns);
+  const { choice, answer, failure } = useUsage(shown, isLive ? versionOf(snapshot) : undefined);
   const change = (part: Partial<ShownUsage>) => {
     const next = { ...shown, ...part };
     storeUsage(next);
@@ -52,7 +59,12 @@ export function UsageView({ snapshot, nowMs }: { readonly snapshot: Snapshot; re
 
 const MEASURE_NAMES = Object.keys(MEASURES) as Measure[];
 
-function useUsage({ since, by }: ShownUsage, turns: number): UsageState {
+/** Another text after turns have ended, and after the proxy restarted. */
+function versionOf({ proxy, recordedTurns }: Snapshot): string {
+  return `${proxy.startedMs} ${recordedTurns}`;
+}
+
+function useUsage({ since, by }: ShownUsage, version: string | undefined): UsageState {
   const [state, setState] = useState<UsageState>({
     choice: undefined,
     answer: undefined,
@@ -63,7 +75,7 @@ function useUsage({ since, by }: ShownUsage, turns: number): UsageState {
     feed.current = createUsageFeed(setState);
     return () => feed.current?.stop();
   }, []);
-  useEffect(() => feed.current?.want({ since, by }, turns), [since, by, turns]);
+  useEffect(() => feed.current?.want({ since, by }, version), [since, by, version]);
   return state;
 }
 
