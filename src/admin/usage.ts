@@ -13,6 +13,7 @@ import { CodexlbError, messageOf } from "../errors.ts";
 import { sumUsage } from "../state/usage/usage-query.ts";
 import type { UsageStore } from "../state/usage/usage-store.ts";
 import type { LockEnv } from "./lock.ts";
+import { PLAIN_WORDS } from "./requests.ts";
 
 export interface UsageContext {
   readonly deps: Pick<Deps, "clock">;
@@ -51,14 +52,19 @@ const Query = z
   .refine(({ since, until }) => since < until, { error: "since must be before until" });
 
 function query() {
-  return zValidator("query", Query, (result) => {
-    if (result.success) return;
-    throw new CodexlbError(
-      "invalid_request",
-      `invalid usage request: ${result.error.issues[0]?.message ?? "it is not valid"}`,
-      { next: `correct the request; its parameters are listed on ${docsPage("admin-api")}` },
-    );
-  });
+  return zValidator(
+    "query",
+    Query,
+    (result) => {
+      if (result.success) return;
+      throw new CodexlbError(
+        "invalid_request",
+        `invalid usage request: ${result.error.issues[0]?.message ?? "it is not valid"}`,
+        { next: `correct the request; its parameters are listed on ${docsPage("admin-api")}` },
+      );
+    },
+    PLAIN_WORDS,
+  );
 }
 
 /** The part of `asked` that the holder may see. Throws `unauthorized` if it asks about accounts it must not know. */

@@ -85,7 +85,7 @@ describe("without a running proxy", () => {
     expect(await add("--from", bob, "home")).toEqual({
       code: 1,
       out: "",
-      err: "codexlb: this login is already enrolled, as work\n  to update it, use the alias work; to enrol it a second time, add --replace\n",
+      err: "codexlb: this login is already enrolled, as work\n  to update it, use that alias; to enrol it a second time, add --replace\n",
     });
     expect((await add("--from", bob)).out).toBe("unchanged account work (total=1)\n");
     const twin = await add("--from", bob, "--force", "home");
