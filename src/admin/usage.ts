@@ -9,7 +9,7 @@ import type { PriceTable } from "../core/prices.ts";
 import { docsPage } from "../core/project-pages.ts";
 import { USAGE_GROUPINGS, type UsageQuery, type UsageReport, usageLines } from "../core/usage-report.ts";
 import type { Deps } from "../deps.ts";
-import { CodexlbError, messageOf } from "../errors.ts";
+import { CodexlbError, systemProblem } from "../errors.ts";
 import { sumUsage } from "../state/usage/usage-query.ts";
 import type { UsageStore } from "../state/usage/usage-store.ts";
 import type { LockEnv } from "./lock.ts";
@@ -96,7 +96,7 @@ async function reportOf(
       ...usageLines(sums, asked.by, prices),
     };
   } catch (error) {
-    throw new CodexlbError("file_unusable", `reading the usage database: ${messageOf(error)}`, {
+    throw new CodexlbError("file_unusable", `reading the usage database: ${systemProblem(error)}`, {
       next: "check the proxy's warnings and the disk of its root",
       cause: error,
     });

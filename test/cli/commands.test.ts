@@ -635,7 +635,7 @@ describe("wrong input", () => {
     ]) {
       const ran = await onPool("import", ...words);
       expect([words, ran.code]).toEqual([words, 1]);
-      expect(ran.err).toContain("store.json: it is not a file");
+      expect(ran.err).toContain("store.json: it is a directory, not a file");
     }
     expect(readdirSync(pool.layout.accounts)).toEqual(["alice"]);
     expect(readFileSync(join(pool.layout.accounts, "alice", "auth.json"), "utf8")).toBe(known);
