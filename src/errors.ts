@@ -115,9 +115,17 @@ export class CodexlbError extends Error {
   }
 }
 
-/** The message of anything thrown, without a stack. */
+/** The message of anything thrown, without a stack. That of a file system error is `PATH: permission denied`. */
 export function messageOf(thrown: unknown): string {
-  return thrown instanceof Error ? thrown.message : String(thrown);
+  if (!(thrown instanceof Error)) return String(thrown);
+  const reason = systemReason(thrown);
+  if (reason === undefined) return thrown.message;
+  return "path" in thrown && typeof thrown.path === "string" ? `${thrown.path}: ${reason}` : reason;
+}
+
+/** The message of anything thrown with its next step, if it has one, in one text. */
+export function fullMessageOf(thrown: unknown): string {
+  return thrown instanceof CodexlbError ? `${thrown.message}; ${thrown.next}` : messageOf(thrown);
 }
 
 /** The system error code (`ENOENT`, `ECONNREFUSED`) of anything thrown, if it has one. */
@@ -126,10 +134,17 @@ export function systemCodeOf(thrown: unknown): string | undefined {
   return typeof thrown.code === "string" ? thrown.code : undefined;
 }
 
-/** The system's reason for a failure, without the error code and the name of the system call: `permission denied`. */
+/**
+ * The system's reason for a failure, without the error code, the name of the system call and the path: `permission
+ * denied`. For messages that name the path themselves.
+ */
 export function systemProblem(thrown: unknown): string {
-  const code = systemCodeOf(thrown) ?? "";
-  return SYSTEM_WORDS[code] ?? /^[A-Z0-9]+: (.+?), \w/.exec(messageOf(thrown))?.[1] ?? messageOf(thrown);
+  return SYSTEM_WORDS[systemCodeOf(thrown) ?? ""] ?? systemReason(thrown) ?? messageOf(thrown);
+}
+
+/** What to do about an error of the file system; undefined for other errors. */
+export function systemNext(thrown: unknown): string | undefined {
+  return SYSTEM_NEXT[systemCodeOf(thrown) ?? ""];
 }
 
 /** Why a connection failed, in the system's words. Bun's own messages are about its functions. */
@@ -150,8 +165,8 @@ export function isUnreachable(thrown: unknown): boolean {
 export function dataPlaneErrorBody(error: CodexlbError): {
   error: { type: string; code: string; message: string; next: string };
 } {
-  const { code, message, next } = error;
-  return { error: { type: "codexlb_error", code, message: `${message}; ${next}`, next } };
+  const { code, next } = error;
+  return { error: { type: "codexlb_error", code, message: fullMessageOf(error), next } };
 }
 
 /** The message in the `message` of a `dataPlaneErrorBody`, without its `next`. */
@@ -170,17 +185,40 @@ export function adminErrorBody(error: CodexlbError): {
   next: string;
 } {
   const { code, message, next, isExact } = error;
-  return { error: isExact ? message : `${message}; ${next}`, code, message, next };
+  return { error: isExact ? message : fullMessageOf(error), code, message, next };
 }
 
 // --- internal ---
 
+/** The words of an error in the form `EACCES: permission denied, open '/path'`; undefined for other errors. */
+function systemReason(thrown: unknown): string | undefined {
+  const code = systemCodeOf(thrown) ?? "";
+  if (!(thrown instanceof Error) || !thrown.message.startsWith(`${code}: `)) return undefined;
+  return SYSTEM_WORDS[code] ?? thrown.message.slice(code.length + 2).replace(/, \w.*$/s, "");
+}
+
 const SYSTEM_WORDS: Readonly<Record<string, string>> = {
   EADDRNOTAVAIL: "this machine does not have the address",
   EACCES: "permission denied",
+  EDQUOT: "the disk quota of this user is exhausted",
+  EISDIR: "it is a directory, not a file",
+  EPERM: "operation not permitted",
+  EROFS: "the file system is read-only",
   ENOENT: "no such file",
   ENOEXEC: "it is not an executable for this machine",
   ENOSPC: "no space left on the disk",
+};
+const GIVE_ACCESS = "give this user access to it, or run the command as the user who has access";
+const FREE_SPACE = "free some disk space";
+const SYSTEM_NEXT: Readonly<Record<string, string>> = {
+  EACCES: GIVE_ACCESS,
+  EPERM: GIVE_ACCESS,
+  EDQUOT: FREE_SPACE,
+  ENOSPC: FREE_SPACE,
+  EISDIR: "move the directory away, or name a file",
+  ENOENT: "check the path",
+  ENOTDIR: "check the path",
+  EROFS: "use a directory on a file system that this user can write to",
 };
 const UNREACHABLE_WORDS: Readonly<Record<string, string>> = {
   ConnectionRefused: "connection refused",

@@ -3,8 +3,9 @@
 import { Hono } from "hono";
 import { z } from "zod";
 import type { AccountOps, Service } from "../auth/account-ops.ts";
+import { withReplaceNext } from "../auth/enrol.ts";
 import { CodexlbError } from "../errors.ts";
-import { body, requiredText } from "./requests.ts";
+import { body, jsonIfAny, requiredText } from "./requests.ts";
 
 export interface AccountContext {
   readonly accounts: AccountOps;
@@ -35,7 +36,9 @@ export function accountRoutes({ accounts: ops }: AccountContext) {
           next: "send the content of the auth.json itself; this proxy does not read paths named in requests",
         });
       const text = `${JSON.stringify(auth, undefined, 2)}\n`;
-      const { total, change } = await ops.import(alias, { auth: text, config, replace });
+      const { total, change } = await ops.import(alias, { auth: text, config, replace }).catch((error) => {
+        throw withReplaceNext(error, 'set "replace": true');
+      });
       return c.json({ ok: true, message: `imported account ${alias}`, total, alias, change });
     })
     .post("/admin/account/rm", body("rm", AliasRequest), async (c) => {
@@ -46,7 +49,7 @@ export function accountRoutes({ accounts: ops }: AccountContext) {
       const { alias, listed } = await ops.pin(c.req.valid("json").alias);
       return c.json({ ...(await changed("pinned", alias)), account: listed });
     })
-    .post("/admin/account/unpin", async (c) => {
+    .post("/admin/account/unpin", jsonIfAny, async (c) => {
       const wasPinned = await ops.unpin();
       return c.json({ ...(await done("unpinned account selection")), was_pinned: wasPinned });
     })

@@ -4,6 +4,7 @@ import { hc } from "hono/client";
 import { z } from "zod";
 import { AccountDetails } from "../auth/account-details.ts";
 import type { AccountOps } from "../auth/account-ops.ts";
+import { withReplaceNext } from "../auth/enrol.ts";
 import type { KeyOps } from "../auth/keys.ts";
 import type { StubAuth } from "../auth/stub.ts";
 import { StatusAnswer } from "../core/status-schema.ts";
@@ -43,7 +44,11 @@ export function remoteAccounts(door: Door): AccountOps {
         ...(config === undefined ? {} : { config }),
         ...(replace ? { replace } : {}),
       };
-      return answered(door, ImportResponse, api.admin.account.import.$post({ json }));
+      try {
+        return await answered(door, ImportResponse, api.admin.account.import.$post({ json }));
+      } catch (error) {
+        throw withReplaceNext(error);
+      }
     },
     remove: async (name) => {
       const removed = await answered(door, ChangeResponse, api.admin.account.rm.$post(named(name)));

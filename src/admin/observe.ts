@@ -9,6 +9,7 @@ import { HOPS_HEADER, type Hop, parseHops } from "../core/hops.ts";
 import { statusDocument } from "../core/status.ts";
 import { usageBody } from "../core/usage-body.ts";
 import type { Deps } from "../deps.ts";
+import { CodexlbError } from "../errors.ts";
 import type { ProxyContext } from "../proxy/context.ts";
 import type { UsageStore } from "../state/usage/usage-store.ts";
 import type { Children } from "../upstream/children.ts";
@@ -43,7 +44,7 @@ export function observeRoutes(context: ObserveContext): Hono {
   app.all("/status", async (c) => {
     // In a circle of proxies, the refresh ends at the proxy where it began.
     const hops = parseHops(c.req.header(HOPS_HEADER) ?? null);
-    const isRefresh = c.req.query("refresh") === "1" && !hops.some(({ id }) => id === self().id);
+    const isRefresh = wantsRefresh(c.req.query("refresh")) && !hops.some(({ id }) => id === self().id);
     const [failed] = isRefresh
       ? await Promise.all([refresher.refreshAll(), children.askAll(true, hops)])
       : [undefined];
@@ -70,6 +71,15 @@ export function observeRoutes(context: ObserveContext): Hono {
 }
 
 // --- internal ---
+
+/** Throws `invalid_request`. */
+function wantsRefresh(value = ""): boolean {
+  if (value === "1") return true;
+  if (value === "" || value === "0") return false;
+  throw new CodexlbError("invalid_request", "refresh must be 1 or 0", {
+    next: "use ?refresh=1 to fetch new figures first, or leave it out",
+  });
+}
 
 /**
  * Before its first request Codex asks where its account is hosted, and stops if its own id is not in the response. The

@@ -4,6 +4,8 @@ import { Hono } from "hono";
 import { z } from "zod";
 import { KEY_ROLES, type KeyInfo, type KeyOps } from "../auth/keys.ts";
 import { DASHBOARD_PATH } from "../core/dashboard-path.ts";
+import { docsPage } from "../core/project-pages.ts";
+import { CodexlbError } from "../errors.ts";
 import type { WayTest } from "../notify/ways.ts";
 import type { ShownSetting } from "../state/config-source.ts";
 import type { EventLog } from "../state/events.ts";
@@ -85,9 +87,9 @@ export function operateRoutes(context: OperateContext) {
       // Write pending events first, so that the reader sees everything up to the request.
       events.flush();
       const lines = readLogLines(eventsPath, {
-        offset: wholeNumber(c.req.query("offset"), 0),
-        tail: wholeNumber(c.req.query("tail"), 1) ?? DEFAULT_TAIL,
-        limit: Math.min(wholeNumber(c.req.query("limit"), 1) ?? DEFAULT_LIMIT, MOST_LINES),
+        offset: wholeNumber(c.req.query("offset"), "offset", 0),
+        tail: wholeNumber(c.req.query("tail"), "tail", 1) ?? DEFAULT_TAIL,
+        limit: Math.min(limitOf(c.req.query("limit")), MOST_LINES),
       });
       return c.body(lines.text, 200, {
         "content-type": "application/x-ndjson",
@@ -130,9 +132,19 @@ function shown({ key, value, source }: ShownSetting): { key: string; value: unkn
   return { key, value, source };
 }
 
-/** The number in `text`; undefined, as in the Go program, if it is not a whole number of at least `least`. */
-function wholeNumber(text: string | undefined, least: number): number | undefined {
-  if (text === undefined || !/^\d+$/.test(text)) return undefined;
-  const value = Number(text);
-  return Number.isSafeInteger(value) && value >= least ? value : undefined;
+/** Lines of a page. The Go program's client sends 0 and less for the default. */
+function limitOf(text: string | undefined): number {
+  const limit = wholeNumber(text, "limit", Number.MIN_SAFE_INTEGER) ?? 0;
+  return limit > 0 ? limit : DEFAULT_LIMIT;
+}
+
+/** The number in the query parameter `name`; undefined if it has no value. Throws `invalid_request`. */
+function wholeNumber(text: string | undefined, name: string, least: number): number | undefined {
+  if (text === undefined || text === "") return undefined;
+  const value = /^[+-]?\d+$/.test(text) ? Number(text) : Number.NaN;
+  if (Number.isSafeInteger(value) && value >= least) return value;
+  const range = least >= 0 ? ` of at least ${least}` : "";
+  throw new CodexlbError("invalid_request", `${name} must be a whole number${range}`, {
+    next: `correct the request; its parameters are listed on ${docsPage("admin-api")}`,
+  });
 }

@@ -5,7 +5,7 @@ import type { PriceTable } from "../core/prices.ts";
 import { usageLines } from "../core/usage-lines.ts";
 import type { UsageQuery, UsageReport, UsageSums } from "../core/usage-report.ts";
 import type { Deps } from "../deps.ts";
-import { CodexlbError, messageOf } from "../errors.ts";
+import { CodexlbError, systemProblem } from "../errors.ts";
 import { sumUsage } from "../state/usage/usage-query.ts";
 import type { UsageStore } from "../state/usage/usage-store.ts";
 
@@ -48,7 +48,7 @@ export async function withDatabase<Result>(
   try {
     return await work(usage.reader());
   } catch (error) {
-    throw new CodexlbError("file_unusable", `reading the usage database: ${messageOf(error)}`, {
+    throw new CodexlbError("file_unusable", `reading the usage database: ${systemProblem(error)}`, {
       next: "check the proxy's warnings and the disk of its root",
       cause: error,
     });

@@ -4,6 +4,8 @@ import { zValidator } from "@hono/zod-validator";
 import type { MiddlewareHandler } from "hono";
 import { z } from "zod";
 import { readBounded } from "../bounded-fetch.ts";
+import { parseJson } from "../core/json.ts";
+import { plainIssue } from "../core/plain-issues.ts";
 import { docsPage } from "../core/project-pages.ts";
 import { CodexlbError } from "../errors.ts";
 
@@ -56,23 +58,48 @@ export function requiredText(name: string) {
     .prefault("");
 }
 
+/** The option of `zValidator` for errors in plain words. Its own type for the result fits no schema that is a parameter. */
+export const PLAIN_WORDS = {
+  validationFunction: (schema: z.ZodType, value: unknown) =>
+    schema.safeParse(value, { error: plainIssue }) as never,
+};
+
 /** Reads the body of a request in the shape of `schema`. `what` names the request in errors. */
 export function body<Schema extends z.ZodType>(what: string, schema: Schema) {
-  return zValidator("json", schema, (result) => {
-    if (result.success) return;
-    const issue = result.error.issues[0];
-    const message = issue?.message ?? "it is not valid";
-    // The Go program's clients compare this text.
-    if (issue?.code === "custom" && issue.params?.isMissing === true)
-      throw new CodexlbError("invalid_request", message, {
-        next: `add the field to the ${what} request`,
-        isExact: true,
-      });
-    const where = issue?.path.join(".") ?? "";
-    throw new CodexlbError(
-      "invalid_request",
-      `invalid ${what} request: ${where === "" ? "" : `${where}: `}${message}`,
-      { next: `correct the request; its fields are listed on ${docsPage("admin-api")}` },
-    );
+  return zValidator(
+    "json",
+    schema,
+    (result) => {
+      if (result.success) return;
+      const issue = result.error.issues[0];
+      const message = issue?.message ?? "it is not valid";
+      // The Go program's clients compare this text.
+      if (issue?.code === "custom" && issue.params?.isMissing === true)
+        throw new CodexlbError("invalid_request", message, {
+          next: `add the field to the ${what} request`,
+          isExact: true,
+        });
+      const where = issue?.path.join(".") ?? "";
+      throw new CodexlbError(
+        "invalid_request",
+        `invalid ${what} request: ${where === "" ? "" : `${where}: `}${message}`,
+        { next: `correct the request; its fields are listed on ${docsPage("admin-api")}` },
+      );
+    },
+    PLAIN_WORDS,
+  );
+}
+
+/** Refuses a body that is not JSON, for a request without fields. A missing body is accepted. */
+export const jsonIfAny: MiddlewareHandler = async (c, next) => {
+  const text = await c.req.text();
+  if (text.trim() !== "" && parseJson(text) === undefined) throw notJson();
+  await next();
+};
+
+/** The error for a body that is not JSON. */
+export function notJson(): CodexlbError {
+  return new CodexlbError("invalid_request", "the body is not valid JSON", {
+    next: `correct the body; the fields of each request are listed on ${docsPage("admin-api")}`,
   });
 }

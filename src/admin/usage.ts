@@ -14,6 +14,7 @@ import { CodexlbError } from "../errors.ts";
 import type { Pool } from "../upstream/pool.ts";
 import type { LockEnv } from "./lock.ts";
 import { readUsage, type UsageContext } from "./read-usage.ts";
+import { PLAIN_WORDS } from "./requests.ts";
 
 export interface UsageRoutesContext extends UsageContext {
   readonly pool: Pick<Pool, "facts" | "view">;
@@ -55,14 +56,19 @@ const Query = z
   .refine(({ since, until }) => since < until, { error: "since must be before until" });
 
 function query() {
-  return zValidator("query", Query, (result) => {
-    if (result.success) return;
-    throw new CodexlbError(
-      "invalid_request",
-      `invalid usage request: ${result.error.issues[0]?.message ?? "it is not valid"}`,
-      { next: `correct the request; its parameters are listed on ${docsPage("admin-api")}` },
-    );
-  });
+  return zValidator(
+    "query",
+    Query,
+    (result) => {
+      if (result.success) return;
+      throw new CodexlbError(
+        "invalid_request",
+        `invalid usage request: ${result.error.issues[0]?.message ?? "it is not valid"}`,
+        { next: `correct the request; its parameters are listed on ${docsPage("admin-api")}` },
+      );
+    },
+    PLAIN_WORDS,
+  );
 }
 
 /** The part of `asked` that the holder may see. Throws `unauthorized` if it asks about accounts it must not know. */

@@ -5,7 +5,7 @@ import { renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { advised } from "../advice.ts";
 import { nearest } from "../core/nearest.ts";
-import { CodexlbError } from "../errors.ts";
+import { CodexlbError, type ErrorCode } from "../errors.ts";
 import { type AccountRecord, accountId, newAccount } from "../state/account-record.ts";
 import { unusable } from "../state/atomic-file.ts";
 import type { Layout } from "../state/layout.ts";
@@ -63,7 +63,7 @@ export function installReversibly(
       "invalid_auth_file",
       `auth.json of ${alias} is the stub written by codexlb run, not a real login`,
       {
-        next: `name a Codex home with a real login with --from, or log in with: ${advised("account login", "ALIAS")}`,
+        next: `use a Codex home with a real login, or log in with: ${advised("account login", "ALIAS")}`,
       },
     );
   const clash = state.accounts.find((account) => account.id === accountId(alias) && account.alias !== alias);
@@ -163,7 +163,7 @@ export function refuseDuplicate(
   const [other] = sameIdentity(accounts, credentials);
   if (other === undefined) return;
   throw new CodexlbError("already_enrolled", `this login is already enrolled, as ${other}`, {
-    next: `to update it, use the alias ${other}; to enrol it a second time, add --replace`,
+    next: replaceNext("already_enrolled"),
   });
 }
 
@@ -184,14 +184,40 @@ export function unknownAccountNext(
   return `known accounts: ${aliases.join(", ")}`;
 }
 
-/** The next step after an import of a login that is older than the enrolled one. */
-export function olderLoginNext(): string {
-  return `log in again with: ${advised("account login", "ALIAS")}; or use --replace to import the older login`;
+/**
+ * `error` with the next step for a caller that replaces an account by `how` (default: a command's flag), if it is an
+ * error of an import that would succeed then. Other errors stay as they are.
+ */
+export function withReplaceNext(error: unknown, how = REPLACE_FLAG): unknown {
+  if (!(error instanceof CodexlbError) || !isReplaceable(error.code)) return error;
+  return new CodexlbError(error.code, error.message, { next: replaceNext(error.code, how), cause: error });
 }
 
 // --- internal ---
 
 const MOST_NAMED = 8;
+
+const REPLACE_FLAG = "add --replace";
+
+/** The codes of imports that replacing the account allows. */
+type ReplaceableCode = "already_enrolled" | "identity_differs" | "login_older";
+
+function isReplaceable(code: ErrorCode): code is ReplaceableCode {
+  return code === "already_enrolled" || code === "identity_differs" || code === "login_older";
+}
+
+function replaceNext(code: ReplaceableCode, how = REPLACE_FLAG): string {
+  switch (code) {
+    case "already_enrolled":
+      return `to update it, use that alias; to enrol it a second time, ${how}`;
+    case "identity_differs":
+      return `use another alias, or ${how} to discard the enrolled login`;
+    case "login_older":
+      return `log in again with: ${advised("account login", "ALIAS")}; or ${how} to import the older login`;
+    default:
+      return code satisfies never;
+  }
+}
 
 /** Refuses a login of another account. A login that does not name its account could be one. */
 function refuseOther(
@@ -207,7 +233,7 @@ function refuseOther(
   throw new CodexlbError(
     "identity_differs",
     `${record.alias} is enrolled as ${personName(known, logins) ?? nameOf(record)}, but this login ${owner}`,
-    { next: "use another alias, or --replace to discard the enrolled login" },
+    { next: replaceNext("identity_differs") },
   );
 }
 
@@ -224,9 +250,7 @@ function refuseOlder(record: AccountRecord, credentials: Credentials): void {
   throw new CodexlbError(
     "login_older",
     `the enrolled login of ${record.alias} is newer: it was renewed after this copy was made, so the copy no longer works`,
-    {
-      next: olderLoginNext(),
-    },
+    { next: replaceNext("login_older") },
   );
 }
 

@@ -5,7 +5,7 @@ import { lstatSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { advised } from "../advice.ts";
 import { MISSING_AUTH } from "../core/health.ts";
-import { CodexlbError, messageOf } from "../errors.ts";
+import { CodexlbError, messageOf, systemProblem } from "../errors.ts";
 import { type AccountRecord, accountId, keptOf, newAccount } from "../state/account-record.ts";
 import { readTextIfPresent } from "../state/atomic-file.ts";
 import type { Layout } from "../state/layout.ts";
@@ -162,7 +162,7 @@ function accountDirectories(
     };
   } catch (error) {
     const aliases = new Set(known);
-    const problem = { alias: undefined, message: `reading ${accounts}: ${messageOf(error)}` };
+    const problem = { alias: undefined, message: `reading ${accounts}: ${systemProblem(error)}` };
     return { aliases, problems: aliases.size === 0 ? [] : [problem] };
   }
 }

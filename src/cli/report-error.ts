@@ -1,7 +1,7 @@
 // Prints errors, expected and unexpected ones: the message, the next step, and the stack trace if CODEXLB_DEBUG is 1.
 
 import { REPORT_BUG } from "../core/project-pages.ts";
-import { CodexlbError, messageOf, systemCodeOf } from "../errors.ts";
+import { CodexlbError, messageOf, systemCodeOf, systemNext } from "../errors.ts";
 import { printError } from "../print.ts";
 import { shortLine } from "../printable.ts";
 
@@ -44,7 +44,9 @@ function isOnlyListener(event: "uncaughtException" | "unhandledRejection"): bool
 
 /** An error of the system is not a bug of this program. */
 function nextOf(error: unknown): string {
-  return SYSTEM_ERRORS.has(systemCodeOf(error) ?? "") ? CHECK_SYSTEM : REPORT_WITH_TRACE;
+  return SYSTEM_ERRORS.has(systemCodeOf(error) ?? "")
+    ? (systemNext(error) ?? CHECK_SYSTEM)
+    : REPORT_WITH_TRACE;
 }
 
 const SYSTEM_ERRORS: ReadonlySet<string> = new Set([
@@ -62,5 +64,5 @@ const SYSTEM_ERRORS: ReadonlySet<string> = new Set([
   "EROFS",
 ]);
 
-const CHECK_SYSTEM = "check the path, its permissions and the free disk space";
+const CHECK_SYSTEM = "check the path and its permissions";
 const REPORT_WITH_TRACE = `${REPORT_BUG}, with the output of CODEXLB_DEBUG=1`;

@@ -7,7 +7,7 @@ import { z } from "zod";
 import { hashOf } from "../auth/secrets.ts";
 import { parseJson } from "../core/json.ts";
 import { docsPage } from "../core/project-pages.ts";
-import { CodexlbError, messageOf } from "../errors.ts";
+import { CodexlbError, systemProblem } from "../errors.ts";
 import { makePrivateDirectory, readTextIfPresent, unusable, writeFileAtomic } from "../state/atomic-file.ts";
 import { type BaseUrlKey, type BaseUrls, withBaseUrls, withoutBaseUrls } from "./base-urls.ts";
 
@@ -160,7 +160,7 @@ function readable<T>(path: string, read: () => T): T {
   try {
     return read();
   } catch (error) {
-    throw new CodexlbError("invalid_config", `reading ${path}: ${messageOf(error)}`, {
+    throw new CodexlbError("invalid_config", `reading ${path}: ${systemProblem(error)}`, {
       next: "correct the file and try again",
     });
   }

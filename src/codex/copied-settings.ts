@@ -3,7 +3,7 @@
 import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
-import { CodexlbError, messageOf } from "../errors.ts";
+import { CodexlbError, systemProblem } from "../errors.ts";
 import { readTextIfPresent, writeFileAtomic } from "../state/atomic-file.ts";
 import { formatToml, parseToml, type TomlTable } from "../state/toml.ts";
 import { carriedSettings, isTable } from "./carried-settings.ts";
@@ -51,7 +51,7 @@ export function readToml(path: string): TomlTable {
   try {
     return parseToml(text);
   } catch (error) {
-    throw new CodexlbError("invalid_config", `reading ${path}: ${messageOf(error)}`, {
+    throw new CodexlbError("invalid_config", `reading ${path}: ${systemProblem(error)}`, {
       next: "correct the file and try again",
     });
   }

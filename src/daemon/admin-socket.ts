@@ -4,7 +4,7 @@
 import { renameSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { Deps } from "../deps.ts";
-import { CodexlbError, messageOf } from "../errors.ts";
+import { CodexlbError, systemProblem } from "../errors.ts";
 import { identityOf } from "../state/root-owner.ts";
 import { socketAddress } from "../state/socket-path.ts";
 
@@ -56,7 +56,7 @@ export function listenOnSocket(
       },
     };
   } catch (error) {
-    throw new CodexlbError("listen_failed", `listening on ${path}: ${messageOf(error)}`, {
+    throw new CodexlbError("listen_failed", `listening on ${path}: ${systemProblem(error)}`, {
       next: "check that this user can write to the directory; a root with a shorter path may help",
       cause: error,
     });

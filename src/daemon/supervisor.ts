@@ -3,7 +3,7 @@
 
 import { FFIType, ptr } from "bun:ffi";
 import type { Deps } from "../deps.ts";
-import { messageOf } from "../errors.ts";
+import { systemProblem } from "../errors.ts";
 import { fromCLibrary } from "../state/c-library.ts";
 
 export interface Supervisor {
@@ -30,7 +30,7 @@ export function createSupervisor({ env, log, clock }: Pick<Deps, "env" | "log" |
     try {
       send(address, lines.join("\n"));
     } catch (error) {
-      if (!hasWarned) log.warn(`notifying the service manager at ${address}: ${messageOf(error)}`);
+      if (!hasWarned) log.warn(`notifying the service manager at ${address}: ${systemProblem(error)}`);
       hasWarned = true;
     }
   };

@@ -1,10 +1,11 @@
 // The dashboard: its page, and the paths below `/_/` that the page uses.
 
-import { type Context, Hono } from "hono";
+import { Hono } from "hono";
 import { z } from "zod";
-import { withErrors } from "../admin/errors.ts";
+import { methodRefused, withErrors } from "../admin/errors.ts";
 import type { UsageContext } from "../admin/read-usage.ts";
 import { body, boundedBody, jsonOnly, requiredText } from "../admin/requests.ts";
+import { advised } from "../advice.ts";
 import type { AccountOps } from "../auth/account-ops.ts";
 import { DASHBOARD_PATH } from "../core/dashboard-path.ts";
 import { CodexlbError } from "../errors.ts";
@@ -38,7 +39,7 @@ export function createDashboard(context: DashboardContext): Dashboard {
   const { problem, pool, accounts, settings } = context;
   const streams = createStreams(context);
   const path = <Name extends string>(name: Name) => `${DASHBOARD_PATH}${name}` as const;
-  const app = withErrors(new Hono());
+  const app = withErrors(new Hono(), pathNotFound);
   app.use(withPageHeaders);
   app.use(async (_, next) => {
     const why = problem();
@@ -57,7 +58,7 @@ export function createDashboard(context: DashboardContext): Dashboard {
   for (const name of LOCKED) app.use(path(name), requireSession(context));
   app.get(path("events"), (c) => {
     // Its body would be a stream that is never read, and so never closed.
-    if (c.req.raw.method === "HEAD") throw methodRefused(c, "GET");
+    if (c.req.raw.method === "HEAD") throw methodRefused(c, ["GET"]);
     return c.body(streams.open(offsetIn(c.req.query("since"))), 200, { "content-type": "text/event-stream" });
   });
   app.get(path("explain"), (c) =>
@@ -73,21 +74,12 @@ export function createDashboard(context: DashboardContext): Dashboard {
     await apply(accounts, c.req.valid("json"));
     return c.json({ ok: true });
   });
-  for (const [method, names] of Object.entries(METHODS))
-    for (const name of names)
-      app.all(path(name), (c) => {
-        throw methodRefused(c, method);
-      });
   return { fetch: (request) => app.fetch(request), close: streams.close };
 }
 
 // --- internal ---
 
 const LOCKED = ["events", "explain", "usage", "settings", "account"] as const;
-const METHODS = {
-  GET: ["", "page.js", "page.css", "icon.svg", "events", "explain", "usage", "settings"],
-  POST: ["session", "account"],
-} as const;
 
 const CHANGE_LIMIT_BYTES = 4 * 1024;
 const Change = z.discriminatedUnion("action", [
@@ -101,11 +93,9 @@ async function apply(accounts: DashboardContext["accounts"], change: z.output<ty
   else await accounts.serve(change.alias, change.action);
 }
 
-/** `allowed`: the method that the path supports. */
-function methodRefused(c: Context, allowed: string): CodexlbError {
-  c.header("allow", allowed);
-  return new CodexlbError("method_refused", `${c.req.path} does not support ${c.req.raw.method}`, {
-    next: `use ${allowed}`,
+function pathNotFound(): CodexlbError {
+  return new CodexlbError("not_found", "the dashboard has nothing at this path", {
+    next: `open it with: ${advised("dashboard")}`,
   });
 }
 

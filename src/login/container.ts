@@ -7,7 +7,7 @@ import { advised } from "../advice.ts";
 import { childEnvironment } from "../codex/run.ts";
 import { parseJson } from "../core/json.ts";
 import type { Deps } from "../deps.ts";
-import { adminErrorBody, CodexlbError, errorCodeOf, messageOf, systemCodeOf } from "../errors.ts";
+import { adminErrorBody, CodexlbError, errorCodeOf, systemCodeOf, systemProblem } from "../errors.ts";
 import { oneLine } from "../printable.ts";
 import type { Secrets } from "./drive.ts";
 import type { LastScreen } from "./last-screen.ts";
@@ -121,7 +121,7 @@ function start(argv: string[], env: Record<string, string | undefined>) {
   try {
     return Bun.spawn(argv, { env, stdin: "pipe", stdout: "pipe", stderr: "inherit" });
   } catch (error) {
-    const why = systemCodeOf(error) === "ENOENT" ? "no such program" : messageOf(error);
+    const why = systemCodeOf(error) === "ENOENT" ? "no such program" : systemProblem(error);
     throw new CodexlbError("login_failed", `starting ${argv[0]}: ${why}`, {
       next: "install Docker or Podman, name its executable with --docker-bin, or use a browser on this machine",
       cause: error,

@@ -10,7 +10,7 @@ import { check, faultBefore } from "./check.ts";
 import type { MockContext } from "./context.ts";
 import { controlError } from "./control-error.ts";
 import { deviceRoutes, exchangeCode } from "./device.ts";
-import { FAULT_FORM, Fault, type FaultPoint } from "./faults.ts";
+import { FAULT_FORM, type FaultPoint, readFaults } from "./faults.ts";
 import { createSignIn, type SignIn } from "./sign-in.ts";
 import { eventStream } from "./streams.ts";
 import { inputProblem, readTurnRequest } from "./turns.ts";
@@ -27,10 +27,14 @@ export function mockApp(context: MockContext, models: unknown): Hono {
   });
   app.post("/__mock/faults", async (c) => {
     const body = parseJson(await c.req.text());
-    const faults = z.array(Fault).safeParse(Array.isArray(body) ? body : [body]);
-    if (!faults.success)
-      return controlError(`the faults are not valid: ${z.prettifyError(faults.error)}`, `send ${FAULT_FORM}`);
-    script.add(...faults.data);
+    if (body === undefined) return controlError("the body is not valid JSON", `send ${FAULT_FORM}`);
+    const aliases = accounts.all.map(({ alias }) => alias);
+    const read = readFaults(body, aliases);
+    if (read.kind === "invalid")
+      return controlError(`the faults are not valid: ${read.why}`, `send ${FAULT_FORM}`);
+    // An empty list adds nothing, so it can only mean that there are to be no faults.
+    if (read.faults.length === 0) script.clear();
+    script.add(...read.faults);
     return c.json({ ok: true });
   });
   app.delete("/__mock/faults", (c) => {

@@ -1,6 +1,7 @@
 // Scripted faults of the simulated backend: which requests fail, and how.
 
 import { z } from "zod";
+import { plainIssue } from "../core/plain-issues.ts";
 
 /**
  * The kinds of requests that a fault can match. `turn` is a turn on either transport, `sse` and `message` one on a
@@ -22,7 +23,9 @@ export type FaultPoint = (typeof FAULT_POINTS)[number];
 
 const End = z.enum(["finish", "reset", "hang", "close"]);
 
-export const Fault = z.strictObject({
+const EFFECTS = ["delayMs", "answer", "events", "cutAfter", "gateAfter", "end", "reset", "hang"] as const;
+
+const FaultFields = z.strictObject({
   on: z.enum(FAULT_POINTS),
   /** Only for this account (alias). Default: every account. */
   account: z.string().optional(),
@@ -58,13 +61,51 @@ export const Fault = z.strictObject({
   /** Never responds. */
   hang: z.boolean().optional(),
 });
-/** The form of a list of faults, for help texts and errors. */
-export const FAULT_FORM = '[{"on": "turn", "account": "alice", "times": 1, "answer": {"status": 503}}]';
+
+/** A fault without an effect would only keep the faults after it from happening. */
+const Fault = FaultFields.refine((fault) => EFFECTS.some((effect) => fault[effect] !== undefined), {
+  error: `has no effect: add ${EFFECTS.slice(0, -1).join(", ")} or ${EFFECTS.at(-1)}`,
+});
+
+/** Lists of faults, for help texts and errors. They may be wrapped at any space. */
+export const FAULT_EXAMPLES = {
+  "an account at its limit":
+    '[{"on": "turn", "account": "alice", "answer": {"status": 429, "body": {"error": {"type": "usage_limit_reached", "resets_in_seconds": 3600}}}}]',
+  "one turn that the backend refuses because of overload":
+    '[{"on": "turn", "times": 1, "answer": {"status": 503}}]',
+  "one response that breaks off after its first output":
+    '[{"on": "turn", "times": 1, "cutAfter": 4, "end": "reset"}]',
+} as const;
+
+/** The form of a list of faults, for errors. */
+export const FAULT_FORM = FAULT_EXAMPLES["one turn that the backend refuses because of overload"];
 
 /** The keys of a fault and the values of `on`, for help texts. */
-export const FAULT_KEYS = `on (${FAULT_POINTS.join(", ")}), ${Object.keys(Fault.shape)
+export const FAULT_KEYS = `on (${FAULT_POINTS.join(", ")}), ${Object.keys(FaultFields.shape)
   .filter((key) => key !== "on")
   .join(", ")}`;
+
+export type FaultsResult =
+  | { readonly kind: "faults"; readonly faults: readonly Fault[] }
+  | { readonly kind: "invalid"; readonly why: string };
+
+/** Reads a list of faults, or one fault. `aliases`: the accounts that faults may name. */
+export function readFaults(value: unknown, aliases: readonly string[]): FaultsResult {
+  const list = z.array(Fault).safeParse(Array.isArray(value) ? value : [value], { error: plainIssue });
+  if (!list.success) {
+    const [issue] = list.error.issues;
+    const [index = 0, ...path] = issue?.path ?? [];
+    const where = path.length === 0 ? "" : `${path.join(".")}: `;
+    return { kind: "invalid", why: `fault ${Number(index) + 1}: ${where}${issue?.message}` };
+  }
+  for (const [index, { account }] of list.data.entries())
+    if (account !== undefined && !aliases.includes(account))
+      return {
+        kind: "invalid",
+        why: `fault ${index + 1}: there is no account ${JSON.stringify(account)} (accounts: ${aliases.join(", ")})`,
+      };
+  return { kind: "faults", faults: list.data };
+}
 
 export type Fault = z.output<typeof Fault>;
 export type FaultInput = z.input<typeof Fault>;

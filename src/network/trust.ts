@@ -5,7 +5,7 @@
 import { readFileSync } from "node:fs";
 import { getCACertificates } from "node:tls";
 import type { Deps } from "../deps.ts";
-import { CodexlbError, messageOf } from "../errors.ts";
+import { CodexlbError, systemProblem } from "../errors.ts";
 
 /** Certificates to trust instead of Bun's default, which they include. */
 export interface Trust {
@@ -45,7 +45,7 @@ function certificatesIn(path: string): string {
   try {
     text = readFileSync(path, "utf8");
   } catch (error) {
-    throw new CodexlbError("invalid_config", `${doing}: ${messageOf(error)}`, { next, cause: error });
+    throw new CodexlbError("invalid_config", `${doing}: ${systemProblem(error)}`, { next, cause: error });
   }
   if (!text.includes("-----BEGIN CERTIFICATE-----"))
     throw new CodexlbError("invalid_config", `${doing}: the file contains no certificate`, { next });

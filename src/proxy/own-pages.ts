@@ -29,6 +29,11 @@ export function pageProblem(method: string, path: string): PageProblem | undefin
         message: "below /oauth the proxy supports only POST /oauth/token, with which Codex renews its stub",
         next: `start Codex with ${advised("run")}, which gives Codex the address for this request`,
       };
+    case "dashboard":
+      return {
+        message: "the dashboard opens only with a link that works once",
+        next: `open it with: ${advised("dashboard")}`,
+      };
     default:
       return {
         message: `codexlb has no page ${path === `/${segment}` ? "" : "below "}/${segment}`,
@@ -49,6 +54,6 @@ export const USE_PAGES =
 // --- internal ---
 
 const PAGE_SEGMENTS: ReadonlySet<string> = new Set([
-  ..."admin oauth metrics health healthz livez readyz ready ping status logs version".split(" "),
+  ..."admin oauth metrics health healthz livez readyz ready ping status logs version dashboard".split(" "),
   ..."favicon.ico robots.txt index.html docs swagger openapi.json debug".split(" "),
 ]);

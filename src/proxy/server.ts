@@ -4,7 +4,7 @@
 import type { Server, ServerWebSocket } from "bun";
 import type { ListenAddress } from "../core/listen.ts";
 import { REPORT_BUG } from "../core/project-pages.ts";
-import { CodexlbError, messageOf, systemCodeOf } from "../errors.ts";
+import { CodexlbError, messageOf, systemCodeOf, systemProblem } from "../errors.ts";
 import type { Descriptors } from "../state/descriptors.ts";
 import { type AdmitContext, createAdmit, INCOMPLETE_HANDSHAKE, keyRemoved } from "./admit.ts";
 import { type ConnectionLimits, createConnections } from "./connections.ts";
@@ -149,7 +149,7 @@ function listening<T>({ host, port }: ListenAddress, start: () => T): T {
     const taken = systemCodeOf(error) === "EADDRINUSE";
     throw new CodexlbError(
       "listen_failed",
-      `listening on ${host}:${port}: ${taken ? "the address is in use" : messageOf(error)}`,
+      `listening on ${host}:${port}: ${taken ? "the address is in use" : systemProblem(error)}`,
       { next: "choose another --listen address, or stop the program that uses this one", cause: error },
     );
   }

@@ -2,7 +2,7 @@
 
 import { childEnvironment } from "../codex/run.ts";
 import type { Deps } from "../deps.ts";
-import { CodexlbError, messageOf, systemCodeOf, systemProblem } from "../errors.ts";
+import { CodexlbError, systemCodeOf, systemProblem } from "../errors.ts";
 import { print, printError } from "../print.ts";
 import { shortLine } from "../printable.ts";
 
@@ -67,7 +67,7 @@ export async function printOutputOf(argv: readonly string[], env: Deps["env"], n
       stderr: "pipe",
     });
   } catch (error) {
-    throw stepFailed(argv, { code: NOT_FOUND, out: "", err: messageOf(error) }, next);
+    throw stepFailed(argv, { code: NOT_FOUND, out: "", err: systemProblem(error) }, next);
   }
   const stderr = child.stderr.text();
   const decoder = new TextDecoder();

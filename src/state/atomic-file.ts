@@ -14,7 +14,7 @@ import {
   writeSync,
 } from "node:fs";
 import { dirname } from "node:path";
-import { CodexlbError, messageOf, systemCodeOf } from "../errors.ts";
+import { CodexlbError, systemCodeOf, systemNext, systemProblem } from "../errors.ts";
 
 /** Only the owner may access files with state or secrets. */
 const FILE_MODE = 0o600;
@@ -100,25 +100,36 @@ export function readTextIfPresent(path: string, limitBytes = LONGEST_FILE_BYTES)
   try {
     const stat = statSync(path);
     // Reading a pipe or a terminal could wait forever.
-    if (!stat.isFile()) throw new Error("it is not a file");
+    if (!stat.isFile())
+      throw notReadable(
+        path,
+        stat.isDirectory() ? "it is a directory, not a file" : "it is not a regular file",
+      );
     if (stat.size > limitBytes)
-      throw new Error(`it is too large (${stat.size} bytes; the limit is ${limitBytes})`);
+      throw notReadable(path, `it is too large (${stat.size} bytes; the limit is ${limitBytes})`);
     return readFileSync(path, "utf8");
   } catch (error) {
     if (systemCodeOf(error) === "ENOENT" || systemCodeOf(error) === "ENOTDIR") return undefined;
+    if (error instanceof CodexlbError) throw error;
     throw unusable(`reading ${path}`, error);
   }
 }
 
 /** The error for a file or directory that cannot be used. `what` says what was being done. */
 export function unusable(what: string, error: unknown): CodexlbError {
-  return new CodexlbError("file_unusable", `${what}: ${messageOf(error)}`, {
-    next: "check that the path exists, and that this user can access it",
+  return new CodexlbError("file_unusable", `${what}: ${systemProblem(error)}`, {
+    next: systemNext(error) ?? "check that the path exists, and that this user can access it",
     cause: error,
   });
 }
 
 // --- internal ---
+
+function notReadable(path: string, why: string): CodexlbError {
+  return new CodexlbError("file_unusable", `reading ${path}: ${why}`, {
+    next: "move it away; codexlb expects a text file there",
+  });
+}
 
 /** Writes all of `content` from the start of the file. A loop, because one write can stop halfway. */
 function writeAll(file: number, content: Uint8Array): void {

@@ -8,7 +8,7 @@ import { appendFileSync, renameSync, rmSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { remembered } from "../core/bounded-map.ts";
 import type { Deps } from "../deps.ts";
-import { messageOf } from "../errors.ts";
+import { systemProblem } from "../errors.ts";
 import { printableJson } from "../printable.ts";
 import { makePrivateDirectory } from "./atomic-file.ts";
 import { logParts } from "./log-parts.ts";
@@ -93,7 +93,7 @@ export function openEventLog(
       dropped += entries.length;
       if (!warned)
         log.warn(
-          `writing the event log ${path}: ${messageOf(error)}; codexlb drops events until it can write again`,
+          `writing the event log ${path}: ${systemProblem(error)}; codexlb drops events until it can write again`,
         );
       warned = true;
     }

@@ -7,7 +7,7 @@ import { appendFileSync } from "node:fs";
 import { z } from "zod";
 import { parseJson } from "../core/json.ts";
 import type { Deps } from "../deps.ts";
-import { messageOf } from "../errors.ts";
+import { messageOf, systemProblem } from "../errors.ts";
 import { readTextIfPresent, writeFileAtomic } from "../state/atomic-file.ts";
 import type { RootOwner } from "../state/root-owner.ts";
 
@@ -161,7 +161,7 @@ function openJournal(
     } catch (error) {
       if (!warned)
         deps.log.warn(
-          `writing ${path}: ${messageOf(error)}; sessions stay in memory, and codexlb keeps trying to write them`,
+          `writing ${path}: ${systemProblem(error)}; sessions stay in memory, and codexlb keeps trying to write them`,
         );
       warned = true;
       // The file may contain a part of the lines, so all of it is written next time.

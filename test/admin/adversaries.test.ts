@@ -364,11 +364,11 @@ const ATTACKS: Attack[] = [
   // Paths.
   { what: "a path that is not there", method: "GET", path: "/admin/nothing", status: 404, code: "not_found" },
   {
-    what: "a method that is not there",
+    what: "a method that the path does not have",
     method: "DELETE",
     path: "/admin/accounts",
-    status: 404,
-    code: "not_found",
+    status: 405,
+    code: "method_refused",
   },
   {
     what: "another proxy's name",

@@ -219,7 +219,7 @@ describe("the refresh lane", () => {
       fill(s.home);
       const renewal = await s.lane().renew(s.home, s.token);
       expect(renewal).toMatchObject({ kind: "failed" });
-      expect(JSON.stringify(renewal)).toContain("ENOSPC");
+      expect(JSON.stringify(renewal)).toContain("no space left on the disk");
       expect(s.asked()).toBe(0);
       rmSync(join(s.home, "filler"));
       expect((await s.lane().renew(s.home, s.token)).kind).toBe("renewed");

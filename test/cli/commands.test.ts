@@ -85,7 +85,7 @@ describe("without a running proxy", () => {
     expect(await add("--from", bob, "home")).toEqual({
       code: 1,
       out: "",
-      err: "codexlb: this login is already enrolled, as work\n  to update it, use the alias work; to enrol it a second time, add --replace\n",
+      err: "codexlb: this login is already enrolled, as work\n  to update it, use that alias; to enrol it a second time, add --replace\n",
     });
     expect((await add("--from", bob)).out).toBe("unchanged account work (total=1)\n");
     const twin = await add("--from", bob, "--force", "home");
@@ -635,7 +635,7 @@ describe("wrong input", () => {
     ]) {
       const ran = await onPool("import", ...words);
       expect([words, ran.code]).toEqual([words, 1]);
-      expect(ran.err).toContain("store.json: it is not a file");
+      expect(ran.err).toContain("store.json: it is a directory, not a file");
     }
     expect(readdirSync(pool.layout.accounts)).toEqual(["alice"]);
     expect(readFileSync(join(pool.layout.accounts, "alice", "auth.json"), "utf8")).toBe(known);

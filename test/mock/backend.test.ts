@@ -4,8 +4,9 @@ import { describe, expect, test } from "bun:test";
 import WebSocket from "ws";
 import { type MockBackend, startMock } from "../../src/mock/backend.ts";
 import { createSocketClient, createSseClient } from "../../src/mock/client.ts";
-import { createFaultScript } from "../../src/mock/faults.ts";
+import { createFaultScript, FAULT_EXAMPLES } from "../../src/mock/faults.ts";
 import { fakeClock } from "../support/clock.ts";
+import { startPool } from "../support/pool.ts";
 
 function started(turns = 10) {
   const clock = fakeClock(Date.now());
@@ -144,6 +145,58 @@ test("faults match the requests, moments and counts that they name", async () =>
   expect(wrong.status).toBe(400);
   s.mock.faults.add({ on: "turn", cutAfter: 2, end: "reset" });
   await expect(createSseClient(s.mock.origin, "s", credentials(s.mock, "bob")).turn("x")).rejects.toThrow();
+});
+
+test("faults that cannot happen are refused, and an empty list clears", async () => {
+  await using s = started();
+  const send = async (body: unknown) => {
+    const answer = await fetch(`${s.mock.origin}/__mock/faults`, {
+      method: "POST",
+      body: JSON.stringify(body),
+    });
+    return [answer.status, ((await answer.json()) as { message?: string }).message];
+  };
+  const invalid = (why: string) => [400, `the faults are not valid: ${why}`];
+  expect(await send({ on: "turn" })).toEqual(
+    invalid("fault 1: has no effect: add delayMs, answer, events, cutAfter, gateAfter, end, reset or hang"),
+  );
+  expect(
+    await send([
+      { on: "turn", hang: true },
+      { on: "turn", account: "carol", hang: true },
+    ]),
+  ).toEqual(invalid('fault 2: there is no account "carol" (accounts: alice, bob)'));
+  expect(await send([{ hang: true }])).toEqual(invalid("fault 1: on: is missing"));
+  expect(await send([{ on: "turn", answer: { status: "503" } }])).toEqual(
+    invalid("fault 1: answer.status: must be a number"),
+  );
+  expect(await send([{ on: "turn", answer: { status: 503 } }])).toEqual([200, undefined]);
+  const turn = async () => (await post(s.mock, credentials(s.mock, "alice"), { input: [] })).status;
+  expect(await turn()).toBe(503);
+  expect(await send([])).toEqual([200, undefined]);
+  expect(await turn()).toBe(200);
+});
+
+test("the examples of faults do what they say", async () => {
+  const [limit, overload, cut] = Object.values(FAULT_EXAMPLES);
+  await using pool = await startPool({ accounts: [{ alias: "alice" }, { alias: "bob" }] });
+  const script = (list: string | undefined) =>
+    fetch(`${pool.mock.origin}/__mock/faults`, { method: "POST", body: list ?? "" });
+  const turn = (session: string) => createSseClient(pool.url, session).turn("hello");
+  const cooldownOf = async (alias: string) =>
+    (await pool.status()).accounts.find((account) => account.alias === alias)?.cooldown_reason;
+  expect((await script(cut)).status).toBe(200);
+  // The client sends the turn again.
+  expect(await turn("s1")).toBe("Hello from alice");
+  expect(pool.mock.requests.filter(({ point }) => point === "sse").length).toBe(2);
+  expect((await script("[]")).status).toBe(200);
+  await script(overload);
+  expect(await turn("s2")).toBe("Hello from bob");
+  expect(await cooldownOf("alice")).toBe("http-503");
+  await pool.accounts.serve("alice", "enable");
+  await script(limit);
+  expect(await createSseClient(pool.url, "s1").turn("hello")).toBe("Hello from bob");
+  expect(await cooldownOf("alice")).toBe("usage-limit");
 });
 
 test("a response waits at its gate until it is released, over either transport", async () => {

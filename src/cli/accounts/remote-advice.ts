@@ -4,7 +4,7 @@
 import { remoteAccounts } from "../../admin/client.ts";
 import type { Door } from "../../admin/door.ts";
 import { logInNext } from "../../auth/auth-file.ts";
-import { olderLoginNext, unknownAccountNext } from "../../auth/enrol.ts";
+import { unknownAccountNext } from "../../auth/enrol.ts";
 import { CodexlbError, type ErrorCode } from "../../errors.ts";
 
 /**
@@ -25,7 +25,6 @@ export async function withAdviceHere(
 
 const NEXT: Readonly<Partial<Record<ErrorCode, () => string>>> = {
   invalid_auth_file: logInNext,
-  login_older: olderLoginNext,
 };
 
 async function unknownNext(

@@ -31,13 +31,14 @@ export default defineCommand({
     const url = `${urlOf(location)}${path}`;
     if (args.json) return printJson({ url, expires_in_seconds }, 2);
     print(`${url}\n`);
-    if (args.print) return;
     const { deps } = context;
+    const limit = `the link works once, within ${expires_in_seconds} seconds`;
+    if (args.print) return deps.log.info(limit);
     const problem = await openInBrowser(url, deps.env, process.platform);
     deps.log.info(
       problem === undefined
-        ? `opening it in the browser; the link works once, within ${expires_in_seconds} seconds`
-        : `${problem}; open the link yourself within ${expires_in_seconds} seconds, it works once`,
+        ? `opening it in the browser; ${limit}`
+        : `${problem}; open it yourself: ${limit}`,
     );
   },
 });

@@ -2,7 +2,7 @@
 
 import { defineCommand } from "citty";
 import { KEY_ROLES, type KeyRole } from "../../auth/keys.ts";
-import { messageOf } from "../../errors.ts";
+import { fullMessageOf } from "../../errors.ts";
 import { print, printJson } from "../../print.ts";
 import { configFrom } from "../../state/config-source.ts";
 import { withKeys } from "../accounts/with-accounts.ts";
@@ -45,8 +45,11 @@ const add = defineCommand({
     });
     const { log } = context.deps;
     // The key exists even if the settings are invalid.
-    const settings = await settingsInEffect(context).catch((error) => log.warn(messageOf(error)));
-    if (settings === undefined) return;
+    const settings = await settingsInEffect(context).catch((error) => log.warn(fullMessageOf(error)));
+    if (settings === undefined) {
+      for (const step of keySteps(role, UNKNOWN_ADDRESS)) log.info(step);
+      return;
+    }
     const { proxy } = configFrom(settings.settings);
     for (const step of keySteps(role, proxy)) log.info(step);
     for (const obstacle of keyObstacles(role, proxy, context.layout.config)) log.warn(obstacle);
@@ -104,6 +107,9 @@ export default defineCommand({
 });
 
 // --- internal ---
+
+/** The steps then name HOST and PORT. */
+const UNKNOWN_ADDRESS = { listen: "0.0.0.0:0" } as const;
 
 function onlyName(command: string, words: readonly string[]): string {
   const [name, ...surplus] = words;

@@ -8,7 +8,7 @@ import type { Config } from "../../state/settings.ts";
 export type KeySettings = Pick<Config["proxy"], "listen" | "client_auth">;
 
 /** The next steps for the holder of a key with `role`, one per line. `HOST` stands for the name of this machine. */
-export function keySteps(role: KeyRole, { listen }: KeySettings): string[] {
+export function keySteps(role: KeyRole, { listen }: Pick<KeySettings, "listen">): string[] {
   const { host, port } = parseListen(listen) ?? { host: "", port: DEFAULT_PORT };
   const isOpen = !isLoopback(host) && !isWildcard(host);
   const address = `${isOpen ? host : "HOST"}:${port === 0 ? "PORT" : port}`;

@@ -2,18 +2,28 @@
 
 import { join, resolve } from "node:path";
 import { defineCommand } from "citty";
-import { z } from "zod";
 import { advised } from "../../advice.ts";
 import { counted } from "../../core/count-words.ts";
+import { parseJson } from "../../core/json.ts";
 import { docsPage } from "../../core/project-pages.ts";
 import { systemDeps } from "../../deps.ts";
-import { messageOf } from "../../errors.ts";
 import type { MockAccountOptions } from "../../mock/accounts.ts";
 import { startMock } from "../../mock/backend.ts";
-import { FAULT_FORM, FAULT_KEYS, Fault } from "../../mock/faults.ts";
+import {
+  FAULT_EXAMPLES,
+  FAULT_FORM,
+  FAULT_KEYS,
+  type Fault,
+  type FaultsResult,
+  readFaults,
+} from "../../mock/faults.ts";
 import { print } from "../../print.ts";
 import { makePrivateDirectory, readTextIfPresent, writeFileAtomic } from "../../state/atomic-file.ts";
 import { integerFlag, usage } from "../flags.ts";
+
+const FAULT_HELP = Object.entries(FAULT_EXAMPLES)
+  .map(([what, list]) => `For ${what}: ${list}`)
+  .join(". ");
 
 export default defineCommand({
   meta: {
@@ -41,13 +51,14 @@ export default defineCommand({
     },
     faults: {
       type: "string",
-      description: `JSON file with a list of scripted faults, such as ${FAULT_FORM}; keys: ${FAULT_KEYS}. For their meaning, see ${docsPage("mock")}`,
+      description: `JSON file with a list of scripted faults. ${FAULT_HELP}. Keys: ${FAULT_KEYS}. For their meaning, see ${docsPage("mock")}`,
       valueHint: "FILE",
     },
   },
   run: async ({ args }) => {
     const accounts = parseAccounts(args.accounts);
-    const faults = args.faults === undefined ? [] : readFaults(args.faults);
+    const aliases = accounts.map(({ alias }) => alias);
+    const faults = args.faults === undefined ? [] : faultsIn(args.faults, aliases);
     const mock = startMock({
       accounts,
       port: portOf(args.port),
@@ -120,16 +131,15 @@ function withOption<Account extends MockAccountOptions>(account: Account, option
   }
 }
 
-function readFaults(path: string): z.input<typeof Fault>[] {
+function faultsIn(path: string, aliases: readonly string[]): readonly Fault[] {
   const text = readTextIfPresent(path);
   if (text === undefined)
     throw usage(`flag --faults: file not found: ${path}`, `name a JSON file such as ${FAULT_FORM}`);
-  try {
-    return z.array(Fault).parse(JSON.parse(text));
-  } catch (error) {
-    const why = error instanceof z.ZodError ? z.prettifyError(error) : messageOf(error);
-    throw usage(`reading faults from ${path}: ${why}`, `correct the file; its form is ${FAULT_FORM}`);
-  }
+  const json = parseJson(text);
+  const read: FaultsResult =
+    json === undefined ? { kind: "invalid", why: "it is not valid JSON" } : readFaults(json, aliases);
+  if (read.kind === "faults") return read.faults;
+  throw usage(`reading faults from ${path}: ${read.why}`, `correct the file; its form is ${FAULT_FORM}`);
 }
 
 function writeHome(home: string, auth: string): void {

@@ -1,6 +1,6 @@
 // Stops the process of a proxy, and waits until another one can use its root.
 
-import { CodexlbError, messageOf } from "../../errors.ts";
+import { CodexlbError, systemProblem } from "../../errors.ts";
 import { readTextIfPresent } from "../../state/atomic-file.ts";
 import { tryLock } from "../../state/lock.ts";
 import { configOf } from "../config/root-config.ts";
@@ -17,7 +17,7 @@ export async function stopProcess(context: CommandContext, pid: number): Promise
   try {
     process.kill(pid, "SIGTERM");
   } catch (error) {
-    throw elsewhere(pid, messageOf(error));
+    throw elsewhere(pid, systemProblem(error));
   }
   const limitMs = proxy.drain_timeout_seconds * 1000 + CLOSING_MS;
   const deadlineMs = deps.clock.monotonic() + limitMs;

@@ -4,7 +4,7 @@ import { accessSync, constants, statSync } from "node:fs";
 import { homedir } from "node:os";
 import { resolve } from "node:path";
 import type { Deps } from "../../deps.ts";
-import { CodexlbError, messageOf } from "../../errors.ts";
+import { CodexlbError, systemProblem } from "../../errors.ts";
 import { agentDirectory, createLaunchd } from "../../service/launchd.ts";
 import { programRunner, type RunProgram } from "../../service/run-program.ts";
 import type { ServiceManager, ServiceOptions } from "../../service/service.ts";
@@ -166,7 +166,7 @@ function binaryOf(flag: string | undefined, env: Deps["env"]): string {
   } catch (error) {
     throw new CodexlbError(
       "file_unusable",
-      `checking the service's executable ${path}: ${messageOf(error)}`,
+      `checking the service's executable ${path}: ${systemProblem(error)}`,
       {
         next: "name another executable with --binary",
         cause: error,

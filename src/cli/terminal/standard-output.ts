@@ -2,7 +2,7 @@
 
 import { fstatSync, statSync } from "node:fs";
 import { devNull } from "node:os";
-import { CodexlbError, messageOf, systemCodeOf } from "../../errors.ts";
+import { CodexlbError, systemCodeOf, systemProblem } from "../../errors.ts";
 import { print } from "../../print.ts";
 import { report } from "../report-error.ts";
 
@@ -72,7 +72,7 @@ function isNullDevice(fd: number): boolean {
 }
 
 function writeError(error: unknown): CodexlbError {
-  return new CodexlbError("file_unusable", `writing to standard output: ${messageOf(error)}`, {
+  return new CodexlbError("file_unusable", `writing to standard output: ${systemProblem(error)}`, {
     next: "check where the output goes, and whether there is room",
     cause: error,
   });

@@ -3,7 +3,7 @@
 import { remoteUsage } from "../../admin/client.ts";
 import { usageLines } from "../../core/usage-lines.ts";
 import type { UsageQuery, UsageReport } from "../../core/usage-report.ts";
-import { CodexlbError, messageOf } from "../../errors.ts";
+import { CodexlbError, systemProblem } from "../../errors.ts";
 import { readUsageFile } from "../../state/usage/usage-file.ts";
 import { sumUsage } from "../../state/usage/usage-query.ts";
 import type { RemoteFlags } from "../common-flags.ts";
@@ -55,7 +55,7 @@ async function reportOfFile(context: CommandContext, query: UsageQuery): Promise
       database.close();
     }
   } catch (error) {
-    throw new CodexlbError("file_unusable", `reading ${layout.usage}: ${messageOf(error)}`, {
+    throw new CodexlbError("file_unusable", `reading ${layout.usage}: ${systemProblem(error)}`, {
       next: "start the proxy, which moves an unusable file aside, or delete the file",
       cause: error,
     });

@@ -1,7 +1,7 @@
 // The loop of `status --watch`: requests the status repeatedly, draws it, and does what the keys ask for.
 
 import type { Deps } from "../../deps.ts";
-import { CodexlbError, messageOf } from "../../errors.ts";
+import { fullMessageOf } from "../../errors.ts";
 import { hasUtf8 } from "../terminal/glyphs.ts";
 import { openScreen, type Screen } from "../terminal/screen.ts";
 import { wantsColour } from "../terminal/terminal.ts";
@@ -50,7 +50,11 @@ export async function watchStatus({ proxy, intervalMs, wide, deps }: WatchOption
         if (reading.has(name)) return;
         reading.add(name);
         const failed = (error: unknown) =>
-          dispatch({ kind: "no details", account, problem: `opening ${account.alias}: ${problemOf(error)}` });
+          dispatch({
+            kind: "no details",
+            account,
+            problem: `opening ${account.alias}: ${fullMessageOf(error)}`,
+          });
         return void proxy
           .details(account)
           .then((details) => dispatch({ kind: "details", account, details }), failed)
@@ -59,7 +63,7 @@ export async function watchStatus({ proxy, intervalMs, wide, deps }: WatchOption
       case "change": {
         const { change } = effect;
         const failed = (error: unknown) =>
-          dispatch({ kind: "not changed", change, problem: `${change.doing}: ${problemOf(error)}` });
+          dispatch({ kind: "not changed", change, problem: `${change.doing}: ${fullMessageOf(error)}` });
         return void proxy
           .change(change)
           .then((warnings) => dispatch({ kind: "changed", change, warnings }), failed)
@@ -115,11 +119,6 @@ export async function watchStatus({ proxy, intervalMs, wide, deps }: WatchOption
 const TICK_MS = 1_000;
 /** The longest pause before a proxy that does not answer is asked again, in ms. */
 const RETRY_MS = 2_000;
-
-/** An error and its next step. */
-function problemOf(error: unknown): string {
-  return error instanceof CodexlbError ? `${error.message}; ${error.next}` : messageOf(error);
-}
 
 /** A pause that can be ended early. */
 function createPause(): { wait(ms: number): Promise<void>; end(): void } {

@@ -10,7 +10,7 @@ import { closeSync, existsSync, fdatasync, openSync } from "node:fs";
 import { promisify } from "node:util";
 import type { TurnRecord } from "../../core/turn-record.ts";
 import type { Deps } from "../../deps.ts";
-import { messageOf } from "../../errors.ts";
+import { systemProblem } from "../../errors.ts";
 import type { EventLog } from "../events.ts";
 import type { RootOwner } from "../root-owner.ts";
 import { createUsagePruner } from "./prune.ts";
@@ -102,7 +102,7 @@ export function createUsageStore(options: UsageStoreOptions): UsageStore {
     }
   };
   const failed = (error: unknown): void => {
-    const why = messageOf(error);
+    const why = systemProblem(error);
     if (trouble === undefined) {
       log.warn(
         `writing ${path}: ${why}; turns are not recorded until codexlb can write it again (the proxy works as before)`,

@@ -85,7 +85,7 @@ describe("a proxy that --proxy-url names", () => {
     writeFileSync(join(older, "auth.json"), replaced);
     const importing = ["account", "import", "--into", "proxy", "--from", older, "alice"];
     expect(await nextOf(...importing)).toBe(
-      `log in again with: codexlb account login ${at} ALIAS; or use --replace to import the older login`,
+      `log in again with: codexlb account login ${at} ALIAS; or add --replace to import the older login`,
     );
 
     writeFileSync(join(older, "auth.json"), JSON.stringify(pool.daemon.name));

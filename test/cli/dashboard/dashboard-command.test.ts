@@ -35,7 +35,7 @@ const tokenIn = (link: string) => link.trim().slice(`${pool.url}/_/#`.length);
 
 test("--print prints a link that works once", async () => {
   const { code, out, err } = await run(["--print"]);
-  expect([code, err]).toEqual([0, ""]);
+  expect([code, err]).toEqual([0, "codexlb: the link works once, within 60 seconds\n"]);
   expect(out).toStartWith(`${pool.url}/_/#`);
   expect((await postToken(pool.url, tokenIn(out))).status).toBe(200);
   expect((await postToken(pool.url, tokenIn(out))).status).toBe(401);
@@ -62,7 +62,7 @@ test.skipIf(process.platform !== "linux")("without a display, the user opens the
   const { code, out, err } = await run([]);
   expect([code, err]).toEqual([
     0,
-    "codexlb: there is no display here; open the link yourself within 60 seconds, it works once\n",
+    "codexlb: there is no display here; open it yourself: the link works once, within 60 seconds\n",
   ]);
   expect((await postToken(pool.url, tokenIn(out))).status).toBe(200);
 });

@@ -1,5 +1,9 @@
 import { expect, test } from "bun:test";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { keyObstacles, keySteps } from "../../../src/cli/keys/key-usage.ts";
+import { runCli } from "../../support/cli.ts";
+import { tempDirectory } from "../../support/temp.ts";
 
 const DEFAULT = { listen: "127.0.0.1:8765", client_auth: false };
 const OPEN = { listen: "10.0.0.2:9000", client_auth: true };
@@ -30,4 +34,13 @@ test("settings that keep a key from having an effect are named", () => {
   ]);
   // A proxy in front needs its key for the accounts of this one, with or without client_auth.
   expect(keyObstacles("parent", { ...OPEN, client_auth: false }, "/r/config.toml")).toEqual([]);
+});
+
+test("a key that is added while config.toml is broken comes with the steps, and with what is wrong", async () => {
+  using temp = tempDirectory();
+  writeFileSync(join(temp.path, "config.toml"), "[policy]\nmode = 'fastest'\n");
+  const { code, out, err } = await runCli(["key", "add", "laptop", "--root", temp.path], { cwd: temp.path });
+  expect([code, out.trim().split("\n").length]).toEqual([0, 1]);
+  expect(err).toMatch(/config\.toml: line 2: .*; correct the file/);
+  expect(err).toContain("run there: CODEXLB_PROXY_URL=http://HOST:PORT CODEXLB_CLIENT_KEY=KEY codexlb run\n");
 });
