@@ -12,7 +12,7 @@ const CHILDREN_KEY = "proxy.child_proxy_urls";
  * The listeners for changes of config.toml. Only the child proxies need an update: other settings are read at each use.
  */
 export function reloading(
-  { layout, live, store, events, deps }: Base,
+  { layout, store, events, deps }: Base,
   children: Pick<Children, "sync">,
 ): ConfigListeners {
   const { log } = deps;
@@ -21,8 +21,8 @@ export function reloading(
       const moved = before.proxy.upstream_base_url !== after.proxy.upstream_base_url;
       events.append("config.reloaded", {
         path: layout.config,
-        policy_mode: live.file().policy.mode,
-        upstream_base_url: live.file().proxy.upstream_base_url,
+        policy_mode: after.policy.mode,
+        upstream_base_url: after.proxy.upstream_base_url,
         updated_account_base_url: moved
           ? store.state.accounts.filter(({ ownBaseUrl }) => ownBaseUrl === undefined).length
           : 0,

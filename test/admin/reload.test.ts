@@ -71,3 +71,16 @@ test("the backend that the settings name is used from the next request on", asyn
     updated_account_base_url: 1,
   });
 });
+
+test("the log names the values in effect, also those of flags", async () => {
+  const clock = fakeClock();
+  await using pool = await startPool({ clock, accounts: [{ alias: "alice" }] });
+  writeFileSync(pool.layout.config, '[proxy]\nname = "x"\n[policy]\nmode = "round_robin"\n');
+  clock.advance(1_100);
+  await fetch(`${pool.url}/healthz`);
+  const reloaded = (await pool.stopAndReadEvents()).find(({ event }) => event === "config.reloaded");
+  expect(reloaded?.fields).toMatchObject({
+    policy_mode: "round_robin",
+    upstream_base_url: pool.mock.baseUrl,
+  });
+});

@@ -10,6 +10,7 @@ import { ROOT_FLAG } from "../common-flags.ts";
 import { settingsInEffect } from "../config/root-config.ts";
 import { contextOf, rootExists, warnOfMissingRoot } from "../context.ts";
 import { usage } from "../flags.ts";
+import { foundServices } from "../service/running-services.ts";
 import { printOnce } from "../terminal/standard-output.ts";
 import { table } from "../terminal/table.ts";
 import { terminalFrame } from "../terminal/terminal-frame.ts";
@@ -43,7 +44,8 @@ const add = defineCommand({
         throw error;
       });
     });
-    const { log } = context.deps;
+    const { deps, layout } = context;
+    const { log } = deps;
     // The key exists even if the settings are invalid.
     const settings = await settingsInEffect(context).catch((error) => log.warn(fullMessageOf(error)));
     if (settings === undefined) {
@@ -52,7 +54,10 @@ const add = defineCommand({
     }
     const { proxy } = configFrom(settings.settings);
     for (const step of keySteps(role, proxy)) log.info(step);
-    for (const obstacle of keyObstacles(role, proxy, context.layout.config)) log.warn(obstacle);
+    const isService = (await foundServices(deps)).some(({ service }) => service.root === layout.root);
+    const listenSource = settings.settings.find(({ key }) => key === "proxy.listen")?.source;
+    for (const obstacle of keyObstacles(role, proxy, { path: layout.config, listenSource, isService }))
+      log.warn(obstacle);
   },
 });
 

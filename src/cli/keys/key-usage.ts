@@ -1,5 +1,6 @@
 // What a user has to do with a new key, and which settings still keep it from being used.
 
+import { advised } from "../../advice.ts";
 import type { KeyRole } from "../../auth/keys.ts";
 import { isLoopback, isWildcard, parseListen } from "../../core/listen.ts";
 import type { Config } from "../../state/settings.ts";
@@ -22,11 +23,30 @@ export function keySteps(role: KeyRole, { listen }: Pick<KeySettings, "listen">)
   ];
 }
 
-/** The settings that keep a key with `role` from having an effect, each with its remedy. `path`: the config.toml. */
-export function keyObstacles(role: KeyRole, { listen, client_auth }: KeySettings, path: string): string[] {
+/** Where the settings of a proxy come from. */
+export interface SettingsPlace {
+  /** The config.toml. */
+  readonly path: string;
+  /** The source of `listen`, as in `config show`. */
+  readonly listenSource: string | undefined;
+  /** True if a service runs the proxy. */
+  readonly isService: boolean;
+}
+
+/** The settings that keep a key with `role` from having an effect, each with its remedy. */
+export function keyObstacles(
+  role: KeyRole,
+  { listen, client_auth }: KeySettings,
+  { path, listenSource, isService }: SettingsPlace,
+): string[] {
   // A monitoring program often runs on the machine of the proxy.
   if (role === "metrics") return [];
   const isLocal = isLoopback(parseListen(listen)?.host ?? "");
+  const open = `0.0.0.0:${parseListen(listen)?.port || DEFAULT_PORT}`;
+  const remedy =
+    listenSource === LISTEN_FLAG
+      ? `${LISTEN_FLAG} of its start wins over ${path}, so run: ${advised(isService ? "service install" : "proxy restart", LISTEN_FLAG, open)}`
+      : `set listen = ${JSON.stringify(open)} below [proxy] in ${path}, and restart the proxy`;
   return [
     ...(role === "client" && !client_auth
       ? [
@@ -34,9 +54,7 @@ export function keyObstacles(role: KeyRole, { listen, client_auth }: KeySettings
         ]
       : []),
     ...(isLocal
-      ? [
-          `the proxy listens on ${listen}, which other machines cannot reach directly: set listen = "0.0.0.0:${parseListen(listen)?.port || DEFAULT_PORT}" below [proxy] in ${path}, and restart the proxy`,
-        ]
+      ? [`the proxy listens on ${listen}, which other machines cannot reach directly: ${remedy}`]
       : []),
   ];
 }
@@ -44,3 +62,4 @@ export function keyObstacles(role: KeyRole, { listen, client_auth }: KeySettings
 // --- internal ---
 
 const DEFAULT_PORT = 8765;
+const LISTEN_FLAG = "--listen";

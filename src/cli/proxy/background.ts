@@ -14,6 +14,8 @@ import { selfCommand } from "../self.ts";
 export interface StartFailure {
   /** Its last error message. */
   readonly why: string;
+  /** What its error says to do; undefined if it says nothing. */
+  readonly next: string | undefined;
   /** Another process owns the root: it may exit, or be a proxy that is starting for another run. */
   readonly isRootLocked: boolean;
 }
@@ -51,11 +53,20 @@ export async function startInBackground(
     if (done) {
       const code = await child.exited;
       const lines = readFileSync(logPath).subarray(before).toString().split("\n");
-      const line = lines.findLast(
+      const last = lines.findLastIndex(
         (one) => one.startsWith("codexlb: ") && !one.startsWith("codexlb: warning"),
       );
+      // The next step follows the message, which is the last one.
+      const next =
+        last < 0
+          ? ""
+          : lines
+              .slice(last + 1)
+              .join("\n")
+              .trim();
       return {
-        why: line?.slice("codexlb: ".length) ?? "it exited immediately",
+        why: lines[last]?.slice("codexlb: ".length) ?? "it exited immediately",
+        next: next === "" ? undefined : next,
         isRootLocked: code === ROOT_LOCKED_EXIT,
       };
     }

@@ -9,12 +9,14 @@ import { advised } from "../../advice.ts";
 import { CodexlbError } from "../../errors.ts";
 import { print, printJson } from "../../print.ts";
 import { requireStartable, requireStartableProxy } from "../../service/start-check.ts";
+import { readConfigFile, type ShownSetting } from "../../state/config-source.ts";
 import { ROOT_FLAG } from "../common-flags.ts";
 import { type CommandContext, contextOf, createRoot, warnOfMissingRoot } from "../context.ts";
 import { foundServices } from "../service/running-services.ts";
 import { waitingFor } from "../terminal/terminal.ts";
 import { BACKGROUND_LOG, startInBackground } from "./background.ts";
-import { type GivenProxyFlags, overlaid, overridesOf, PROXY_FLAGS, wordsOf } from "./proxy-flags.ts";
+import { flagsIn, ignoredFlags, ignoredText, keptFlags } from "./flag-notes.ts";
+import { overlaid, overridesOf, PROXY_FLAGS, wordsOf } from "./proxy-flags.ts";
 import { stopProcess } from "./stop-process.ts";
 
 export const start = defineCommand({
@@ -25,9 +27,15 @@ export const start = defineCommand({
   args: PROXY_FLAGS,
   run: async ({ args }) => {
     const context = contextOf(args.root, { createsRoot: true });
-    const running = runningOf(await daemonAt(context.layout.adminSocket), context);
-    if (running !== undefined && !running.draining)
-      return print(`the proxy ${nameOf(running)} is already running\n`);
+    const daemon = await daemonAt(context.layout.adminSocket);
+    const running = runningOf(daemon, context);
+    if (running !== undefined && !running.draining) {
+      print(`the proxy ${nameOf(running)} is already running\n`);
+      const isService = (await foundServices(context.deps)).some(({ pid }) => pid === running.pid);
+      const ignored = ignoredFlags(args, await settingsOf(daemon), context.deps.env);
+      if (ignored.length > 0) context.deps.log.warn(ignoredText(ignored, isService));
+      return;
+    }
     await startProxy(context, wordsOf(args));
   },
 });
@@ -66,7 +74,8 @@ export const restart = defineCommand({
       return print("restarted the proxy and its service\n");
     }
     const { deps, layout } = context;
-    const flags = overlaid(await flagsOfRunning(daemon), args);
+    const before = flagsIn(await settingsOf(daemon));
+    const flags = overlaid(before, args);
     await requireStartableProxy({
       what: "the new proxy",
       layout,
@@ -75,6 +84,8 @@ export const restart = defineCommand({
     });
     await stopProxy(context, running);
     await startProxy(context, wordsOf(flags));
+    for (const note of keptFlags({ before, given: args, file: readConfigFile(layout), env: deps.env }))
+      deps.log.info(note);
   },
 });
 
@@ -97,7 +108,7 @@ export const status = defineCommand({
     if (args.json) return;
     const since = `${new Date(running.started_at_ms).toISOString().slice(0, 16)}Z`;
     print(
-      `the proxy ${nameOf(running)} is ${running.draining ? "shutting down" : "running"} since ${since}, version ${running.version}\n`,
+      `the proxy ${nameOf(running)} ${running.draining ? "is shutting down; it has been running" : "has been running"} since ${since}, version ${running.version}\n`,
     );
   },
 });
@@ -120,15 +131,9 @@ function nameOf({ name, url, pid }: ProxyAnswer): string {
   return `${name} on ${url} (process ${pid})`;
 }
 
-/** The flags that a running proxy was started with. */
-async function flagsOfRunning(daemon: Daemon): Promise<GivenProxyFlags> {
-  if (daemon.kind !== "answers") return {};
-  const settings = await remoteSettings(daemon.door);
-  return Object.fromEntries(
-    settings.flatMap(({ source, value }) =>
-      source.startsWith("--") ? [[source.slice("--".length), String(value)]] : [],
-    ),
-  );
+/** The settings of a running proxy. */
+async function settingsOf(daemon: Daemon): Promise<readonly ShownSetting[]> {
+  return daemon.kind === "answers" ? remoteSettings(daemon.door) : [];
 }
 
 async function startProxy(context: CommandContext, flags: readonly string[]): Promise<void> {
@@ -146,7 +151,7 @@ async function startProxy(context: CommandContext, flags: readonly string[]): Pr
   const failure = await waitingFor("starting the proxy", startInBackground(context, flags));
   if (failure !== undefined)
     throw new CodexlbError("listen_failed", `starting the proxy: ${failure.why}`, {
-      next: `start it in the foreground for details: ${advised("proxy")}`,
+      next: failure.next ?? `start it in the foreground for details: ${advised("proxy", ...flags)}`,
     });
   const running = await runningProxy(layout.adminSocket);
   print(`started the proxy${running === undefined ? "" : ` ${nameOf(running)}`}\n`);

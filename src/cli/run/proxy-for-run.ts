@@ -80,7 +80,7 @@ async function start(context: CommandContext, daemon: Daemon): Promise<void> {
     if (isTaken(await daemonAt(layout.adminSocket))) return;
     if (!failure.isRootLocked || deps.clock.now() > deadlineMs)
       throw new CodexlbError("listen_failed", `starting a proxy for this run: ${failure.why}`, {
-        next: `start it yourself for details: ${advised("proxy")}`,
+        next: failure.next ?? `start it yourself for details: ${advised("proxy")}`,
       });
     await Bun.sleep(RETRY_MS);
   }

@@ -6,6 +6,7 @@ import { runCli } from "../../support/cli.ts";
 import { tempDirectory } from "../../support/temp.ts";
 
 const DEFAULT = { listen: "127.0.0.1:8765", client_auth: false };
+const FILE = { path: "/r/config.toml", listenSource: "config.toml line 3", isService: false };
 const OPEN = { listen: "10.0.0.2:9000", client_auth: true };
 
 test("a client key comes with the command for the other machine", () => {
@@ -27,13 +28,21 @@ test("a key for metrics comes with the address to read", () => {
 });
 
 test("settings that keep a key from having an effect are named", () => {
-  expect(keyObstacles("client", OPEN, "/r/config.toml")).toEqual([]);
-  expect(keyObstacles("client", DEFAULT, "/r/config.toml")).toEqual([
+  expect(keyObstacles("client", OPEN, FILE)).toEqual([]);
+  expect(keyObstacles("client", DEFAULT, FILE)).toEqual([
     "the proxy accepts clients without a key as long as proxy.client_auth = false: set client_auth = true below [proxy] in /r/config.toml",
     'the proxy listens on 127.0.0.1:8765, which other machines cannot reach directly: set listen = "0.0.0.0:8765" below [proxy] in /r/config.toml, and restart the proxy',
   ]);
   // A proxy in front needs its key for the accounts of this one, with or without client_auth.
-  expect(keyObstacles("parent", { ...OPEN, client_auth: false }, "/r/config.toml")).toEqual([]);
+  expect(keyObstacles("parent", { ...OPEN, client_auth: false }, FILE)).toEqual([]);
+});
+
+test("where a flag decides the address, the advice names the flag", () => {
+  expect(keyObstacles("parent", DEFAULT, { ...FILE, listenSource: "--listen" })).toEqual([
+    "the proxy listens on 127.0.0.1:8765, which other machines cannot reach directly: --listen of its start wins over /r/config.toml, so run: codexlb proxy restart --listen 0.0.0.0:8765",
+  ]);
+  const flag = { ...FILE, listenSource: "--listen", isService: true };
+  expect(keyObstacles("parent", DEFAULT, flag)[0]).toEndWith("codexlb service install --listen 0.0.0.0:8765");
 });
 
 test("a key that is added while config.toml is broken comes with the steps, and with what is wrong", async () => {

@@ -58,7 +58,7 @@ describe("the proxy in the background", () => {
     expect((await proxy(layout, ["start"])).out).toMatch(/^the proxy edge on .* is already running\n$/);
     expect(await pidOn(layout)).toBe(first);
     expect((await proxy(layout, ["status"])).out).toMatch(
-      /^the proxy edge on .* is running since .*Z, version/,
+      /^the proxy edge on .* has been running since .*Z, version/,
     );
     expect(JSON.parse((await proxy(layout, ["status", "--json"])).out)).toMatchObject({
       running: true,
@@ -117,6 +117,36 @@ describe("the proxy in the background", () => {
     expect(failed.err).toStartWith(
       "codexlb: starting the proxy: listening on 0.0.0.0:0 would let every machine",
     );
+    // The proxy's own next step, which names the settings, and not a command without the flags.
+    expect(failed.err).toContain("client_auth = true");
+    expect(failed.err).not.toContain("foreground");
+    const invalid = await proxy(layout, ["start", "--upstream", "nowhere"]);
+    expect(invalid.err).toMatch(
+      /^codexlb: starting the proxy: --upstream: .*\n {2}correct it, or leave it out\n$/,
+    );
+  });
+
+  test("reports that it runs with other flags, and which flags a restart keeps", async () => {
+    const layout = freshRoot();
+    await proxy(layout, ["start", "--max-attempts", "7"]);
+    // The same flags, or none, are nothing to report.
+    for (const flags of [[], ["--max-attempts", "7"]])
+      expect((await proxy(layout, ["start", ...flags])).err).toBe("");
+    const other = await proxy(layout, ["start", "--max-attempts", "5"]);
+    expect(other).toMatchObject({ code: 0, out: expect.stringContaining("is already running\n") });
+    expect(other.err).toBe(
+      `codexlb: warning: --max-attempts 5 was not applied (now 7); to apply it, run: codexlb proxy restart --root ${layout.root} --max-attempts 5\n`,
+    );
+    expect((await proxy(layout, ["restart"])).err).not.toContain("kept");
+    writeFileSync(
+      layout.config,
+      readFileSync(layout.config, "utf8").replace("[proxy]\n", "[proxy]\nmax_attempts = 3\n"),
+    );
+    expect((await proxy(layout, ["restart"])).err).toContain(
+      `codexlb: kept --max-attempts 7 of the first start, which wins over proxy.max_attempts = 3 (config.toml line 2); to use that, run: codexlb proxy stop --root ${layout.root}; codexlb proxy start --root ${layout.root}\n`,
+    );
+    expect((await proxy(layout, ["restart", "--max-attempts", "4"])).err).not.toContain("kept");
+    await proxy(layout, ["stop"]);
   });
 
   test("keeps running if a restart with the new settings or flags could not start", async () => {
