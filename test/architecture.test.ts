@@ -28,6 +28,7 @@ const LAYERS = [
   ["proxy"],
   ["notify"],
   ["metrics"],
+  ["tracing"],
   ["admin"],
   ["dashboard"],
   ["codex"],

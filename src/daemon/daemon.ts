@@ -35,6 +35,7 @@ import { adminParts, type Base, openState, poolParts } from "./parts.ts";
 import { createPresence } from "./presence.ts";
 import { metricsOf, turnsOf } from "./proxy-metrics.ts";
 import { reloading } from "./reload.ts";
+import { tracingOf } from "./tracing.ts";
 
 export interface Daemon {
   readonly name: string;
@@ -144,7 +145,8 @@ async function run(
   const notifier = notifierOf(base, parts.pool);
   const presence = createPresence(deps.clock);
   const descriptors = systemDescriptors();
-  const metrics = metricsOf(base, parts.pool, descriptors);
+  const tracing = await tracingOf(base);
+  const metrics = metricsOf(base, parts.pool, descriptors, tracing);
   const admin = adminParts(base, parts, { presence, notifier, metrics, listen });
   const drainMs = () => live.current().proxy.drain_timeout_seconds * 1000;
   const server = orReport(events, () =>
@@ -156,6 +158,7 @@ async function run(
       movedTurns: createMovedTurns(deps.clock),
       counts: traffic,
       turns: turnsOf(base),
+      beginTrace: tracing?.begin,
       settings: () => proxySettings(live.current()),
       retries: createRetryBudget(() => retrySettings(live.current()), parts.pool.inFlight),
       bodies: createBodyBudget(deps.clock),
@@ -225,6 +228,7 @@ async function run(
       const notified = notifier.stop();
       await server.stop(deadlineOf(deps, drainMs(), hurry));
       await notified;
+      await tracing?.stop();
       await adminServer.stop();
       parts.care.stop();
       parts.affinity.flush();

@@ -5,12 +5,14 @@ import { createMetrics, type Metrics } from "../metrics/metrics.ts";
 import type { Descriptors } from "../state/descriptors.ts";
 import type { Pool } from "../upstream/pool.ts";
 import type { Base } from "./parts.ts";
+import type { Tracing } from "./tracing.ts";
 
 /** The metrics of a proxy with `pool` that starts now. */
 export function metricsOf(
   { deps, events, usage, traffic }: Base,
   pool: Pick<Pool, "watched" | "facts">,
   descriptors: Pick<Descriptors, "limit">,
+  tracing: Pick<Tracing, "counts"> | undefined,
 ): Metrics {
   return createMetrics({
     clock: deps.clock,
@@ -20,6 +22,7 @@ export function metricsOf(
     mostDescriptors: descriptors.limit,
     log: events.backlog,
     usage,
+    spans: tracing?.counts,
   });
 }
 

@@ -195,6 +195,12 @@ export const METRICS = {
     labels: [],
     help: "Age of the oldest turn that is not written to usage.db yet.",
   },
+  spans: {
+    name: "codexlb_trace_spans_total",
+    type: "counter",
+    labels: ["result"],
+    help: "Spans of traces, by result (sent, dropped). Only if turns are traced.",
+  },
   loopDelay: {
     name: "codexlb_event_loop_delay_seconds",
     type: "histogram",

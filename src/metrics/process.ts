@@ -14,6 +14,8 @@ export interface ProcessContext {
   /** The most file descriptors that the process may open. */
   readonly mostDescriptors: number;
   readonly log: () => EventBacklog;
+  /** The spans of traces that were sent and dropped; undefined if turns are not traced. */
+  readonly spans: (() => { readonly sent: number; readonly dropped: number }) | undefined;
   readonly usage: { health(): UsageHealth; backlog(): UsageBacklog };
 }
 
@@ -30,6 +32,7 @@ export function reportProcess(context: ProcessContext, report: Report): void {
   const log = context.log();
   report("logLag", secondsSince(log.oldestMs, clock));
   report("logDropped", log.dropped);
+  for (const [result, count] of Object.entries(context.spans?.() ?? {})) report("spans", count, { result });
   const { kind } = context.usage.health();
   const turns = context.usage.backlog();
   report("usageEnabled", Number(kind !== "off"));

@@ -14,6 +14,7 @@ import type { Connection } from "./connections.ts";
 import type { RetryBudget } from "./retry-budget.ts";
 import type { TrafficCounts } from "./traffic-counts.ts";
 import type { MovedTurns } from "./turn/moved-turns.ts";
+import type { BeginTrace } from "./turn-trace.ts";
 
 export interface ProxySettings {
   readonly maxAttempts: number;
@@ -45,6 +46,8 @@ export interface ProxyContext {
   readonly counts: TrafficCounts;
   /** Takes the record of each turn; undefined if turns are not recorded. */
   readonly turns: () => ((record: TurnRecord) => void) | undefined;
+  /** Begins the trace of a turn; undefined if turns are not traced. */
+  readonly beginTrace: BeginTrace | undefined;
   /** Turns whose clients were asked to send them again. */
   readonly movedTurns: MovedTurns;
 }

@@ -10,6 +10,7 @@ import { outgoingHeaders } from "./headers.ts";
 import type { RequestFacts } from "./session.ts";
 import type { AttemptEnd, AttemptPurpose } from "./traffic-counts.ts";
 import type { TurnRecorder } from "./turn/turn-recorder.ts";
+import type { TurnTrace } from "./turn-trace.ts";
 
 /** The properties of the request. */
 export interface ExchangeOptions extends RequestFacts {
@@ -22,6 +23,8 @@ export interface ExchangeOptions extends RequestFacts {
   readonly isReplayable: boolean;
   /** Records the turn, if the request is one and turns are recorded. */
   readonly recorder?: TurnRecorder | undefined;
+  /** The trace of the turn, if it has one. */
+  readonly trace?: TurnTrace | undefined;
   /** When the proxy had received the turn whole; undefined for a request that is no turn. */
   readonly arrival?: Arrival | undefined;
   /** The upstream whose connection is open, which is tried first. */
@@ -77,7 +80,7 @@ export function createExchange(
   options: ExchangeOptions,
 ): Exchange {
   const { pool, counts } = context;
-  const { session, model, home, arrival, recorder } = options;
+  const { session, model, home, arrival, recorder, trace } = options;
   const { requestId, path, search } = incoming;
   const tried = new Set<string>();
   const maxAttempts = mostAttempts(context, incoming);
@@ -111,6 +114,7 @@ export function createExchange(
       const lease = choose();
       if (lease === undefined) return undefined;
       recorder?.picked(lease);
+      trace?.attemptBegan(lease.upstream);
       const isMove = tried.size > 0 && !tried.has(lease.upstream.id);
       tried.add(lease.upstream.id);
       return isMove ? { ...lease, choice: { ...lease.choice, switched: true } } : lease;
@@ -129,7 +133,10 @@ export function createExchange(
       if (arrival !== undefined)
         counts.sent(arrival.transport, (context.deps.clock.monotonic() - arrival.at) / 1000);
     },
-    attempted: ({ upstream }, end) => counts.attempt(purpose, end, upstream.id),
+    attempted: ({ upstream }, end) => {
+      counts.attempt(purpose, end, upstream.id);
+      trace?.attemptEnded(end);
+    },
     fail: (count) => {
       failures += count;
       return failures < maxAttempts;

@@ -50,6 +50,11 @@ export const ENVIRONMENT: readonly Variable[] = [
     name: "CODEX_CA_CERTIFICATE, SSL_CERT_FILE, NODE_EXTRA_CA_CERTS",
     description: "PEM files of certificate authorities to trust in addition to the built-in ones.",
   },
+  {
+    name: "OTEL_EXPORTER_OTLP_ENDPOINT",
+    description:
+      "A collector of OpenTelemetry, which gets a trace of each turn. The other standard variables of OTLP apply, too.",
+  },
   { name: "CODEXLB_DEBUG", description: "1 adds the stack trace to error messages." },
   {
     name: "CODEX_HOME",

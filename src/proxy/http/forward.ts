@@ -17,6 +17,7 @@ import { refusalFor, refusalResponse, retryAfterSeconds } from "../refusal.ts";
 import { appsSession, factsOfRequest, type RequestFacts } from "../session.ts";
 import { answerRequest } from "../turn/final-answer.ts";
 import { createTurnRecorder, type TurnRecorder } from "../turn/turn-recorder.ts";
+import type { TurnTrace } from "../turn-trace.ts";
 import { type BodyEnds, passThrough, turnStream } from "./body-stream.ts";
 import { type HttpReply, sendHttp } from "./send-http.ts";
 
@@ -45,7 +46,8 @@ async function forwardBody(
   const isTurn = isTurnPath(path);
   const facts = await factsOfRequest(request.headers, body.content, { path, turn: isTurn });
   const isMessage = isTurn && method === "POST";
-  const recorder = isMessage ? recorderOf(context, incoming, facts) : undefined;
+  const trace = isMessage ? context.beginTrace?.(request.headers.get("traceparent")) : undefined;
+  const recorder = isMessage ? recorderOf(context, incoming, facts, trace) : undefined;
   const exchange = createExchange(context, incoming, {
     ...facts,
     method,
@@ -53,6 +55,7 @@ async function forwardBody(
     isMessage,
     isReplayable: isTurn || method === "GET" || method === "HEAD",
     recorder,
+    trace,
     arrival: isMessage ? { transport: "sse", at: arrivedAt } : undefined,
   });
   let outcome: AttemptResult<HttpReply> | undefined;
@@ -76,10 +79,11 @@ function recorderOf(
   context: ProxyContext,
   incoming: IncomingRequest,
   facts: RequestFacts,
+  trace: TurnTrace | undefined,
 ): TurnRecorder | undefined {
   const metadata = incoming.request.headers.get(TURN_METADATA);
   const kind = isCompactPath(incoming.path) ? "compaction" : "turn";
-  return createTurnRecorder(context, incoming, { ...facts, transport: "sse", kind, metadata });
+  return createTurnRecorder(context, incoming, { ...facts, transport: "sse", kind, metadata, trace });
 }
 
 function errorCodeIn(error: unknown): string {

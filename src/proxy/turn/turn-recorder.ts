@@ -8,6 +8,7 @@ import type { Verdict } from "../../core/verdict.ts";
 import type { Lease } from "../../upstream/leases.ts";
 import type { IncomingRequest, ProxyContext } from "../context.ts";
 import type { RequestFacts } from "../session.ts";
+import type { TurnTrace } from "../turn-trace.ts";
 
 export interface TurnRecorder {
   /** An upstream was picked for the turn. */
@@ -34,6 +35,8 @@ export interface RecordedTurn extends RequestFacts {
   readonly kind: TurnKind;
   /** The metadata that Codex sent with the turn, as JSON. */
   readonly metadata: string | null | undefined;
+  /** The trace that gets the record, too. */
+  readonly trace: TurnTrace | undefined;
 }
 
 /** A recorder for a turn that begins now, or that continues on a new connection; undefined if turns are not recorded. */
@@ -89,7 +92,9 @@ export function createTurnRecorder(
   const end = (outcome: TurnOutcome, code?: string): void => {
     if (isOver) return;
     isOver = true;
-    add(recordOf(outcome, code));
+    const record = recordOf(outcome, code);
+    add(record);
+    turn.trace?.turnEnded(record);
   };
 
   return {

@@ -10,6 +10,7 @@ import { eventWithAttempts, failureEvent, refusalEvent, refusalFor } from "../re
 import { answerHandOver, answerMessage, type LastAnswer } from "../turn/final-answer.ts";
 import { turnRequestOf } from "../turn/portable.ts";
 import { createTurnRecorder, type TurnRecorder } from "../turn/turn-recorder.ts";
+import { traceparentIn } from "../turn-trace.ts";
 import { TOO_BIG } from "./begin-turn.ts";
 import { relayTurn } from "./relay-turn.ts";
 import type { TunnelContext, TunnelParts } from "./tunnel-parts.ts";
@@ -34,12 +35,14 @@ export async function serveTurn(
   const { incoming, session, upstream } = tunnel;
   const { isSelfContained, warmsUp, model, metadata } = turnRequestOf(message);
   const kind = warmsUp ? "prewarm" : "turn";
+  const trace = warmsUp ? undefined : context.beginTrace?.(traceparentIn(message));
   const recorder = createTurnRecorder(context, incoming, {
     session,
     model,
     transport: "websocket",
     kind,
     metadata,
+    trace,
   });
   const homeId = upstream.current().upstreamId;
   const mustMove = pool.shouldMove(homeId, originOf(incoming, session, model), !warmsUp);
@@ -53,6 +56,7 @@ export async function serveTurn(
     isMessage: !warmsUp,
     isReplayable: true,
     recorder,
+    trace,
     arrival: warmsUp ? undefined : { transport: "websocket", at: arrivedAt },
     home: mustMove ? undefined : homeOf(homeId, upstream.choice(), isSelfContained),
   });

@@ -49,8 +49,8 @@ describe("offered are", () => {
     ["key list --json ", ["--root", "--help"]],
     ["key list --json -r", ["-root", "-help"]],
     ["key add --role ", ["client", "parent", "metrics"]],
-    ["key add --role=", ["--role=client", "--role=parent"]],
-    ["key add -role=c", ["-role=client", "-role=parent"]],
+    ["key add --role=", ["--role=client", "--role=parent", "--role=metrics"]],
+    ["key add -role=c", ["-role=client", "-role=parent", "-role=metrics"]],
     ["account import --into ", ["local", "proxy"]],
     ["completions ", ["bash", "zsh", "fish", "powershell"]],
     ...["rm", "set", "pin", "enable", "disable", "drain", "login", "import"].map(
