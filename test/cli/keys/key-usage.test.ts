@@ -24,7 +24,7 @@ test("a key for metrics comes with the address to read", () => {
   expect(keySteps("metrics", OPEN)).toEqual([
     "a monitoring program reads http://10.0.0.2:9000/metrics with Authorization: Bearer KEY",
   ]);
-  expect(keyObstacles("metrics", DEFAULT, "/r/config.toml")).toEqual([]);
+  expect(keyObstacles("metrics", DEFAULT, FILE)).toEqual([]);
 });
 
 test("settings that keep a key from having an effect are named", () => {
