@@ -1,5 +1,5 @@
 // Keeps how much of their windows the accounts use, and forecasts when they are exhausted. Everything happens in the
-// background, once a minute: requests do not wait for it, and the status shows the last forecast.
+// background: requests do not wait for it, and the status shows the last forecast.
 
 import { accountForecast } from "../core/forecast/account-forecast.ts";
 import type { WindowForecast } from "../core/forecast/forecast.ts";
@@ -46,7 +46,7 @@ export function createForecaster({ deps, pool, usage, isRecording }: ForecasterC
   let isStopped = false;
   let savedMs = clock.monotonic();
   let forecastMs = Number.NEGATIVE_INFINITY;
-  let seen = "";
+  let seen = { state: "", use: "" };
 
   /** Reads what an earlier process has learned, once. */
   const read = (): void => {
@@ -107,10 +107,10 @@ export function createForecaster({ deps, pool, usage, isRecording }: ForecasterC
     const members = accounts.map((account) => ({ account, histories: learn(account) }));
     if (clock.monotonic() - savedMs >= SAVE_MS) save();
     if (isForecasting) return;
+    const now = { state: textOf(members, stateOf), use: textOf(members, useOf) };
     const ageMs = clock.monotonic() - forecastMs;
-    if (ageMs < gapFor(members.length)) return;
-    const now = JSON.stringify(members.map(contentOf));
-    if (now === seen && ageMs < UNCHANGED_MS) return;
+    const isDue = now.use === seen.use ? ageMs >= UNCHANGED_MS : ageMs >= gapFor(members.length);
+    if (now.state === seen.state && !isDue) return;
     seen = now;
     forecastMs = clock.monotonic();
     void forecast(members);
@@ -160,7 +160,9 @@ interface KnownAccount {
 
 /** The start of the proxy does not wait for the first forecast. */
 const FIRST_LOOK_MS = 1_000;
-const LOOK_MS = 60_000;
+const LOOK_MS = 20_000;
+/** The shortest time between two forecasts because of new figures. */
+const LEAST_GAP_MS = 60_000;
 /** A killed process loses nothing: what was used meanwhile is the difference to the figures that were saved. */
 const SAVE_MS = 5 * 60_000;
 /** How often a pool that is not used gets a new forecast. */
@@ -179,7 +181,7 @@ function futuresFor(accounts: number): number {
 
 /** How often a pool of so many accounts gets a forecast, ms, so that forecasts take about a thousandth of a processor. */
 function gapFor(accounts: number): number {
-  return Math.min(15 * LOOK_MS, Math.max(LOOK_MS, accounts * 5_000));
+  return Math.min(15 * LEAST_GAP_MS, Math.max(LEAST_GAP_MS, accounts * 5_000));
 }
 
 function nameOf({ account, kind, plan }: MeterKey): string {
@@ -196,12 +198,21 @@ function isWorthSaving({ history, saved }: Meter): boolean {
   );
 }
 
-/** What a forecast depends on, apart from the time. */
-function contentOf({ account, histories }: KnownAccount): unknown {
+function textOf(members: readonly KnownAccount[], part: (member: KnownAccount) => unknown): string {
+  return JSON.stringify(members.map(part));
+}
+
+/** Which accounts there are and whether they serve. If that changes, the last forecast is wrong. */
+function stateOf({ account }: KnownAccount): unknown {
   const { key, plan, inService, closedUntilMs, summary } = account;
+  const known = mapWindows(summary.windows, ({ left }) => (left === undefined ? "unknown" : left > 0));
+  return [key, plan, inService, closedUntilMs, known];
+}
+
+/** What changes little by little. */
+function useOf({ account, histories }: KnownAccount): unknown {
   const used = mapWindows(histories, ({ usedPercent }) => usedPercent);
-  const left = mapWindows(summary.windows, (window) => window.left);
-  return [key, plan, inService, closedUntilMs, used, left];
+  return [used, mapWindows(account.summary.windows, ({ left }) => left)];
 }
 
 function memberOf({ account, histories }: KnownAccount): ForecastMember {

@@ -17,7 +17,16 @@ import {
   startDashboardPool,
 } from "./open-dashboard.ts";
 
-const VIEWS = ["Accounts", "Activity", "Next turn", "Usage", "Log", "Proxies", "Settings"] as const;
+const VIEWS = [
+  "Accounts",
+  "Activity",
+  "Next turn",
+  "Usage",
+  "Forecast",
+  "Log",
+  "Proxies",
+  "Settings",
+] as const;
 const FEW = ["alice:40", "bob:2", "carol:30:weekly"];
 const MANY = Array.from({ length: 60 }, (_, index) => {
   const option = index % 7 === 0 ? ":weekly" : index % 5 === 0 ? ":credits=5" : "";

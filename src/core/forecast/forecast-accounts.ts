@@ -1,7 +1,7 @@
 // The accounts of a pool as the forecast sees them: the proxy's own, and those below child proxies, each once.
 
-import { isOpen } from "../availability.ts";
 import { distinct, pooledRemote, type RemoteAccount } from "../child-report.ts";
+import type { Condition } from "../condition.ts";
 import { type Health, healthAt } from "../health.ts";
 import type { AccountFacts, PoolFacts } from "../pool-facts.ts";
 import type { Quota, QuotaView } from "../quota.ts";
@@ -40,13 +40,16 @@ export function forecastAccounts({ accounts, children }: PoolFacts, view: QuotaV
 
 // --- internal ---
 
+/** An account that spends credits serves, but its windows do not show it. */
+const SERVES: ReadonlySet<Condition> = new Set(["ready", "probing"]);
+
 function ownAccount(
   { identity, id, quota, health, candidate }: AccountFacts,
   view: QuotaView,
 ): ForecastAccount {
   const summary = summaryOf(quota, quota.main, { ...view, ttlMs: Number.POSITIVE_INFINITY });
   const inService = candidate.condition !== "disabled" && !candidate.draining;
-  const serves = inService && isOpen(candidate.condition);
+  const serves = inService && SERVES.has(candidate.condition);
   return {
     ...accountWith(quota, healthAt(health, view.nowMs), summary, serves, view.nowMs),
     key: accountKey(identity, id),

@@ -17,7 +17,7 @@ export interface MeterFigure {
   readonly asOfMs: number;
   /** The account's plan; "" if unknown. */
   readonly plan: string;
-  /** True if the account can serve now. If not, that it is not used says nothing about the demand. */
+  /** True if the account can serve now, without credits. If not, its windows say nothing about the demand. */
   readonly serves: boolean;
 }
 

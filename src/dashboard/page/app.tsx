@@ -11,6 +11,7 @@ import { applyTheme, storedTheme, THEMES, type Theme } from "./theme.ts";
 import { AccountsView } from "./views/accounts.tsx";
 import { ActivityView } from "./views/activity.tsx";
 import { ExplainView } from "./views/explain.tsx";
+import { ForecastView } from "./views/forecast.tsx";
 import { LogView } from "./views/log.tsx";
 import { ProxiesView } from "./views/proxies.tsx";
 import { SettingsView } from "./views/settings.tsx";
@@ -104,6 +105,8 @@ function CurrentView({ view, state, snapshot, nowMs, children: plan }: CurrentVi
       return <ExplainView snapshot={snapshot} nowMs={nowMs} />;
     case "usage":
       return <UsageView snapshot={snapshot} isLive={state.connection.kind === "live"} nowMs={nowMs} />;
+    case "forecast":
+      return <ForecastView status={status} nowMs={nowMs} />;
     case "log":
       return <LogView events={state.events} status={status} nowMs={nowMs} />;
     case "proxies":

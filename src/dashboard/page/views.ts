@@ -5,6 +5,7 @@ export const VIEWS = [
   { name: "activity", title: "Activity" },
   { name: "explain", title: "Next turn" },
   { name: "usage", title: "Usage" },
+  { name: "forecast", title: "Forecast" },
   { name: "log", title: "Log" },
   { name: "proxies", title: "Proxies" },
   { name: "settings", title: "Settings" },
