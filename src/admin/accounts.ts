@@ -4,6 +4,7 @@ import { Hono } from "hono";
 import { z } from "zod";
 import type { AccountOps, Service } from "../auth/account-ops.ts";
 import { withReplaceNext } from "../auth/enrol.ts";
+import { OptionChangeFields, optionsOfFields } from "../core/option-fields.ts";
 import { CodexlbError } from "../errors.ts";
 import { body, jsonIfAny, requiredText } from "./requests.ts";
 
@@ -60,9 +61,12 @@ export function accountRoutes({ accounts: ops }: AccountContext) {
       c.json(await serve("disable", c.req.valid("json").alias)),
     )
     .post("/admin/account/set", body("set", SetRequest), async (c) => {
-      const { alias, outbound_proxy } = c.req.valid("json");
-      const known = await ops.set(alias, { outboundProxy: outbound_proxy || undefined });
-      return c.json(await changed("changed", known));
+      const { alias, outbound_proxy: proxy, ...fields } = c.req.valid("json");
+      const set = await ops.set(alias, {
+        outboundProxy: proxy === undefined ? undefined : proxy || null,
+        options: optionsOfFields(fields),
+      });
+      return c.json({ ...(await changed("changed", set.alias)), overruled: set.overruled });
     })
     .post("/admin/account/drain", body("drain", AliasRequest), async (c) =>
       c.json(await serve("drain", c.req.valid("json").alias)),
@@ -82,7 +86,8 @@ const AliasRequest = z.strictObject({ alias: requiredText("alias") });
 const SetRequest = z.strictObject({
   alias: requiredText("alias"),
   /** "": use the configured proxy. */
-  outbound_proxy: z.string({ error: "must be a string" }).trim(),
+  outbound_proxy: z.string({ error: "must be a string" }).trim().optional(),
+  ...OptionChangeFields.shape,
 });
 const ImportRequest = z.strictObject({
   alias: requiredText("alias"),

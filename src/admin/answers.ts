@@ -27,6 +27,8 @@ export const ChangeResponse = z.looseObject({
   ended_cooldown: z.boolean().optional(),
   /** After `enable`, `disable` and `drain`: whether the account is pinned. */
   is_pinned: z.boolean().optional(),
+  /** After `set`: the changed options for which config.toml has a value, which wins. */
+  overruled: z.array(z.string()).optional(),
 });
 
 /** `POST /admin/account/import`. */

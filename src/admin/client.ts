@@ -7,6 +7,7 @@ import type { AccountOps } from "../auth/account-ops.ts";
 import { withReplaceNext } from "../auth/enrol.ts";
 import type { KeyOps } from "../auth/keys.ts";
 import type { StubAuth } from "../auth/stub.ts";
+import { fieldsOfOptions } from "../core/option-fields.ts";
 import { StatusAnswer } from "../core/status-schema.ts";
 import { type UsageQuery, UsageReport } from "../core/usage-report.ts";
 import {
@@ -24,15 +25,13 @@ import {
   Stub,
 } from "./answers.ts";
 import type { AdminApi } from "./app.ts";
-import { answered, baseOf, type Call, type Door, refusedWith, textOf, through, unreachable } from "./door.ts";
+import { answered, baseOf, type Door, refusedWith, textOf, through, unreachable } from "./door.ts";
 import { NEXT_OFFSET_HEADER } from "./requests.ts";
 
 /** Account operations carried out by the proxy behind `door`. */
 export function remoteAccounts(door: Door): AccountOps {
   const api = apiOf(door);
   const named = (name: string) => ({ json: { alias: name } });
-  const done = async (call: Call, name: string): Promise<string> =>
-    aliasIn(await answered(door, ChangeResponse, call), name);
   const list = async () => (await answered(door, AccountList, api.admin.accounts.$get())).accounts;
   return {
     list,
@@ -65,9 +64,12 @@ export function remoteAccounts(door: Door): AccountOps {
     unpin: async () => {
       return (await answered(door, ChangeResponse, api.admin.account.unpin.$post())).was_pinned;
     },
-    set: (name, { outboundProxy }) => {
-      const json = { alias: name, outbound_proxy: outboundProxy ?? "" };
-      return done(api.admin.account.set.$post({ json }), name);
+    set: async (name, { outboundProxy, options = {} }) => {
+      // Older proxies refuse fields that they do not know.
+      const proxy = outboundProxy === undefined ? {} : { outbound_proxy: outboundProxy ?? "" };
+      const json = { alias: name, ...proxy, ...fieldsOfOptions(options) };
+      const set = await answered(door, ChangeResponse, api.admin.account.set.$post({ json }));
+      return { alias: aliasIn(set, name), overruled: set.overruled };
     },
     show: async (name) => {
       const url = `${baseOf(door)}/admin/account/show?${new URLSearchParams({ alias: name })}`;

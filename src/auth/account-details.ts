@@ -24,6 +24,8 @@ export const AccountDetails = z.looseObject({
       renewable: z.boolean(),
     })
     .optional(),
+  /** Where each option that is set for the account has its value from; the values are in `status`. */
+  options: z.array(z.looseObject({ name: z.string(), source: z.string() })).default([]),
   /** The last moves from and to the account since the proxy started, latest first. */
   switches: z.array(SwitchAnswer).default([]),
   sessions: z.looseObject({

@@ -2,12 +2,21 @@
 // daemon or in a command while no daemon runs. The other one is the admin client, which calls a proxy.
 
 import { z } from "zod";
+import { changedOptions, type OptionChanges, type OptionValues } from "../core/account-options.ts";
+import { fieldsOfOptions, OptionFields, optionEntries, requireOptions } from "../core/option-fields.ts";
 import type { Deps } from "../deps.ts";
 import { CodexlbError } from "../errors.ts";
 import { outboundProxyProblem } from "../network/outbound-proxy.ts";
-import type { AccountRecord } from "../state/account-record.ts";
+import { type AccountRecord, setOptionsOf } from "../state/account-record.ts";
 import type { Layout } from "../state/layout.ts";
-import { disableByOperator, drain, enable, restore, setOutboundProxy } from "../state/record-changes.ts";
+import {
+  disableByOperator,
+  drain,
+  enable,
+  restore,
+  setOptions,
+  setOutboundProxy,
+} from "../state/record-changes.ts";
 import type { Store } from "../state/store.ts";
 import { encodeAccount } from "../state/store-encode.ts";
 import type { AccountDetails } from "./account-details.ts";
@@ -33,6 +42,8 @@ export const ListedAccount = z.looseObject({
       user_id: z.string().optional(),
       plan_type: z.string().optional(),
       draining: z.boolean().default(false),
+      /** What is set for the account, in config.toml or with `account set`. */
+      options: OptionFields.prefault({}),
       /** `reason`: why it is cooling down or disabled. */
       health: z.looseObject({ reason: z.string().optional() }).optional(),
     })
@@ -83,8 +94,16 @@ export interface ServiceChange {
 
 /** The settings that `set` can change. */
 export interface AccountChanges {
-  /** URL of the account's own HTTP proxy; undefined: use the configured one. */
-  readonly outboundProxy: string | undefined;
+  /** URL of the account's own HTTP proxy; null: use the configured one; undefined: no change. */
+  readonly outboundProxy?: string | null | undefined;
+  readonly options?: OptionChanges | undefined;
+}
+
+/** The result of `set`. */
+export interface SettingsChange {
+  readonly alias: string;
+  /** The changed options for which config.toml has a value, which wins. Undefined: the proxy did not report that. */
+  readonly overruled: readonly string[] | undefined;
 }
 
 export interface AccountOps {
@@ -97,8 +116,8 @@ export interface AccountOps {
   /** Returns whether an account was pinned; undefined if the proxy did not report that. */
   unpin(): Promise<boolean | undefined>;
   serve(name: string, service: Service): Promise<ServiceChange>;
-  /** Returns the alias. Throws `invalid_request` for an unusable proxy URL. */
-  set(name: string, changes: AccountChanges): Promise<string>;
+  /** Throws `invalid_request` for an unusable proxy URL or an option that is not allowed. */
+  set(name: string, changes: AccountChanges): Promise<SettingsChange>;
   show(name: string): Promise<AccountDetails>;
 }
 
@@ -108,6 +127,8 @@ export interface AccountOpsContext {
   readonly deps: Pick<Deps, "clock">;
   /** The configured backend. */
   readonly upstream: () => string;
+  /** The options of accounts that config.toml sets, by alias in lower case. */
+  readonly fileOptions: () => Readonly<Record<string, OptionValues>>;
   readonly details: (record: AccountRecord) => AccountDetails;
   /** Called after each change with the changed account. */
   readonly changed?: (change: AccountChange, record: AccountRecord | undefined) => void;
@@ -130,11 +151,16 @@ export function createAccountOps({
   layout,
   deps: { clock },
   upstream,
+  fileOptions,
   details,
   changed = () => {},
 }: AccountOpsContext): AccountOps {
   const { state } = store;
-  const listed = (record: AccountRecord) => ListedAccount.parse(encodeAccount(record, upstream()));
+  const listed = (record: AccountRecord): ListedAccount => {
+    const account = ListedAccount.parse(encodeAccount(record, upstream()));
+    const options = setOptionsOf(record, fileOptions());
+    return { ...account, codexlb: { ...account.codexlb, options: fieldsOfOptions(options) } };
+  };
   const write = (undo: () => void): void => {
     store.touch();
     try {
@@ -193,18 +219,22 @@ export function createAccountOps({
         isPinned: state.pinnedId === record.id,
       };
     },
-    set: async (name, { outboundProxy }) => {
-      const problem = outboundProxy === undefined ? undefined : outboundProxyProblem(outboundProxy);
+    set: async (name, { outboundProxy, options }) => {
+      const problem = outboundProxy == null ? undefined : outboundProxyProblem(outboundProxy);
       if (problem !== undefined)
         throw new CodexlbError("invalid_request", `outbound proxy: ${problem}`, {
           next: "name an HTTP proxy, such as http://proxy.example:3128, or none",
         });
+      if (options !== undefined) requireOptions(options);
       const record = findAccount(state, name);
       const before = { ...record };
-      setOutboundProxy(record, outboundProxy);
+      if (outboundProxy !== undefined) setOutboundProxy(record, outboundProxy ?? undefined);
+      if (options !== undefined) setOptions(record, changedOptions(record.options, options));
       write(() => restore(record, before));
       changed("changed", record);
-      return record.alias;
+      const file = fileOptions()[record.alias.toLowerCase()] ?? {};
+      const fields = optionEntries(options ?? {}).filter(([, option]) => file[option] !== undefined);
+      return { alias: record.alias, overruled: fields.map(([field]) => field) };
     },
     show: async (name) => details(findAccount(state, name)),
   };

@@ -1,8 +1,9 @@
 // The grammar of the command line: `-x` and `--x` are the same, and so are `--x=v` and `--x v`. The last value of a flag
-// counts, and booleans take no separate value. Flags may come before and after other words, until `--`. This accepts
-// every line that the Go program accepts; there the first word that is not a flag ends the flags.
+// counts, but the values of a list add up, and booleans take no separate value. Flags may come before and after other
+// words, until `--`. This accepts every line that the Go program accepts; there the first word that is not a flag ends
+// the flags.
 
-import type { ArgsDef } from "citty";
+import type { ArgDef, ArgsDef } from "citty";
 import { nearest } from "../core/nearest.ts";
 import { CodexlbError } from "../errors.ts";
 
@@ -75,14 +76,19 @@ export function readFlags(
       rest.push(word);
       continue;
     }
-    given.add(name);
     if (definition.type === "boolean") {
+      given.add(name);
       values[name] = booleanOf(name, value);
       continue;
     }
     const text = value ?? argv[++at];
-    if (text === undefined) return { ...read, help: false, open: name, ended: false };
-    values[name] = text;
+    if (text === undefined) {
+      given.add(name);
+      return { ...read, help: false, open: name, ended: false };
+    }
+    const before = given.has(name) && isList(definition) ? `${values[name]},` : "";
+    given.add(name);
+    values[name] = `${before}${text}`;
   }
   return { ...read, help: false, open: undefined, ended: false };
 }
@@ -139,6 +145,11 @@ function booleanOf(name: string, value: string | undefined): boolean {
   if (value === undefined || /^(?:1|t|true|T|TRUE|True)$/.test(value)) return true;
   if (/^(?:0|f|false|F|FALSE|False)$/.test(value)) return false;
   throw usage(`flag --${name}: ${JSON.stringify(value)} is neither true nor false`);
+}
+
+/** True for a flag whose value is a list with commas, as its hint says (`TAG,...`). */
+function isList(definition: ArgDef): boolean {
+  return "valueHint" in definition && definition.valueHint?.endsWith(",...") === true;
 }
 
 function unknown(word: string, name: string, known: readonly string[]): CodexlbError {

@@ -48,6 +48,7 @@ export function shownState(account: AccountAnswer, ownName: string, nowMs: numbe
   if (!account.healthy) return { ...OUT, cause: "failed", wordings: ["unavailable"] };
   const restricted = restrictedState(account, nowMs);
   if (restricted !== undefined) return restricted;
+  if (account.at_floor !== undefined) return floorState(account, account.at_floor, nowMs);
   if (!account.draining) return READY;
   return account.pinned
     ? {
@@ -135,6 +136,24 @@ function limitState(what: string, untilMs: number, nowMs: number): ShownState {
     wordings: [`${what}, ${long}`, ...shorter.slice(0, 1).map((words) => `${what}, ${words}`), ...back],
     backAtMs: untilMs,
   };
+}
+
+/** The state of an account of which the windows `low` have reached their floor. */
+function floorState(account: AccountAnswer, low: readonly string[], nowMs: number): ShownState {
+  if (!account.kept_back)
+    return {
+      level: "low",
+      canServe: true,
+      wordings: [
+        "at its floor (serves if no other account can)",
+        "at its floor (last resort)",
+        "at its floor",
+      ],
+    };
+  const resets = (["daily", "weekly", "monthly"] as const).flatMap((name) =>
+    low.includes(name) ? [account[`${name}_reset_at`] * 1000] : [],
+  );
+  return limitState("at its floor", resets.includes(0) ? 0 : Math.max(0, ...resets), nowMs);
 }
 
 const WORKSPACE_LIMITS: Readonly<Record<string, string>> = {

@@ -5,15 +5,22 @@
 //   ready           first          first              open       ready         -
 //   probing         second         first              open       probing       -
 //   credits         third          first              open       credits       -
-//   exhausted       fourth         first              open       exhausted     exhausted
+//   at_floor        fourth         first              open       at_floor      -
+//   exhausted       fifth          first              open       exhausted     exhausted
 //   cooling         last           last               cooling    resting       resting
 //   limited         no             first              limited    out           limited
+//   kept_back       no             first              limited    kept_back     limited
 //   draining        no             no                 draining   out           out
 //   cannot_read     no             first              left out   out           out
 //   without_model   no             no                 left out   out           out
+//   without_tag     no             no                 left out   out           out
 //   tried           no             no                 open       out           out
 //   disabled        no             no                 disabled   out           out
+//
+// A floor does not hold back a pin: the pinned account is then ready.
 
+import { type AccountOptions, DEFAULT_OPTIONS } from "./account-options.ts";
+import { allowsTags, type TagNeeds } from "./account-tags.ts";
 import type { Capacity } from "./capacity.ts";
 import type { Condition } from "./condition.ts";
 import type { Health } from "./health.ts";
@@ -30,6 +37,8 @@ export type Availability =
   | "cannot_read"
   /** Its catalogue does not list the model. */
   | "without_model"
+  /** It has none of the tags that the request requires. */
+  | "without_tag"
   /** It already failed this request. */
   | "tried";
 
@@ -37,7 +46,7 @@ export type Availability =
 export interface Candidate {
   readonly id: string;
   readonly condition: Condition;
-  /** Why it is cooling, limited or disabled; undefined in the other conditions. */
+  /** Why it is cooling, limited or disabled, or that it has reached a floor; undefined in the other conditions. */
   readonly reason: string | undefined;
   /** `health`: requests failed there, or the operator disabled it. `capacity`: its figures or its report say so. */
   readonly closedBy: "health" | "capacity" | undefined;
@@ -51,6 +60,8 @@ export interface Candidate {
   readonly ramp: Ramp;
   /** 0..1, higher is better. */
   readonly score: number;
+  /** What the user has set for it. */
+  readonly options: AccountOptions;
   readonly summary: QuotaSummary;
 }
 
@@ -69,6 +80,7 @@ export interface RequestNeeds {
   readonly tried: ReadonlySet<string>;
   /** True during the search for an upstream that can decrypt the history. Draining upstreams are then asked as well. */
   readonly searching: boolean;
+  readonly tags: TagNeeds;
 }
 
 /** The upstream as a candidate. `health` is its health now, which wins over its capacity. */
@@ -76,6 +88,7 @@ export function candidateOf(
   { id, draining, inFlight, ramp }: Pick<Candidate, "id" | "draining" | "inFlight" | "ramp">,
   capacity: Capacity,
   health: Health,
+  options: AccountOptions = DEFAULT_OPTIONS,
 ): Candidate {
   const isHealthy = health.kind === "healthy";
   const condition = isHealthy ? openCondition(capacity.condition, inFlight, ramp) : closedCondition(health);
@@ -91,6 +104,7 @@ export function candidateOf(
     inFlight,
     ramp,
     score: capacity.score,
+    options,
     summary: capacity.summary,
   };
 }
@@ -98,12 +112,16 @@ export function candidateOf(
 /** The availability of `candidate` for a request. */
 export function availabilityFor(candidate: Candidate, needs: RequestNeeds): Availability {
   const { id, condition } = candidate;
-  if (condition === "disabled" || (condition === "limited" && needs.spends)) return condition;
+  const atFloor = condition === "at_floor" || condition === "kept_back";
+  const isHeld = condition === "limited" || (condition === "kept_back" && id !== needs.pinnedId);
+  if (condition === "disabled" || (isHeld && needs.spends)) return condition;
+  if (needs.tags.required.length > 0 && !allowsTags(candidate.options, needs.tags)) return "without_tag";
   if (needs.offering?.has(id) === false) return "without_model";
   if (needs.tried.has(id)) return "tried";
   if (needs.spends && needs.readers?.has(id) === false) return "cannot_read";
   if (candidate.draining && !needs.searching && id !== needs.pinnedId && id !== needs.boundId)
     return "draining";
+  if (atFloor && id === needs.pinnedId) return "ready";
   return needs.spends || condition === "cooling" ? condition : "ready";
 }
 
@@ -134,7 +152,15 @@ export function tierOf(availability: Availability): Tier {
   return ROWS[availability].tier;
 }
 
-export type Tier = "ready" | "probing" | "credits" | "exhausted" | "resting" | "out";
+export type Tier =
+  | "ready"
+  | "probing"
+  | "credits"
+  | "at_floor"
+  | "exhausted"
+  | "resting"
+  | "kept_back"
+  | "out";
 
 /** What a run that is pinned to the upstream reports; undefined if the upstream serves it. */
 export function absenceOf(availability: Availability): RunSeen["absence"] {
@@ -167,12 +193,15 @@ const ROWS: Readonly<Record<Availability, Row>> = {
   ready: { rank: 0, shortage: "open", tier: "ready", absence: undefined },
   probing: { rank: 1, shortage: "open", tier: "probing", absence: undefined },
   credits: { rank: 2, shortage: "open", tier: "credits", absence: undefined },
-  exhausted: { rank: 3, shortage: "open", tier: "exhausted", absence: "exhausted" },
-  cooling: { rank: 4, shortage: "cooling", tier: "resting", absence: "resting" },
+  at_floor: { rank: 3, shortage: "open", tier: "at_floor", absence: undefined },
+  exhausted: { rank: 4, shortage: "open", tier: "exhausted", absence: "exhausted" },
+  cooling: { rank: 5, shortage: "cooling", tier: "resting", absence: "resting" },
   limited: { ...OUT, absence: "limited", shortage: "limited" },
+  kept_back: { rank: undefined, shortage: "limited", tier: "kept_back", absence: "limited" },
   disabled: { ...OUT, shortage: "disabled" },
   draining: OUT,
   cannot_read: OUT,
   without_model: OUT,
+  without_tag: OUT,
   tried: OUT,
 };

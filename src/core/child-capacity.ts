@@ -1,13 +1,15 @@
 // What a child proxy can take, computed from its report about its accounts.
 
-import { type Candidate, candidateOf, isOpen } from "./availability.ts";
-import { type Capacity, type CapacityView, capacityOfQuota, NO_SUMMARY } from "./capacity.ts";
+import { type AccountOptions, DEFAULT_OPTIONS } from "./account-options.ts";
+import { type Candidate, candidateOf, isOpen, shortageGroupOf } from "./availability.ts";
+import { type Capacity, type CapacityView, capacityOfQuota, FLOOR_REASON, NO_SUMMARY } from "./capacity.ts";
 import { type ChildReport, REPORT_MS } from "./child-report.ts";
 import { conditionOf } from "./condition.ts";
 import { healthOnOwnLimit } from "./health.ts";
 import { limitFor } from "./meters.ts";
 import type { QuotaView } from "./quota.ts";
 import type { QuotaSummary, WindowSummary } from "./quota-summary.ts";
+import type { AccountAnswer } from "./status-schema.ts";
 import type { WindowKind } from "./windows.ts";
 
 /** The child's capacity for `view.model`: the mean of its accounts in service, weighted as in the Go program. */
@@ -20,10 +22,12 @@ export function capacityOfReport(report: ChildReport, view: CapacityView): Capac
     const { key: id, reported } = account;
     const record = { id, draining: reported.draining, inFlight: 0, ramp: undefined };
     const health = isMain ? account.health : healthOnOwnLimit(account.health);
+    // The floors are those of the child, which also decides whether they give way.
+    const asChild = { ...judged, spendFloors: reported.kept_back ? "never" : "last" } as const;
     return {
       reported,
       isMain,
-      candidate: candidateOf(record, capacityOfQuota(account.quota, judged), health),
+      candidate: candidateOf(record, capacityOfQuota(account.quota, asChild, floorsOf(reported)), health),
     };
   });
   const candidates = all.map(({ candidate }) => candidate);
@@ -49,11 +53,24 @@ export function capacityOfReport(report: ChildReport, view: CapacityView): Capac
     refusedUntilMs: 0,
     goodUntilMs: Math.min(endMs, ...summaries.map(({ goodUntilMs }) => goodUntilMs)),
   };
-  const hasOwnLimits = hasLimits(report);
-  return { condition: conditionOf(summary), untilMs: 0, why: undefined, summary, score, hasOwnLimits };
+  const conditions = new Set(open.map(({ candidate }) => candidate.condition));
+  const isAtFloor = conditions.has("at_floor") && !conditions.has("ready") && !conditions.has("credits");
+  return {
+    condition: isAtFloor ? "at_floor" : conditionOf(summary),
+    untilMs: 0,
+    why: isAtFloor ? FLOOR_REASON : undefined,
+    summary,
+    score,
+    hasOwnLimits: hasLimits(report),
+  };
 }
 
 // --- internal ---
+
+function floorsOf(reported: AccountAnswer): AccountOptions {
+  const { floor_daily_pct: floorDaily = 0, floor_weekly_pct: floorWeekly = 0 } = reported;
+  return { ...DEFAULT_OPTIONS, floorDaily, floorWeekly };
+}
 
 function hasLimits({ accounts }: ChildReport): boolean {
   return accounts.some(({ quota }) => quota.additional.length > 0);
@@ -73,7 +90,7 @@ function closed(
     hasOwnLimits: hasLimits(report),
   };
   const cooling = candidates.filter(({ condition }) => condition === "cooling");
-  const limited = candidates.filter(({ condition }) => condition === "limited");
+  const limited = candidates.filter(({ condition }) => shortageGroupOf(condition) === "limited");
   if (cooling.length + limited.length === 0) {
     const back = cycle === undefined ? "" : `, and it leads back to this proxy: ${cycle}`;
     const why = `${accounts.length === 0 ? "it has no accounts" : "none of its accounts is in service"}${back}`;

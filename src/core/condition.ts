@@ -10,12 +10,16 @@ export type Condition =
   | "probing"
   /** Only credits are left, and they may be spent. */
   | "credits"
+  /** A window has reached its floor, which gives way if no other upstream can serve. */
+  | "at_floor"
   /** Its figures say that nothing is left, although no request was refused yet. */
   | "exhausted"
   /** It is cooling down after a failure, or is a child proxy that does not answer. */
   | "cooling"
   /** The backend refuses turns until a reset, or they would spend credits, which is forbidden. */
   | "limited"
+  /** A window has reached its floor, and policy.spend_floors does not let it give way. */
+  | "kept_back"
   /** It is out of service. */
   | "disabled";
 

@@ -1,6 +1,8 @@
 // Explains where the next request would go: the state and the score of each account, and why it would or would not be
 // chosen. The explanation uses the functions of the choice itself.
 
+import { floorOf, windowsAtFloor } from "./account-options.ts";
+import { allowsTags, hasTag } from "./account-tags.ts";
 import {
   type Availability,
   availabilityFor,
@@ -19,6 +21,7 @@ import {
   urgency,
 } from "./policy.ts";
 import { UNKNOWN_SHARE, weightOf } from "./quota-summary.ts";
+import { WINDOW_LIMITS } from "./reason-words.ts";
 import { presentOf, type WindowKind } from "./windows.ts";
 
 /** What an explanation shows of an account or a child proxy, in addition to its candidate. */
@@ -64,6 +67,8 @@ export interface AccountExplanation {
   readonly limit: string | undefined;
   /** What is left relative to the time that is left; 1 is balanced. */
   readonly urgency: number;
+  readonly priority: number;
+  readonly tags: readonly string[];
   readonly why: string;
 }
 
@@ -93,7 +98,7 @@ export function explanationOf(
         : `; recovering, at most ${candidate.ramp} at a time`;
     const why =
       choice?.id === candidate.id
-        ? CHOSEN[choice.reason]
+        ? `${CHOSEN[choice.reason]}${circumstances(candidate, availability, candidates)}`
         : whyNot(candidate, availability, choice, candidates, context, aliasOf);
     return {
       alias: account?.alias ?? candidate.id,
@@ -104,6 +109,8 @@ export function explanationOf(
       terms: termsOf(candidate, context),
       limit: account?.limit,
       urgency: urgency(candidate, context.settings.weights, context.nowMs),
+      priority: candidate.options.priority,
+      tags: candidate.options.tags,
       why: `${why}${recovers}`,
     };
   });
@@ -141,6 +148,18 @@ const CHOSEN: Readonly<Record<ChoiceReason, string>> = {
   "least-bad": "all accounts are cooling down; its cooldown ends first",
 };
 
+/** What narrowed the choice to `chosen`, and what the choice costs. */
+function circumstances(chosen: Candidate, availability: Availability, all: readonly Candidate[]): string {
+  const { priority } = chosen.options;
+  const isOrdered = all.some(({ options }) => options.priority !== priority);
+  return [
+    ...(isOrdered ? [`; priority ${priority}`] : []),
+    ...(availability === "at_floor"
+      ? [`; no other account can serve, so its floor gives way (${floorsReached(chosen)})`]
+      : []),
+  ].join("");
+}
+
 function whyNot(
   candidate: Candidate,
   availability: Availability,
@@ -155,6 +174,14 @@ function whyNot(
   const winner = aliasOf(chosen.id) ?? chosen.id;
   if (availability !== availabilityFor(chosen, context))
     return `${status(candidate, availability, context.nowMs)}; ${winner} is not`;
+  const { preferred } = context.tags;
+  if (preferred.length > 0 && hasTag(chosen.options, preferred) && !hasTag(candidate.options, preferred))
+    return `no tag ${preferred.join(" or ")}: ${winner} has one`;
+  if (choice.reason !== "pinned" && choice.reason !== "affinity" && availability !== "cooling") {
+    const { priority } = candidate.options;
+    if (priority < chosen.options.priority)
+      return `priority ${priority}: ${winner} has ${chosen.options.priority}`;
+  }
   switch (choice.reason) {
     case "pinned":
       return `${winner} is pinned`;
@@ -204,6 +231,10 @@ function status(candidate: Candidate, availability: Availability, nowMs: number)
       return "it is recovering and already has as many requests in flight as it may";
     case "credits":
       return "only credits are left";
+    case "at_floor":
+      return `at its floor (${floorsReached(candidate)})`;
+    case "kept_back":
+      return `at its floor (${floorsReached(candidate)}), and policy.spend_floors = "never"${ends}`;
     case "exhausted":
       return "exhausted according to its figures";
     case "cooling":
@@ -215,6 +246,8 @@ function status(candidate: Candidate, availability: Availability, nowMs: number)
       return closedBy === "health" ? disabledText(reason) : (reason ?? "");
     case "without_model":
       return "it does not have the model";
+    case "without_tag":
+      return "it has no tag that the request requires";
     case "tried":
       return "the session's last answer broke off there, so the session avoids it once";
     case "cannot_read":
@@ -226,10 +259,18 @@ function status(candidate: Candidate, availability: Availability, nowMs: number)
   }
 }
 
+/** The windows that have reached their floor: `5h limit: the last 20 % are kept back`. */
+function floorsReached({ summary: { windows }, options }: Candidate): string {
+  const texts = windowsAtFloor(windows, options).map(
+    ({ kind }) => `${WINDOW_LIMITS[TERM_NAMES[kind]]}: the last ${floorOf(kind, options)} % are kept back`,
+  );
+  return texts.join(", ");
+}
+
 /** When the first limit or cooldown ends among the accounts that could take the request then, Unix ms. */
 function backAt(candidates: readonly Candidate[], context: ChoiceContext): number | undefined {
   const ends = candidates
-    .filter(({ id }) => context.readers?.has(id) !== false)
+    .filter(({ id, options }) => context.readers?.has(id) !== false && allowsTags(options, context.tags))
     .map(({ untilMs }) => untilMs)
     .filter((untilMs) => untilMs > context.nowMs);
   return ends.length === 0 ? undefined : Math.min(...ends);

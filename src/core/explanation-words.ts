@@ -51,6 +51,8 @@ const TIERS: Readonly<Record<string, readonly [string, StateLevel]>> = {
   ready: ["ready", "good"],
   probing: ["recovering", "low"],
   credits: ["only credits", "low"],
+  at_floor: ["at its floor", "low"],
+  kept_back: ["at its floor", "bad"],
   exhausted: ["limit reached", "bad"],
   resting: ["cooling down", "low"],
   out: ["out of service", "bad"],

@@ -1,6 +1,9 @@
 // Chooses the upstream for a request: pure rules over candidates. Only candidates with the best availability qualify
-// (core/availability.ts ranks them). Among those, the pin decides first, then the session's own upstream, then the policy.
+// (core/availability.ts ranks them). Among those, the tags decide first, then the pin, then the session's own upstream,
+// then the priority, then the policy.
 
+import type { SpendFloors } from "./account-options.ts";
+import { hasTag } from "./account-tags.ts";
 import {
   type Availability,
   availabilityFor,
@@ -27,6 +30,7 @@ export interface PolicySettings {
    */
   readonly deltaPercent: number;
   readonly weights: ScoreWeights;
+  readonly spendFloors: SpendFloors;
 }
 
 export interface ChoiceContext extends RequestNeeds {
@@ -70,18 +74,20 @@ export type ChoiceReason =
 export function choose(candidates: readonly Candidate[], context: ChoiceContext): Choice | undefined {
   const best = bestAvailability(candidates, context);
   if (best === undefined) return undefined;
-  const isOpen = (candidate: Candidate) => availabilityFor(candidate, context) === best;
-  if (best === "cooling") return leastBad(candidates, isOpen);
+  const isBest = (candidate: Candidate) => availabilityFor(candidate, context) === best;
+  if (best === "cooling") return leastBad(candidates, isBest);
+  const isWanted = tagTest(candidates, isBest, context);
+  const isOpen = isWanted === undefined ? isBest : (one: Candidate) => isWanted(one) && isBest(one);
   const { pinnedId, boundId } = context;
   const serves = (id: string | undefined): id is string => {
     const candidate = id === undefined ? undefined : candidates.find((one) => one.id === id);
-    if (candidate === undefined) return false;
+    if (candidate === undefined || isWanted?.(candidate) === false) return false;
     const availability = availabilityFor(candidate, context);
     return availability === best || (availability === "probing" && id === pinnedId);
   };
   if (serves(pinnedId)) return { id: pinnedId, reason: "pinned", switched: false };
   if (serves(boundId)) return { id: boundId, reason: "affinity", switched: false };
-  const choice = byPolicy(candidates, isOpen, context);
+  const choice = byPolicy(candidates, firstInOrder(candidates, isOpen), context);
   // The session leaves its upstream, even if the policy stays with the one that served other sessions last.
   const leaves = choice !== undefined && boundId !== undefined && choice.id !== boundId;
   return leaves ? { ...choice, switched: true } : choice;
@@ -120,6 +126,21 @@ function bestAvailability(
 }
 
 type Test = (candidate: Candidate) => boolean;
+
+/** The test for the preferred tags; undefined if no tag is preferred, or no account with one is among the `best`. */
+function tagTest(all: readonly Candidate[], best: Test, { tags }: ChoiceContext): Test | undefined {
+  if (tags.preferred.length === 0) return undefined;
+  const isPreferred: Test = ({ options }) => hasTag(options, tags.preferred);
+  return all.some((one) => isPreferred(one) && best(one)) ? isPreferred : undefined;
+}
+
+/** `open`, restricted to the highest priority among the open candidates. */
+function firstInOrder(all: readonly Candidate[], open: Test): Test {
+  const first = all[0]?.options.priority;
+  if (all.every(({ options }) => options.priority === first)) return open;
+  const top = Math.max(...all.filter(open).map(({ options }) => options.priority));
+  return (candidate) => candidate.options.priority === top && open(candidate);
+}
 
 function byPolicy(all: readonly Candidate[], open: Test, context: ChoiceContext): Choice | undefined {
   const { settings, activeId, nowMs } = context;

@@ -38,11 +38,11 @@ export interface AccountSwitch {
   readonly from: string;
   readonly to: string;
   /**
-   * Why `from` did not serve: the reason of its cooldown or disablement, `exhausted`, `draining`, or `request-failed`;
+   * Why `from` did not serve: the reason of its cooldown or disablement, `exhausted`, `floor`, `draining`, or `request-failed`;
    * or why `to` was chosen (a `ChoiceReason`).
    */
   readonly reason: string;
-  /** The exhausted window of `from`, if that is the reason. */
+  /** The window of `from` that is exhausted or has reached its floor, if that is the reason. */
   readonly window?: WindowKind;
   /** The first session that moved; undefined for a request without one. */
   readonly session?: string;

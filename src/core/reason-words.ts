@@ -31,8 +31,9 @@ export function choiceWords(code: string): string {
 
 /** Why a turn moved to another account: `Weekly limit`, `carol is pinned`, `backend error 500`. */
 export function switchWords({ to, reason, window }: SwitchSummary): string {
-  if (window !== undefined && isLimitCode(reason))
-    return WINDOW_LIMITS[window as keyof typeof WINDOW_LIMITS] ?? window;
+  const limit = window && (WINDOW_LIMITS[window as keyof typeof WINDOW_LIMITS] ?? window);
+  if (limit !== undefined && isLimitCode(reason)) return limit;
+  if (limit !== undefined && reason === "floor") return `${limit} at its floor`;
   if (reason === "pinned") return `${to} is pinned`;
   if (reason === "affinity") return "back to its account";
   return CHOICES[reason] ?? reasonWords(reason);
@@ -87,6 +88,7 @@ const REASONS: Readonly<Record<string, string>> = {
   "child-host-refused": "refuses this host name",
   "child-key-refused": "refuses the key",
   exhausted: "limit reached",
+  floor: "floor reached",
   "http-403-challenge": "challenge page (403)",
   "invalid-grant": "login expired",
   limited: "limit reached",

@@ -2,6 +2,7 @@
 
 import { type ShownState, shownState } from "./account-state.ts";
 import { limitWindows, type ShownWindow } from "./limit-windows.ts";
+import { type OPTION_HEADINGS, optionCells, optionsOfStatus } from "./option-words.ts";
 import { WINDOW_LIMITS } from "./reason-words.ts";
 import type { AccountAnswer, StatusAnswer } from "./status-schema.ts";
 import { emailOf, figuresText, isPinned, meanLeft, showsMonthly } from "./status-words.ts";
@@ -28,7 +29,8 @@ export type TextColumn =
   | "EMAIL"
   | "PROXY"
   | "SCORE"
-  | "FIGURES";
+  | "FIGURES"
+  | (typeof OPTION_HEADINGS)[number];
 
 /** All rows of a status document. */
 export interface FrameRows {
@@ -82,6 +84,7 @@ function accountRow(account: AccountAnswer, status: StatusAnswer, nowMs: number)
       PROXY: account.proxy_name || status.proxy_name,
       SCORE: account.score.toFixed(3),
       ...(account.figures.length === 0 ? {} : { FIGURES: figuresText(account) }),
+      ...optionCells(optionsOfStatus(account)),
     },
   };
 }

@@ -91,6 +91,16 @@ const ACCOUNT = {
   /** The backend's code for the reason why nothing is left. */
   limit_reached_type: text.optional(),
   additional_limits: z.array(Limit).nullish(),
+  /** What the user has set for the account; each is absent without a value. */
+  priority: z.number().optional(),
+  floor_daily_pct: z.number().optional(),
+  floor_weekly_pct: z.number().optional(),
+  tags: z.array(text).optional(),
+  note: text.optional(),
+  /** The windows of the main limit that have reached their floor: `daily`, `weekly`, `monthly`. */
+  at_floor: z.array(text).optional(),
+  /** True if the account takes no turns because of that; otherwise it takes those that no other account can serve. */
+  kept_back: z.boolean().default(false),
   score: z.number(),
   in_flight: z.number().default(0),
   /** The number of sessions that stay with it. */
@@ -118,7 +128,7 @@ const SWITCH = {
   to: text,
   /** `AccountSwitch` in pool-facts.ts lists the codes. */
   reason: text,
-  /** `daily`, `weekly` or `monthly`: the exhausted window of `from`. */
+  /** `daily`, `weekly` or `monthly`: the window of `from` that is exhausted or has reached its floor. */
   window: text.optional(),
   /** The beginning of the id of the first session that moved. */
   session: text.optional(),
@@ -166,6 +176,8 @@ const DOCUMENT = {
     .looseObject({
       mode: text.default(""),
       delta_percent: z.number().optional(),
+      /** Only if an account has a floor: `last` or `never`. */
+      spend_floors: text.optional(),
       weights: z.looseObject({ daily: z.number(), weekly: z.number() }).optional(),
     })
     .prefault({}),

@@ -29,8 +29,8 @@ export function isPinned(account: Account, status: StatusAnswer): boolean {
 }
 
 /**
- * `ready`, `draining`, `disabled(REASON)`, `cooldown(Ns)`, `unhealthy`, or `limited(REASON)` if its workspace restricts
- * it.
+ * `ready`, `draining`, `disabled(REASON)`, `cooldown(Ns)`, `unhealthy`, `limited(REASON)` if its workspace restricts
+ * it, or `floor(WINDOWS)`.
  */
 export function accountState(account: Account): string {
   if (!account.enabled || account.disabled_reason !== "")
@@ -40,6 +40,7 @@ export function accountState(account: Account): string {
   const { limit_reached_type: type, individual_limit: member } = account;
   if (type !== undefined && type !== "rate_limit_reached") return `limited(${type})`;
   if (member !== undefined && member.left_pct <= 0) return "limited(member limit)";
+  if (account.at_floor !== undefined) return `floor(${account.at_floor.join(",")})`;
   return account.draining ? "draining" : "ready";
 }
 

@@ -1,6 +1,8 @@
 // Makes the status document, and the parts of it that the short line needs, from the facts of a pool.
 
-import { cooldownLeftMs, isOpen } from "./availability.ts";
+import { windowsAtFloor } from "./account-options.ts";
+import { type Candidate, cooldownLeftMs, isOpen } from "./availability.ts";
+import { FLOOR_REASON } from "./capacity.ts";
 import { distinct, pooledRemote } from "./child-report.ts";
 import { accountKey } from "./forecast/forecast-accounts.ts";
 import { type Forecasts, poolForecastFields, windowForecastFields } from "./forecast/status-forecast.ts";
@@ -52,6 +54,9 @@ export function statusDocument(facts: PoolFacts, view: QuotaView, forecasts?: Fo
       mode: facts.policy.mode,
       delta_percent: facts.policy.deltaPercent,
       weights: { daily: facts.policy.weights.daily, weekly: facts.policy.weights.weekly },
+      ...(facts.accounts.some(({ candidate: { options } }) => options.floorDaily + options.floorWeekly > 0)
+        ? { spend_floors: facts.policy.spendFloors }
+        : {}),
     },
     state: {
       active_index: Math.max(
@@ -165,6 +170,7 @@ function accountStatus(account: AccountFacts, facts: PoolFacts, view: QuotaView)
     ...(candidate.draining ? { draining: true } : {}),
     cooldown_seconds: Math.ceil(cooldownMs / 1000),
     ...(cooldownMs > 0 && reason !== undefined ? { cooldown_reason: reason } : {}),
+    ...optionFields(candidate),
     ...windowFields(main, candidate.summary),
     ...spendingFields(account),
     ...(additional.length === 0
@@ -178,6 +184,22 @@ function accountStatus(account: AccountFacts, facts: PoolFacts, view: QuotaView)
     ...(figuresMs === 0 ? {} : { quota_source: newestSource(main), quota_as_of_ms: figuresMs }),
     figures: figuresOf(quota, view),
     ...(account.quota.planType === undefined ? {} : { plan_type: account.quota.planType }),
+  };
+}
+
+/** What the user has set for the account, without the defaults, and the floors that it has reached. */
+function optionFields({ condition, reason, options, summary }: Candidate) {
+  const { priority, floorDaily, floorWeekly, tags, note } = options;
+  const isLow = reason === FLOOR_REASON;
+  const low = isLow ? windowsAtFloor(summary.windows, options).map(({ kind }) => FIELD_NAMES[kind]) : [];
+  return {
+    ...(priority === 0 ? {} : { priority }),
+    ...(floorDaily === 0 ? {} : { floor_daily_pct: floorDaily }),
+    ...(floorWeekly === 0 ? {} : { floor_weekly_pct: floorWeekly }),
+    ...(tags.length === 0 ? {} : { tags: [...tags] }),
+    ...(note === "" ? {} : { note }),
+    ...(low.length === 0 ? {} : { at_floor: low }),
+    ...(condition === "kept_back" ? { kept_back: true } : {}),
   };
 }
 

@@ -163,9 +163,18 @@ export function adminParts(
     layout,
     deps,
     upstream: () => live.file().proxy.upstream_base_url,
+    fileOptions: () => live.current().accounts,
     details: (record) =>
       detailsOf(
-        { layout, affinity, facts: pool.facts, view: pool.view, forecasts: forecaster.current, events },
+        {
+          layout,
+          affinity,
+          facts: pool.facts,
+          view: pool.view,
+          forecasts: forecaster.current,
+          events,
+          fileSource: (key) => live.effective().sources.get(key),
+        },
         record,
       ),
     changed: (change, record) => {

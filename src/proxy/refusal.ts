@@ -211,7 +211,7 @@ const SHORTEST_RETRY_SECONDS = 1;
 const LONGEST_RETRY_SECONDS = 5;
 
 function usageLimit(
-  { untilMs, limitId }: Pick<Shortage, "untilMs" | "limitId">,
+  { untilMs, limitId, keptBack }: Pick<Shortage, "untilMs" | "limitId" | "keptBack">,
   { limitBody, usage }: Pick<Parameters<typeof refusalFor>[1], "limitBody" | "usage">,
   nowMs: number,
 ): Refusal {
@@ -226,6 +226,12 @@ function usageLimit(
     plan_type: usage.planType,
     next: `wait for the reset, or add an account with: ${advised("account login", "ALIAS")}`,
     ...(backend.success ? backend.data.error : {}),
+    ...(keptBack.length === 0
+      ? {}
+      : {
+          message: `The usage limit has been reached; floors keep back the rest of ${keptBack.join(", ")}`,
+          next: `wait for the reset, lower a floor with: ${advised("account set", "ALIAS", "--floor-weekly", "none")}, or pin a run to the account with: ${advised("run", "--account", "ALIAS")}`,
+        }),
     ...(untilMs === undefined || inSeconds === undefined
       ? {}
       : { resets_at: Math.floor(untilMs / 1000), resets_in_seconds: inSeconds }),

@@ -1,6 +1,13 @@
 // The record of an upstream. Every field is read-only here: only record-changes.ts changes a record, and each change
 // raises its revision, which shows whether values computed from the record are still valid.
 
+import {
+  type AccountOptions,
+  changedOptions,
+  NO_OPTIONS,
+  type OptionValues,
+  optionsIn,
+} from "../core/account-options.ts";
 import { HEALTHY, type Health } from "../core/health.ts";
 import { type Quota, UNKNOWN_QUOTA } from "../core/quota.ts";
 import type { Ramp } from "../core/slow-start.ts";
@@ -39,6 +46,8 @@ export interface AccountRecord extends UpstreamRecord {
   readonly ownBaseUrl: string | undefined;
   /** URL of the HTTP proxy for all its connections, perhaps with a password; undefined: use the configured one. */
   readonly outboundProxy: string | undefined;
+  /** The options from `codexlb account set`. */
+  readonly options: OptionValues;
   readonly chatgptAccountId: string | undefined;
   readonly chatgptUserId: string | undefined;
   readonly email: string | undefined;
@@ -81,6 +90,7 @@ export function newAccount(
     homeDir,
     ownBaseUrl: undefined,
     outboundProxy: undefined,
+    options: NO_OPTIONS,
     chatgptAccountId: undefined,
     chatgptUserId: undefined,
     email: undefined,
@@ -103,6 +113,21 @@ export function keptOf({
 }: AccountRecord): Partial<AccountRecord> {
   return kept;
 }
+
+/** The options in effect for the account. `file`: those in config.toml, by alias in lower case, which win. */
+export function optionsOf(record: OptionOwner, file: Readonly<Record<string, OptionValues>>): AccountOptions {
+  return optionsIn(record.options, file[record.alias.toLowerCase()]);
+}
+
+/** The same without the defaults of options that are not set. */
+export function setOptionsOf(
+  { alias, options }: OptionOwner,
+  file: Readonly<Record<string, OptionValues>>,
+): OptionValues {
+  return changedOptions(options, file[alias.toLowerCase()] ?? NO_OPTIONS);
+}
+
+type OptionOwner = Pick<AccountRecord, "alias" | "options">;
 
 /** The id of the account `alias`. */
 export function accountId(alias: string): string {

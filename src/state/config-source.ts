@@ -29,7 +29,10 @@ export interface ConfigOverrides {
 /** The settings in effect, with their sources. */
 export interface EffectiveConfig {
   readonly config: Config;
-  /** The source of each setting, by key: `default`, `config.toml line 4`, `CODEXLB_PROXY_NAME`, `--listen`. */
+  /**
+   * The source of each setting, by key: `default`, `config.toml line 4`, `CODEXLB_PROXY_NAME`, `--listen`. The options of
+   * accounts (`optionKey`) have one only if the file sets them.
+   */
   readonly sources: ReadonlyMap<string, string>;
 }
 
@@ -90,12 +93,10 @@ export function effectiveConfig(
   env: Deps["env"],
 ): EffectiveConfig {
   const config = structuredClone(file.config) as Config;
-  const sources = new Map(
-    [...SETTINGS, ...priceSettings(config)].map(({ key }) => {
-      const line = file.lines.get(key);
-      return [key, line === undefined ? "default" : `config.toml line ${line}`];
-    }),
-  );
+  const sources = new Map([
+    ...SETTINGS.map(({ key }): [string, string] => [key, "default"]),
+    ...[...file.lines].map(([key, line]): [string, string] => [key, lineSource(line)]),
+  ]);
   for (const { key, value, source, code } of overridesOf(file.config, flags, env)) {
     const checked = checkSetting(key, value);
     if (typeof checked === "string")
@@ -104,6 +105,13 @@ export function effectiveConfig(
     sources.set(key, source);
   }
   return { config, sources };
+}
+
+/** The source of a value in line `line` of config.toml. */
+export function lineSource(line: number): string;
+export function lineSource(line: number | undefined): string | undefined;
+export function lineSource(line: number | undefined): string | undefined {
+  return line === undefined ? undefined : `config.toml line ${line}`;
 }
 
 /** Every setting with its value and its source, in the order of the file, and then the user's prices of models. */

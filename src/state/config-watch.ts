@@ -7,7 +7,7 @@ import { CodexlbError, messageOf } from "../errors.ts";
 import { environmentProblem } from "../network/outbound-proxy.ts";
 import { type ParsedConfig, parseConfig, readConfigText } from "./config.ts";
 import { type ConfigOverrides, type EffectiveConfig, effectiveConfig } from "./config-source.ts";
-import { type Config, exposureNext, exposureProblem, PRICES_TABLE, SETTINGS, settingOf } from "./settings.ts";
+import { type Config, exposureNext, exposureProblem, FREE_TABLES, SETTINGS, settingOf } from "./settings.ts";
 
 export interface LiveConfig {
   /** The settings in effect. */
@@ -171,7 +171,7 @@ function withListen(config: Config, listen: string): Config {
 }
 
 function differing(a: Config, b: Config): string[] {
-  return [...SETTINGS.map(({ key }) => key), PRICES_TABLE].filter(
+  return [...SETTINGS.map(({ key }) => key), ...FREE_TABLES].filter(
     (key) => !isDeepStrictEqual(settingOf(a, key), settingOf(b, key)),
   );
 }

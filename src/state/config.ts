@@ -2,18 +2,20 @@
 
 import type { z } from "zod";
 import { nearest } from "../core/nearest.ts";
+import { optionEntries } from "../core/option-fields.ts";
 import { CodexlbError, messageOf } from "../errors.ts";
 import { shortLine } from "../printable.ts";
+import { optionKey } from "./account-settings.ts";
 import { readTextIfPresent } from "./atomic-file.ts";
 import { priceSettings } from "./price-settings.ts";
-import { type Config, ConfigFile, PRICES_TABLE, SETTINGS, valueAt } from "./settings.ts";
+import { type Config, ConfigFile, FREE_TABLES, SETTINGS, valueAt } from "./settings.ts";
 import { parseToml, type TomlTable } from "./toml.ts";
 import { lineFinder, tomlPlaces } from "./toml-keys.ts";
 
 /** The content of a config.toml. */
 export interface ParsedConfig {
   readonly config: Config;
-  /** The line of every setting and price in the file, by key. */
+  /** The line of every setting, price and option of an account (`optionKey`) in the file, by key. */
   readonly lines: ReadonlyMap<string, number>;
   /** One message for each key or table that is not a setting; the last one counts those that are not listed. */
   readonly unknown: readonly string[];
@@ -54,6 +56,12 @@ export function parseConfig(text: string, path: string): ParsedConfig {
         ...unknownKeys(raw, lineOf),
       ].join("; "),
     );
+  const options = Object.entries(parsed.data.accounts).flatMap(([alias, set]) =>
+    optionEntries(set).flatMap(([field]): [string, number][] => {
+      const line = lineOf(["accounts", alias, field]);
+      return line === undefined ? [] : [[optionKey(alias, field), line]];
+    }),
+  );
   const ignored: string[] = [];
   const lines = SETTINGS.flatMap(({ key }): [string, number][] => {
     const names = key.split(".");
@@ -71,7 +79,12 @@ export function parseConfig(text: string, path: string): ParsedConfig {
     const line = valueAt(known, names) === undefined ? undefined : lineOf(names);
     if (line !== undefined) lines.push([key, line]);
   }
-  return { config: parsed.data, lines: new Map(lines), unknown: unknownKeys(raw, lineOf), ignored };
+  return {
+    config: parsed.data,
+    lines: new Map([...lines, ...options]),
+    unknown: unknownKeys(raw, lineOf),
+    ignored,
+  };
 }
 
 // --- internal ---
@@ -97,6 +110,7 @@ const TABLES = new Set(
     return names.map((_name, index) => names.slice(0, index + 1).join("."));
   }),
 );
+const FREE: ReadonlySet<string> = new Set(FREE_TABLES);
 const KEYS = new Set([...SETTINGS.map(({ key }) => key), LEGACY_PROXY_URL]);
 
 /** Like the Go program, accepts keys in upper and lower case, and a former key in place of its successor. */
@@ -133,7 +147,7 @@ function unknownPaths(raw: TomlTable, prefix = ""): string[] {
   return Object.entries(raw).flatMap(([name, value]) => {
     const path = `${prefix}${name}`;
     const lower = path.toLowerCase();
-    if (KEYS.has(lower) || path === PRICES_TABLE) return [];
+    if (KEYS.has(lower) || FREE.has(path)) return [];
     if (TABLES.has(lower)) return isTable(value) ? unknownPaths(value, `${path}.`) : [];
     return [path];
   });

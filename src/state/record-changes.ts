@@ -1,6 +1,7 @@
 // All changes of a record. Each raises the record's revision. The caller marks the store for saving, because records of
 // child proxies are not in the store.
 
+import type { OptionValues } from "../core/account-options.ts";
 import { healthSetBack, plausibleHealth, plausibleQuota } from "../core/clock-set-back.ts";
 import { learnedFigures } from "../core/figures.ts";
 import {
@@ -173,6 +174,12 @@ export function retireLogin(record: AccountRecord, reason: string): void {
 /** `outboundProxy`: URL of the account's own HTTP proxy; undefined: use the configured one. */
 export function setOutboundProxy(record: AccountRecord, outboundProxy: string | undefined): void {
   change(record, { outboundProxy });
+}
+
+/** Sets the options from `codexlb account set`. The floors are a part of the capacity, like the figures. */
+export function setOptions(record: AccountRecord, options: OptionValues): void {
+  change(record, { options });
+  changeFigures(record, record.quota);
 }
 
 // --- corrections

@@ -2,10 +2,12 @@
 
 import { z } from "zod";
 import { advised } from "../advice.ts";
+import { SPEND_FLOORS } from "../core/account-options.ts";
 import { objectOf } from "../core/json.ts";
 import { isLoopback, parseListen } from "../core/listen.ts";
 import { POLICY_MODES } from "../core/policy.ts";
 import { NO_OUTBOUND_PROXY, outboundProxyProblem } from "../network/outbound-proxy.ts";
+import { accountOptions, tagList } from "./account-settings.ts";
 import { NOTIFY } from "./notify-settings.ts";
 import {
   address,
@@ -171,6 +173,27 @@ const POLICY = {
     description:
       "Keep a session on one account while that account can serve it, because its prompt cache is warm.",
   }),
+  spend_floors: z
+    .string({ error: NO_TEXT })
+    .transform((value) => value.trim() || "last")
+    .pipe(
+      z.enum(SPEND_FLOORS, {
+        error: (issue) =>
+          `${JSON.stringify(issue.input)} is not allowed; allowed: ${SPEND_FLOORS.join(", ")}`,
+      }),
+    )
+    .default("last")
+    .meta({
+      description:
+        "Whether an account that has reached a floor still serves. last: if no other account can serve. never: not before its reset.",
+    }),
+  tags: tagList().meta({
+    description:
+      "Prefer accounts with one of these tags, for requests whose run and key name no tags. Empty: no preference.",
+  }),
+  tags_only: flag(false).meta({
+    description: "true: accounts without one of the tags above never serve such requests.",
+  }),
   use_credits: flag(true).meta({
     description: "Spend credits once every account's ordinary quota is exhausted. false: never spend them.",
   }),
@@ -245,6 +268,12 @@ export const ConfigFile = z
     notify: z.object(NOTIFY, { error: NOT_A_TABLE }).prefault({}),
     usage: z.object(USAGE, { error: NOT_A_TABLE }).prefault({}),
     prices: z.record(z.string(), price(), { error: NOT_A_TABLE }).prefault({}),
+    accounts: z
+      .record(z.string(), accountOptions(), { error: NOT_A_TABLE })
+      .transform((accounts) =>
+        Object.fromEntries(Object.entries(accounts).map(([alias, set]) => [alias.toLowerCase(), set])),
+      )
+      .prefault({}),
   })
   .readonly();
 
@@ -273,11 +302,20 @@ const FIELDS: readonly Field[] = [
   ...fieldsOf("usage", USAGE),
 ];
 
-/** Every setting, in the order of the file. The prices of models have names of the user's choice, and are not among them. */
+/**
+ * Every setting, in the order of the file. The tables in `FREE_TABLES` have names of the user's choice, and are not among
+ * them.
+ */
 export const SETTINGS: readonly Setting[] = FIELDS;
 
 /** The table with the user's prices of models: `[prices."MODEL"]`. */
 export const PRICES_TABLE = "prices";
+
+/** The table with the options of accounts: `[accounts.ALIAS]`. */
+export const ACCOUNTS_TABLE = "accounts";
+
+/** The tables whose tables the user names. */
+export const FREE_TABLES = [PRICES_TABLE, ACCOUNTS_TABLE] as const;
 
 /** The value of the setting `key`. */
 export function settingOf(config: Config, key: string): unknown {

@@ -1,6 +1,8 @@
 // Reads store.json (its shape is in store-shapes.ts).
 
+import { changedOptions, NO_OPTIONS } from "../core/account-options.ts";
 import { HEALTHY, type Health } from "../core/health.ts";
+import { optionsOfFields } from "../core/option-fields.ts";
 import {
   believable,
   type LimitQuota,
@@ -78,6 +80,7 @@ function decodeAccount(file: AccountFile, upstream: string, nowMs: number): Acco
     id: file.id,
     ownBaseUrl: shared ? undefined : file.base_url,
     outboundProxy: own?.outbound_proxy,
+    options: own?.options === undefined ? NO_OPTIONS : changedOptions({}, optionsOfFields(own.options)),
     draining: own?.draining ?? false,
     chatgptAccountId: file.chatgpt_account_id,
     chatgptUserId: own?.user_id,

@@ -1,5 +1,7 @@
 // Writes store.json (its shape is in store-shapes.ts).
 
+import { NO_OPTIONS } from "../core/account-options.ts";
+import { fieldsOfOptions } from "../core/option-fields.ts";
 import type { LimitQuota, QuotaWindow } from "../core/quota.ts";
 import { goSlots } from "../core/windows.ts";
 import { withoutPassword } from "../network/outbound-proxy.ts";
@@ -66,6 +68,7 @@ export function encodeAccount(
       dead_login: account.deadLoginMark,
       user_id: account.chatgptUserId,
       outbound_proxy: outboundProxy,
+      ...(account.options === NO_OPTIONS ? {} : { options: fieldsOfOptions(account.options) }),
       plan_type: quota.planType,
       main: ownLimit(quota.main),
       additional: quota.additional.map(ownLimit),

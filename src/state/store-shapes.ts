@@ -2,6 +2,7 @@
 // `codexlb` in each account for everything else. The Go program ignores and drops that object.
 
 import { z } from "zod";
+import { OptionFields } from "../core/option-fields.ts";
 
 /** The version of the schema. A store of a newer version is refused. */
 export const STORE_VERSION = 1;
@@ -80,6 +81,7 @@ const OwnAccountFile = z.object({
   dead_login: z.string().optional(),
   user_id: z.string().optional(),
   outbound_proxy: z.string().optional(),
+  options: OptionFields.optional().catch(undefined),
   plan_type: z.string().optional(),
   main: OwnLimitFile,
   additional: z.array(OwnLimitFile),

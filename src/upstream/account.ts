@@ -13,7 +13,7 @@ import { judge } from "../core/verdict.ts";
 import type { Deps } from "../deps.ts";
 import { messageOf } from "../errors.ts";
 import type { Outbound } from "../network/egress.ts";
-import type { AccountRecord } from "../state/account-record.ts";
+import { type AccountRecord, optionsOf } from "../state/account-record.ts";
 import { retireLogin } from "../state/record-changes.ts";
 import { backendPath, isTurnPath } from "./paths.ts";
 import type { Routing } from "./routing.ts";
@@ -117,6 +117,8 @@ export function createAccount(record: AccountRecord, context: AccountContext): A
     }
   };
 
+  const options: Upstream["options"] = (view) => optionsOf(record, view.fileOptions);
+
   return {
     id: record.id,
     label: record.alias,
@@ -125,7 +127,8 @@ export function createAccount(record: AccountRecord, context: AccountContext): A
     named: { account_id: record.id },
     failsOver: FAILS_OVER,
     judge,
-    capacity: (view) => capacityOfQuota(record.quota, view),
+    options,
+    capacity: (view) => capacityOfQuota(record.quota, view, options(view)),
     ownLimit: ({ model, refusedBy }) => ownLimitFor(record.quota, model, refusedBy),
     patienceMs: (configuredMs) => configuredMs,
     prepare: async (outgoing) => {

@@ -1,6 +1,7 @@
 // A child proxy as an upstream: its last status, and how requests are sent to it. The status is requested in the
 // background (children.ts), never during a request.
 
+import { DEFAULT_OPTIONS } from "../core/account-options.ts";
 import { isOpen } from "../core/availability.ts";
 import { type Capacity, type CapacityView, NO_SUMMARY } from "../core/capacity.ts";
 import { capacityOfReport } from "../core/child-capacity.ts";
@@ -98,6 +99,8 @@ export function createChild(
         .map((quota) => ownLimitFor(quota, view.model, view.refusedBy))
         .find((one) => one !== undefined);
     },
+    // Options belong to accounts; those of the child's accounts are the child's matter.
+    options: () => DEFAULT_OPTIONS,
     patienceMs: (configuredMs) => {
       const isSilent =
         observation.kind === "lost" ? observation.fault === "unreachable" : isUncertain(observation);

@@ -6,6 +6,7 @@ import type { AccountDetails } from "../auth/account-details.ts";
 import { readClaims } from "../auth/claims.ts";
 import { readCredentials } from "../auth/homes.ts";
 import { identityOf, workspacesToShow } from "../auth/identity.ts";
+import { OPTION_NAMES } from "../core/account-options.ts";
 import { candidateOf } from "../core/availability.ts";
 import { capacityOfQuota } from "../core/capacity.ts";
 import { isRepetition, isTransportDetail } from "../core/event-filter.ts";
@@ -17,7 +18,8 @@ import type { QuotaView } from "../core/quota.ts";
 import { statusDocument } from "../core/status.ts";
 import { AccountAnswer } from "../core/status-schema.ts";
 import { withoutPassword } from "../network/outbound-proxy.ts";
-import type { AccountRecord } from "../state/account-record.ts";
+import { type AccountRecord, optionsOf } from "../state/account-record.ts";
+import { optionKey } from "../state/account-settings.ts";
 import type { EventLog } from "../state/events.ts";
 import type { Layout } from "../state/layout.ts";
 import { readLogLines } from "../state/log-parts.ts";
@@ -36,10 +38,12 @@ export interface DetailsContext {
   readonly forecasts?: () => Forecasts | undefined;
   /** The event log, if this process writes it. */
   readonly events?: Pick<EventLog, "flush">;
+  /** Where config.toml sets the option with this key (`optionKey`); undefined if it does not. */
+  readonly fileSource: (key: string) => string | undefined;
 }
 
 export function detailsOf(
-  { layout, affinity, facts, view, forecasts, events }: DetailsContext,
+  { layout, affinity, facts, view, forecasts, events, fileSource }: DetailsContext,
   record: AccountRecord,
 ): AccountDetails {
   const pool = facts();
@@ -62,6 +66,7 @@ export function detailsOf(
     ...(record.outboundProxy === undefined ? {} : { outbound_proxy: withoutPassword(record.outboundProxy) }),
     ...(existsSync(settingsFile) ? { settings_file: settingsFile } : {}),
     ...loginOf(record),
+    options: optionSources(record, fileSource),
     switches: switches.filter(({ from, to }) => [from, to].includes(record.alias)),
     sessions: { count: sessions.length, latest: sessions.slice(0, LATEST_SESSIONS) },
     events: eventsOf(layout.events, record.id),
@@ -71,15 +76,24 @@ export function detailsOf(
 /** The facts about the accounts of a root on which no proxy runs, without their sessions. */
 export function factsAtRest(state: StoreState, config: Config, view: QuotaView): PoolFacts {
   const workspaces = workspacesToShow(state.accounts.map(identityOf));
-  const { policy } = poolSettings(config);
-  const { weights, useCredits } = policy;
-  const capacityView = { ...view, weights, useCredits, model: undefined, refusedBy: () => undefined };
+  const { policy, fileOptions } = poolSettings(config);
+  const { weights, useCredits, spendFloors } = policy;
+  const capacityView = {
+    ...view,
+    weights,
+    useCredits,
+    spendFloors,
+    fileOptions,
+    model: undefined,
+    refusedBy: () => undefined,
+  };
   return {
     self: { name: config.proxy.name, id: "" },
     policy,
     accounts: state.accounts.map((record) => {
-      const capacity = capacityOfQuota(record.quota, capacityView);
-      const candidate = candidateOf(record, capacity, healthAt(record.health, view.nowMs));
+      const options = optionsOf(record, fileOptions);
+      const capacity = capacityOfQuota(record.quota, capacityView, options);
+      const candidate = candidateOf(record, capacity, healthAt(record.health, view.nowMs), options);
       return accountFacts(record, candidate, workspaces.get(record.alias), 0);
     }),
     children: [],
@@ -98,6 +112,19 @@ const LATEST_SESSIONS = 5;
 const LATEST_EVENTS = 10;
 /** How many of the last lines are searched for events. */
 const LINES = 2_000;
+
+/** The source of each option that is set. */
+function optionSources(
+  { alias, options }: AccountRecord,
+  fileSource: DetailsContext["fileSource"],
+): AccountDetails["options"] {
+  return Object.keys(OPTION_NAMES).flatMap((key) => {
+    const field = key as keyof typeof OPTION_NAMES;
+    const own = options[OPTION_NAMES[field]] === undefined ? undefined : "codexlb account set";
+    const source = fileSource(optionKey(alias, field)) ?? own;
+    return source === undefined ? [] : [{ name: field, source }];
+  });
+}
 
 /** The times of the login; nothing if it cannot be read. */
 function loginOf({ homeDir }: AccountRecord): Pick<AccountDetails, "login"> {

@@ -1,6 +1,7 @@
 // Records the results of requests: in the upstream's record, the counters, the session's binding and the event log.
 
 import type { Candidate } from "../core/availability.ts";
+import { FLOOR_REASON } from "../core/capacity.ts";
 import { durationText } from "../core/duration-text.ts";
 import { backoffMs, disabledText, type HealthEvent } from "../core/health.ts";
 import { chance } from "../core/jitter.ts";
@@ -172,7 +173,7 @@ export function createLedger(context: LedgerContext): Ledger {
     if (ownerId === undefined || ownerId === id || state.pinnedId === id) return true;
     const owner = candidate(ownerId, model);
     if (owner === undefined || owner.summary.exhausted) return true;
-    return owner.condition === "limited" || owner.condition === "disabled";
+    return owner.reason === FLOOR_REASON || owner.condition === "limited" || owner.condition === "disabled";
   };
 
   const limited = (entry: LedgerEntry, verdict: Verdict & { kind: "limit" }, use: UpstreamUse): void => {

@@ -1,6 +1,7 @@
 // Places requests: collects the facts for the pure rules in core/policy.ts. These are the candidates, the pin, the
 // session's binding, the upstreams that can decrypt its history, and its detour.
 
+import { type TagDemand, tagNeedsOf } from "../core/account-tags.ts";
 import { availabilityFor, type Candidate, rankOf } from "../core/availability.ts";
 import type { Hop } from "../core/hops.ts";
 import { type Choice, type ChoiceContext, choose, type PolicySettings } from "../core/policy.ts";
@@ -21,6 +22,8 @@ export interface Origin {
   readonly pinnedId?: string | undefined;
   /** The requested model, if known. */
   readonly model?: string | undefined;
+  /** The tags that its run and its key name, the run's first. */
+  readonly tags?: readonly TagDemand[] | undefined;
 }
 
 /** A request to be placed. */
@@ -49,9 +52,17 @@ export interface Placement {
   canLeave(upstreamId: string, origin: Origin): boolean;
 }
 
+/** The part of the policy that only the placement uses. */
+export interface PlacementPolicy {
+  /** True if sessions stay with their account. */
+  readonly affinity: boolean;
+  /** The tags of requests whose run and key name none; undefined: none. */
+  readonly tags: TagDemand | undefined;
+}
+
 export interface PlacementContext {
   readonly clock: Clock;
-  readonly policy: () => PolicySettings & { readonly affinity: boolean };
+  readonly policy: () => PolicySettings & PlacementPolicy;
   readonly state: StoreState;
   readonly affinity: Affinity;
   /** The upstreams on which the last response of a session broke off; its next try avoids them. */
@@ -72,7 +83,7 @@ export function createPlacement(context: PlacementContext): Placement {
 
   /** `openId`: the upstream whose connection the session has open; it replaces a missing binding. */
   const choosing = (
-    { session, hops, pinnedId, model, tried, spends, searching = false }: PlacementRequest,
+    { session, hops, pinnedId, model, tags = [], tried, spends, searching = false }: PlacementRequest,
     openId?: string,
   ): ChoiceContext => {
     const settings = policy();
@@ -89,6 +100,7 @@ export function createPlacement(context: PlacementContext): Placement {
       offering: model === undefined ? undefined : offering(model, candidates(model)),
       tried: hops.length === 0 ? tried : new Set([...tried, ...loops(hops)]),
       searching,
+      tags: tagNeedsOf(tags, settings.tags),
     };
   };
 
@@ -97,7 +109,10 @@ export function createPlacement(context: PlacementContext): Placement {
     const avoided = detours.of(session);
     if (avoided === undefined) return how;
     const around = { ...how, tried: new Set([...how.tried, avoided]) };
-    return hasRoom(choose(candidates(model), around), model) ? around : how;
+    const other = choose(candidates(model), around);
+    // A floor does not give way for a detour.
+    const isAtFloor = other !== undefined && candidate(other.id, model)?.condition === "at_floor";
+    return hasRoom(other, model) && !isAtFloor ? around : how;
   };
 
   const hasRoom = (choice: Choice | undefined, model: string | undefined): boolean => {

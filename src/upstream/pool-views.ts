@@ -143,7 +143,8 @@ export function createPoolViews(context: PoolViewsContext): PoolViews {
     },
     absence: (upstreamId) => {
       const candidate = roster.candidate(upstreamId, capacityView(undefined));
-      return candidate && absenceOf(availabilityFor(candidate, placement.contextOf(undefined)));
+      const pinned = { ...placement.contextOf(undefined), pinnedId: upstreamId };
+      return candidate && absenceOf(availabilityFor(candidate, pinned));
     },
     shortage: (session, model) => {
       const { readers, offering } = placement.contextOf(session, model);

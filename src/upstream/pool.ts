@@ -21,18 +21,20 @@ import { createLeases, type Lease, type LiveUse, type PickRequest } from "./leas
 import { createLedger } from "./ledger.ts";
 import { createMembers } from "./members.ts";
 import { createOffering } from "./offering.ts";
-import { createPlacement, type Placement } from "./placement.ts";
+import { createPlacement, type Placement, type PlacementPolicy } from "./placement.ts";
 import { createPoolViews, type PoolViews } from "./pool-views.ts";
 import { createRefusedLimits } from "./refused-limits.ts";
 import { createRoster } from "./roster.ts";
 import { createSwitches } from "./switches.ts";
 
 export interface PoolSettings {
-  readonly policy: PolicySettings & {
-    readonly affinity: boolean;
-    /** True if accounts with only credits left may spend them. */
-    readonly useCredits: boolean;
-  };
+  readonly policy: PolicySettings &
+    PlacementPolicy & {
+      /** True if accounts with only credits left may spend them. */
+      readonly useCredits: boolean;
+    };
+  /** The options of accounts that config.toml sets, by alias in lower case. */
+  readonly fileOptions: CapacityView["fileOptions"];
   /** Figures older than this are unknown, ms. */
   readonly quotaTtlMs: number;
 }
@@ -94,9 +96,18 @@ export function createPool(context: PoolContext): Pool {
   const view = (): QuotaView => ({ nowMs: clock.now(), ttlMs: settings().quotaTtlMs });
 
   const capacityView = (model: string | undefined): CapacityView => {
-    const { policy, quotaTtlMs } = settings();
-    const { weights, useCredits } = policy;
-    return { nowMs: clock.now(), ttlMs: quotaTtlMs, weights, useCredits, model, refusedBy: refusedLimits.of };
+    const { policy, quotaTtlMs, fileOptions } = settings();
+    const { weights, useCredits, spendFloors } = policy;
+    return {
+      nowMs: clock.now(),
+      ttlMs: quotaTtlMs,
+      weights,
+      useCredits,
+      spendFloors,
+      fileOptions,
+      model,
+      refusedBy: refusedLimits.of,
+    };
   };
 
   const loops = (hops: readonly Hop[]): readonly string[] =>

@@ -29,7 +29,10 @@ interface Judgement {
 }
 
 /** The settings that a judgement depends on. */
-type JudgementSettings = Pick<CapacityView, "weights" | "ttlMs" | "useCredits">;
+type JudgementSettings = Pick<
+  CapacityView,
+  "weights" | "ttlMs" | "useCredits" | "spendFloors" | "fileOptions"
+>;
 
 export interface Roster {
   /** Replaces the members. */
@@ -150,6 +153,7 @@ function judge(member: Member, view: CapacityView): Judgement {
   const capacity = hasCapacity
     ? judgement.capacity
     : member.upstream.capacity(view.model === undefined ? view : { ...view, model: undefined });
+  const options = hasCapacity ? judgement.candidate.options : member.upstream.options(view);
   const health = healthAt(record.health, view.nowMs);
   const untilMs = capacity.summary.goodUntilMs;
   member.judgement = {
@@ -158,7 +162,7 @@ function judge(member: Member, view: CapacityView): Judgement {
     settings: view,
     goodUntilMs: health.kind === "cooling" ? Math.min(health.untilMs, untilMs) : untilMs,
     capacity,
-    candidate: candidateOf(record, capacity, health),
+    candidate: candidateOf(record, capacity, health, options),
     pooled:
       isInTime && hasCapacity && judgement.pooled.health === record.health && !capacity.hasOwnLimits
         ? judgement.pooled // only times in the quota can differ
@@ -167,9 +171,9 @@ function judge(member: Member, view: CapacityView): Judgement {
   return member.judgement;
 }
 
-function candidateOnOwnLimit(member: Member, view: CapacityView): Candidate {
-  const health = healthOnOwnLimit(healthAt(member.record.health, view.nowMs));
-  return candidateOf(member.record, member.upstream.capacity(view), health);
+function candidateOnOwnLimit({ record, upstream }: Member, view: CapacityView): Candidate {
+  const health = healthOnOwnLimit(healthAt(record.health, view.nowMs));
+  return candidateOf(record, upstream.capacity(view), health, upstream.options(view));
 }
 
 /** True when a limit other than the main one counts for `view.model`. */
@@ -178,5 +182,11 @@ function hasOwnLimit({ upstream }: Member, view: CapacityView): boolean {
 }
 
 function isSameSettings(a: JudgementSettings, b: JudgementSettings): boolean {
-  return a.weights === b.weights && a.ttlMs === b.ttlMs && a.useCredits === b.useCredits;
+  return (
+    a.weights === b.weights &&
+    a.ttlMs === b.ttlMs &&
+    a.useCredits === b.useCredits &&
+    a.spendFloors === b.spendFloors &&
+    a.fileOptions === b.fileOptions
+  );
 }

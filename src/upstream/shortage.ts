@@ -1,6 +1,7 @@
 // Explains why no upstream can take a request, and when one can.
 
 import { type Candidate, shortageGroupOf } from "../core/availability.ts";
+import { FLOOR_REASON } from "../core/capacity.ts";
 import { disabledText, OPERATOR_REASON } from "../core/health.ts";
 import type { Upstream } from "./upstream.ts";
 
@@ -16,6 +17,8 @@ export interface Shortage {
   readonly ofAccounts: boolean;
   /** The accounts of this proxy that a person disabled, by alias. */
   readonly disabledByOperator: readonly string[];
+  /** The accounts that are kept back because they have reached their floor, by alias. */
+  readonly keptBack: readonly string[];
   /** `alias (reason)` of each. */
   readonly details: readonly string[];
   /** The limit that counts for the model, unless it is the main one. */
@@ -52,6 +55,7 @@ export function shortageOf(all: readonly ShortUpstream[], nowMs: number): Shorta
         ? [label]
         : [],
     ),
+    keptBack: all.flatMap(({ label, candidate }) => (candidate.condition === "kept_back" ? [label] : [])),
     details: all.map((one) => `${one.label} (${describe(one.candidate, nowMs)})`),
   };
 }
@@ -87,7 +91,8 @@ function describe(candidate: Candidate, nowMs: number): string {
     case "cooling":
     case "limited": {
       const left = Math.ceil((untilMs - nowMs) / 1000);
-      return left > 0 ? `${reason}, ${left} s left` : `${reason}`;
+      const why = reason === FLOOR_REASON ? "kept back by its floor" : `${reason}`;
+      return left > 0 ? `${why}, ${left} s left` : why;
     }
     case "disabled":
       return closedBy === "health" ? disabledText(reason) : `${reason}`;

@@ -1,8 +1,10 @@
 // Remembers the last times that turns moved from one account to another, and why. They are in memory only: a restart
 // forgets them, and the event log has the details.
 
+import { windowsAtFloor } from "../core/account-options.ts";
 import type { Candidate } from "../core/availability.ts";
 import { isOpen } from "../core/availability.ts";
+import { FLOOR_REASON } from "../core/capacity.ts";
 import type { ChoiceReason } from "../core/policy.ts";
 import type { AccountSwitch } from "../core/pool-facts.ts";
 import { exhaustedWindow } from "../core/quota-summary.ts";
@@ -80,6 +82,10 @@ function causeOf(
   keepsSessions: boolean,
 ): Pick<AccountSwitch, "reason" | "window"> {
   if (chosen === "pinned") return { reason: chosen };
+  if (left.reason === FLOOR_REASON) {
+    const window = windowsAtFloor(left.summary.windows, left.options)[0]?.kind;
+    return { reason: FLOOR_REASON, ...(window === undefined ? {} : { window }) };
+  }
   if (left.condition === "exhausted" || !isOpen(left.condition)) {
     const window = exhaustedWindow(left.summary)?.kind;
     return { reason: left.reason ?? left.condition, ...(window === undefined ? {} : { window }) };

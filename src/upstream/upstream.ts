@@ -1,6 +1,7 @@
 // The interface of an upstream: an enrolled account or a child proxy.
 
 import type { Renewal } from "../auth/refresh.ts";
+import type { AccountOptions } from "../core/account-options.ts";
 import type { Capacity, CapacityView } from "../core/capacity.ts";
 import type { Failure } from "../core/failure.ts";
 import type { Hop } from "../core/hops.ts";
@@ -58,8 +59,10 @@ export interface Upstream {
   readonly failsOver: ReadonlySet<number>;
   /** The verdict on a failure that it reported. */
   judge(failure: Failure, scope: Scope): Verdict;
-  /** Its capacity, which depends only on the figures of its record, the view, and the time. */
+  /** Its capacity, which depends only on the figures and options of its record, the view, and the time. */
   capacity(view: CapacityView): Capacity;
+  /** What the user has set for it: in config.toml, or else with `codexlb account set`. */
+  options(view: Pick<CapacityView, "fileOptions">): AccountOptions;
   /** The limit that counts for `view.model`; undefined if it is the main one. */
   ownLimit(view: CapacityView): LimitName | undefined;
   /** The longest silence of a response, ms. `configuredMs` is the one in the settings. */

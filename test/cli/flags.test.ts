@@ -7,6 +7,7 @@ const FLAGS: ArgsDef = {
   root: { type: "string" },
   json: { type: "boolean" },
   timeout: { type: "string", default: "3s" },
+  tag: { type: "string", valueHint: "TAG,..." },
   alias: { type: "positional" },
 };
 
@@ -23,6 +24,7 @@ describe("flags", () => {
     [["--root="], { root: "" }, []],
     [["--root", "--json"], { root: "--json" }, []],
     [["--root", "a", "--root", "b"], { root: "b" }, []],
+    [["--tag", "a", "-tag=b,c", "--tag", "d"], { tag: "a,b,c,d" }, []],
     [["--json", "word", "--root", "x"], { json: true, root: "x" }, ["word"]],
     [["a", "--json", "b", "--root=x", "c"], { json: true, root: "x" }, ["a", "b", "c"]],
     [["word", "--root", "x", "--", "--json"], { root: "x" }, ["word", "--json"]],

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { DEFAULT_OPTIONS } from "../../src/core/account-options.ts";
 import {
   type Availability,
   absenceOf,
@@ -18,6 +19,11 @@ import { candidate, context } from "../support/candidates.ts";
 const TURN: RequestNeeds = context("sticky");
 const OTHER: RequestNeeds = context("sticky", { spends: false });
 const NONE: ReadonlySet<string> = new Set();
+const WORK_ONLY = { required: [["work"]], preferred: ["work"] };
+
+function tagged(id: string, ...tags: string[]): Candidate {
+  return candidate(id, { options: { ...DEFAULT_OPTIONS, tags } });
+}
 
 describe("the availability for a request", () => {
   const draining = candidate("a", { draining: true });
@@ -28,6 +34,12 @@ describe("the availability for a request", () => {
     ["with nothing left", candidate("a", { condition: "exhausted" }), {}, "exhausted", "ready"],
     ["that cools down", candidate("a", { condition: "cooling" }), {}, "cooling", "cooling"],
     ["that is limited", candidate("a", { condition: "limited" }), {}, "limited", "ready"],
+    ["at a floor that gives way", candidate("a", { condition: "at_floor" }), {}, "at_floor", "ready"],
+    ["at a floor, for a pin", candidate("a", { condition: "at_floor" }), { pinnedId: "a" }, "ready", "ready"],
+    ["that is kept back", candidate("a", { condition: "kept_back" }), {}, "kept_back", "ready"],
+    ["kept back, for a pin", candidate("a", { condition: "kept_back" }), { pinnedId: "a" }, "ready", "ready"],
+    ["without the tag", candidate("a"), { tags: WORK_ONLY }, "without_tag", "without_tag"],
+    ["with the tag", tagged("a", "work", "home"), { tags: WORK_ONLY }, "ready", "ready"],
     ["that is disabled", candidate("a", { condition: "disabled" }), {}, "disabled", "disabled"],
     ["that drains", draining, {}, "draining", "draining"],
     ["that drains, for its own session", draining, { boundId: "a" }, "ready", "ready"],
@@ -56,12 +68,15 @@ test("an availability has one rank, one word, and one report to a run", () => {
     "ready",
     "probing",
     "credits",
+    "at_floor",
     "exhausted",
     "cooling",
     "limited",
+    "kept_back",
     "draining",
     "cannot_read",
     "without_model",
+    "without_tag",
     "tried",
     "disabled",
   ];
@@ -69,12 +84,15 @@ test("an availability has one rank, one word, and one report to a run", () => {
     "ready 0 ready undefined",
     "probing 1 probing undefined",
     "credits 2 credits undefined",
-    "exhausted 3 exhausted exhausted",
-    "cooling 4 resting resting",
+    "at_floor 3 at_floor undefined",
+    "exhausted 4 exhausted exhausted",
+    "cooling 5 resting resting",
     "limited undefined out limited",
+    "kept_back undefined kept_back limited",
     "draining undefined out out",
     "cannot_read undefined out out",
     "without_model undefined out out",
+    "without_tag undefined out out",
     "tried undefined out out",
     "disabled undefined out out",
   ]);
@@ -141,9 +159,10 @@ describe("a candidate", () => {
     expect(cooldownLeftMs(candidateOf(record, open, HEALTHY), 3)).toBe(0);
   });
 
-  test("is open in every condition except cooling, limited and disabled", () => {
-    const open = ["ready", "probing", "credits", "exhausted"] as const;
-    expect(open.map(isOpen)).toEqual([true, true, true, true]);
-    expect((["cooling", "limited", "disabled"] as const).map(isOpen)).toEqual([false, false, false]);
+  test("is open in every condition except cooling, limited, kept back and disabled", () => {
+    const open = ["ready", "probing", "credits", "at_floor", "exhausted"] as const;
+    expect(open.map(isOpen)).toEqual([true, true, true, true, true]);
+    const closed = ["cooling", "limited", "kept_back", "disabled"] as const;
+    expect(closed.map(isOpen)).toEqual([false, false, false, false]);
   });
 });

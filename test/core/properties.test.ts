@@ -2,10 +2,12 @@
 
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
+import { SPEND_FLOORS } from "../../src/core/account-options.ts";
+import { allowsTags } from "../../src/core/account-tags.ts";
 import { availabilityFor, type Candidate, rankOf } from "../../src/core/availability.ts";
 import { failureOfEvent, failureOfReply } from "../../src/core/failure.ts";
 import { HEALTHY, type Health, type HealthEvent, healthAt, transition } from "../../src/core/health.ts";
-import { type ChoiceContext, choose, POLICY_MODES } from "../../src/core/policy.ts";
+import { type Choice, type ChoiceContext, choose, POLICY_MODES } from "../../src/core/policy.ts";
 import { pooledUsage } from "../../src/core/pooled.ts";
 import {
   isExhausted,
@@ -28,6 +30,8 @@ fc.configureGlobal({ numRuns: 1_000 });
 
 // --- the choice
 
+const TAGS = ["work", "home"];
+
 const share = (kind: WindowKind): fc.Arbitrary<WindowSummary> =>
   fc.record({
     kind: fc.constant(kind),
@@ -42,9 +46,11 @@ const candidates: fc.Arbitrary<Candidate[]> = fc
         "ready",
         "probing",
         "credits",
+        "at_floor",
         "exhausted",
         "cooling",
         "limited",
+        "kept_back",
         "disabled",
       ),
       draining: fc.boolean(),
@@ -56,6 +62,13 @@ const candidates: fc.Arbitrary<Candidate[]> = fc
         monthly: fc.option(share("monthly"), { nil: undefined }),
       }),
       untilMs: soon,
+      options: fc.record({
+        priority: fc.integer({ min: -1, max: 1 }),
+        floorDaily: fc.constant(0),
+        floorWeekly: fc.constant(0),
+        tags: fc.subarray(TAGS),
+        note: fc.constant(""),
+      }),
     }),
     { maxLength: 6 },
   )
@@ -67,6 +80,7 @@ const context: fc.Arbitrary<ChoiceContext> = fc.record({
     mode: fc.constantFrom(...POLICY_MODES),
     deltaPercent: fc.integer({ min: 0, max: 50 }),
     weights: fc.record({ daily: fc.nat(100), weekly: fc.nat(100) }),
+    spendFloors: fc.constantFrom(...SPEND_FLOORS),
   }),
   spends: fc.boolean(),
   nowMs: fc.constant(NOW),
@@ -77,6 +91,10 @@ const context: fc.Arbitrary<ChoiceContext> = fc.record({
   offering: fc.option(ids, { nil: undefined }),
   tried: ids,
   searching: fc.boolean(),
+  tags: fc.record({
+    required: fc.array(fc.subarray(TAGS, { minLength: 1 }), { maxLength: 2 }),
+    preferred: fc.subarray(TAGS),
+  }),
 });
 
 describe("whatever the policy and the accounts,", () => {
@@ -98,6 +116,7 @@ describe("whatever the policy and the accounts,", () => {
         expect(how.tried.has(chosen.id)).toBe(false);
         if (how.spends && how.readers !== undefined) expect(how.readers.has(chosen.id)).toBe(true);
         if (how.offering !== undefined) expect(how.offering.has(chosen.id)).toBe(true);
+        expect(allowsTags(chosen.options, how.tags)).toBe(true);
       }),
     ));
 
@@ -109,6 +128,49 @@ describe("whatever the policy and the accounts,", () => {
         const rank = (one: Candidate) => rankOf(availabilityFor(one, how)) ?? Number.POSITIVE_INFINITY;
         const allowed = chosen.id === how.pinnedId && rank(chosen) === 1 ? 0 : rank(chosen);
         expect(Math.min(...list.map(rank))).toBeGreaterThanOrEqual(allowed);
+      }),
+    ));
+
+  test("a floor is never crossed while another account has room, except by a pin", () =>
+    fc.assert(
+      fc.property(candidates, context, (list, how) => {
+        const chosen = list.find((one) => one.id === choose(list, how)?.id);
+        if (chosen === undefined || chosen.id === how.pinnedId || !how.spends) return;
+        expect(chosen.condition).not.toBe("kept_back");
+        if (chosen.condition !== "at_floor") return;
+        for (const one of list)
+          expect(["ready", "probing", "credits"]).not.toContain(availabilityFor(one, how));
+      }),
+    ));
+
+  test("priorities and preferred tags never cause a refusal, nor a choice with a worse availability", () =>
+    fc.assert(
+      fc.property(candidates, context, (list, how) => {
+        const rank = (choice: Choice | undefined) => {
+          const chosen = list.find((one) => one.id === choice?.id);
+          return chosen && rankOf(availabilityFor(chosen, how));
+        };
+        const plain = list.map((one) => ({ ...one, options: { ...one.options, priority: 0 } }));
+        const plainChoice = choose(plain, { ...how, tags: { ...how.tags, preferred: [] } });
+        const ranks = [rank(choose(list, how)), rank(plainChoice)];
+        // A pinned account that recovers is chosen despite its rank, unless a preferred tag excludes it.
+        if (how.pinnedId === undefined) expect(ranks[0]).toBe(ranks[1]);
+        else expect(ranks[0] === undefined).toBe(ranks[1] === undefined);
+      }),
+    ));
+
+  test("without a pin and a session, no account is chosen before one with a higher priority and the same tags", () =>
+    fc.assert(
+      fc.property(candidates, context, (list, how) => {
+        const free = { ...how, pinnedId: undefined, boundId: undefined };
+        const chosen = list.find((one) => one.id === choose(list, free)?.id);
+        if (chosen === undefined || availabilityFor(chosen, free) === "cooling") return;
+        for (const one of list)
+          if (
+            one.options.priority > chosen.options.priority &&
+            one.options.tags.join() === chosen.options.tags.join()
+          )
+            expect(availabilityFor(one, free)).not.toBe(availabilityFor(chosen, free));
       }),
     ));
 

@@ -172,7 +172,7 @@ describe("an account's own outbound proxy", () => {
     await using own = await network.proxy(CREDENTIALS);
     const url = `http://me:${SECRET}@${own.host}`;
     await using s = await pool({ HTTPS_PROXY: DEAD }, { accounts: TWO });
-    expect(await s.accounts.set("bob", { outboundProxy: url })).toBe("bob");
+    expect((await s.accounts.set("bob", { outboundProxy: url })).alias).toBe("bob");
     await s.accounts.pin("bob");
     expect(await turns(s.url)).toEqual(["Hello from bob", "Hello from bob"]);
     await fetch(`${s.url}/status?refresh=1`);
@@ -185,7 +185,7 @@ describe("an account's own outbound proxy", () => {
     expect(details.outbound_proxy).toBe(`http://[redacted]@${own.host}`);
     expect(JSON.stringify([details, await s.accounts.list()])).not.toContain("word");
     expect(readFileSync(s.layout.store, "utf8")).toContain(url);
-    await s.accounts.set("bob", { outboundProxy: undefined });
+    await s.accounts.set("bob", { outboundProxy: null });
     const { length } = own.passed;
     for (const said of await turns(s.url)) expect(said).toContain("could not be reached");
     expect(own.passed.length).toBe(length);

@@ -17,6 +17,7 @@ const shortage = (kind: Shortage["kind"], more: Partial<Shortage> = {}): Shortag
   disabled: 0,
   ofAccounts: true,
   disabledByOperator: [],
+  keptBack: [],
   details: [],
   ...more,
 });

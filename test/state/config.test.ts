@@ -30,6 +30,46 @@ describe("config.toml", () => {
     }
   });
 
+  test("sets options of accounts, whose aliases may be in any case, with their lines", () => {
+    const { config, lines, unknown } = parse(
+      '[accounts.Alice]\npriority = 10\nfloor_daily = "20%"\nfloor_weekly = 12.5\ntags = ["Work", "work", " home "]\nnote = "the main one"\n[accounts.bob]\ntags = []\n',
+    );
+    expect(config.accounts).toEqual({
+      alice: {
+        priority: 10,
+        floorDaily: 20,
+        floorWeekly: 12.5,
+        tags: ["work", "home"],
+        note: "the main one",
+      },
+      bob: { tags: [] },
+    });
+    expect(unknown).toEqual([]);
+    expect([...lines]).toEqual([
+      ["accounts.alice.priority", 2],
+      ["accounts.alice.floor_daily", 3],
+      ["accounts.alice.floor_weekly", 4],
+      ["accounts.alice.tags", 5],
+      ["accounts.alice.note", 6],
+      ["accounts.bob.tags", 8],
+    ]);
+  });
+
+  test.each([
+    ["priority = 1.5", "must be a whole number from -1000 to 1000"],
+    ["priority = 9999", "must be a whole number from -1000 to 1000"],
+    ['priority = "10"', "must be a number, without quotes"],
+    ['floor_daily = "lots"', 'must be a percentage from 0 to 100, such as 20 or "20%"'],
+    ["floor_weekly = 101", 'must be a percentage from 0 to 100, such as 20 or "20%"'],
+    ["floor_weekly = true", 'must be a percentage from 0 to 100, such as 20 or "20%"'],
+    ['tags = "work"', 'must be a list of texts, such as ["work"]'],
+    ['tags = ["a b"]', '"a b" is not a tag'],
+    ['note = "a\\nb"', "must be one line, without control characters"],
+    ["floor = 10", "has a key that is no option; the options are priority, floor_daily"],
+  ])("refuses a wrong option of an account: %s", (line, why) => {
+    expect(() => parse(`[accounts.alice]\n${line}\n`)).toThrow(why);
+  });
+
   test("of the Go program is read completely", () => {
     const { config, unknown } = parse(GO_CONFIG);
     expect(config).toEqual({ ...DEFAULTS, proxy: { ...DEFAULTS.proxy, name: "proxy-0a1b2c3d" } });

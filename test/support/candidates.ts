@@ -1,5 +1,7 @@
 // Builds candidates and contexts for the policy, with a default for every field that a test leaves out.
 
+import { DEFAULT_OPTIONS } from "../../src/core/account-options.ts";
+import { NO_TAGS } from "../../src/core/account-tags.ts";
 import type { Candidate } from "../../src/core/availability.ts";
 import { NO_SUMMARY } from "../../src/core/capacity.ts";
 import { conditionOf } from "../../src/core/condition.ts";
@@ -36,6 +38,7 @@ export function candidate(
     inFlight: 0,
     ramp: undefined,
     score: 0.5,
+    options: DEFAULT_OPTIONS,
     summary: { ...NO_SUMMARY, windows: shown, exhausted, credits },
     ...more,
   };
@@ -43,7 +46,7 @@ export function candidate(
 
 export function context(mode: PolicyMode, more: Partial<ChoiceContext> = {}): ChoiceContext {
   return {
-    settings: { mode, deltaPercent: 10, weights: { daily: 60, weekly: 40 } },
+    settings: { mode, deltaPercent: 10, weights: { daily: 60, weekly: 40 }, spendFloors: "last" },
     spends: true,
     nowMs: 0,
     activeId: undefined,
@@ -53,6 +56,7 @@ export function context(mode: PolicyMode, more: Partial<ChoiceContext> = {}): Ch
     offering: undefined,
     tried: new Set(),
     searching: false,
+    tags: NO_TAGS,
     ...more,
   };
 }

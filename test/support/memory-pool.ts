@@ -1,10 +1,11 @@
 // A pool whose accounts exist only as records, for tests of placement and settling. There is no backend.
 
+import type { OptionValues, SpendFloors } from "../../src/core/account-options.ts";
 import { capacityOfQuota } from "../../src/core/capacity.ts";
 import { ownLimitFor } from "../../src/core/meters.ts";
 import type { PolicyMode } from "../../src/core/policy.ts";
 import type { Clock } from "../../src/deps.ts";
-import { newAccount } from "../../src/state/account-record.ts";
+import { newAccount, optionsOf } from "../../src/state/account-record.ts";
 import type { Store } from "../../src/state/store.ts";
 import type { Account } from "../../src/upstream/account.ts";
 import { createAffinity } from "../../src/upstream/affinity.ts";
@@ -19,6 +20,10 @@ export interface MemoryPoolOptions {
   readonly quotaTtlMs: number;
   /** Default true. */
   readonly useCredits?: boolean;
+  /** Default `last`. */
+  readonly spendFloors?: SpendFloors;
+  /** Default: no account has options. */
+  readonly fileOptions?: Readonly<Record<string, OptionValues>>;
   /** Default: no catalogue is known. */
   readonly offers?: (upstreamId: string, model: string) => boolean | undefined;
 }
@@ -38,8 +43,17 @@ export function memoryPool(options: MemoryPoolOptions): { readonly pool: Pool; r
     flush: () => {},
   };
   const settings = {
-    policy: { mode, deltaPercent: 10, weights: { daily: 60, weekly: 40 }, affinity, useCredits },
+    policy: {
+      mode,
+      deltaPercent: 10,
+      weights: { daily: 60, weekly: 40 },
+      affinity,
+      useCredits,
+      spendFloors: options.spendFloors ?? "last",
+      tags: undefined,
+    },
     quotaTtlMs,
+    fileOptions: options.fileOptions ?? {},
   };
   const pool = createPool({
     deps: { clock, log: { info: () => {}, warn: () => {} }, random: (bytes) => new Uint8Array(bytes) },
@@ -54,7 +68,8 @@ export function memoryPool(options: MemoryPoolOptions): { readonly pool: Pool; r
         label: record.alias,
         kind: "account",
         named: { account_id: record.id },
-        capacity: (view) => capacityOfQuota(record.quota, view),
+        options: (view) => optionsOf(record, view.fileOptions),
+        capacity: (view) => capacityOfQuota(record.quota, view, optionsOf(record, view.fileOptions)),
         ownLimit: ({ model, refusedBy }) => ownLimitFor(record.quota, model, refusedBy),
         noteVerdict: () => {},
         retire: () => "",

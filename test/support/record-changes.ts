@@ -69,6 +69,7 @@ export const recordChange: fc.Arbitrary<RecordChange> = fc.oneof(
     (record) => changes.noteSight(record, true),
     (record) => changes.noteSight(record, false),
     (record) => changes.setOutboundProxy(record, "http://proxy.example:3128"),
+    (record) => changes.setOptions(record, { floorDaily: 50, floorWeekly: 10, tags: ["work"] }),
     (record) => changes.retireLogin(record, "http-401"),
     (record, { nowMs }) =>
       void changes.changeHealth(record, { kind: "disable", reason: "http-401", atMs: nowMs }),

@@ -2,19 +2,21 @@
 
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
+import { type OptionValues, SPEND_FLOORS, type SpendFloors } from "../../src/core/account-options.ts";
 import type { Candidate } from "../../src/core/availability.ts";
 import { capacityOfQuota } from "../../src/core/capacity.ts";
 import { learnedFigures } from "../../src/core/figures.ts";
 import { ownLimitFor } from "../../src/core/meters.ts";
 import { mergeQuota, type Quota, UNKNOWN_QUOTA } from "../../src/core/quota.ts";
 import { summaryOf } from "../../src/core/quota-summary.ts";
-import { type AccountRecord, newAccount } from "../../src/state/account-record.ts";
+import { type AccountRecord, newAccount, optionsOf } from "../../src/state/account-record.ts";
 import { createRoster, type Member, pooledAccountOf } from "../../src/upstream/roster.ts";
 import type { Upstream } from "../../src/upstream/upstream.ts";
 import { evidence, HOUR_MS, NOW } from "../support/evidence.ts";
 import { difference, type RecordChange, recordChange, repeated } from "../support/record-changes.ts";
 
 const NAMES = ["a", "b", "c"];
+const NO_FILE = {};
 const RUNS = { numRuns: 1_000 };
 
 /** The changes that may happen between two uses of the roster. */
@@ -25,6 +27,8 @@ interface Step {
   readonly useCredits: boolean;
   readonly ttlMs: number;
   readonly model: string | undefined;
+  readonly fileOptions: Readonly<Record<string, OptionValues>>;
+  readonly spendFloors: SpendFloors;
 }
 
 const step: fc.Arbitrary<Step> = fc.record({
@@ -34,6 +38,8 @@ const step: fc.Arbitrary<Step> = fc.record({
   useCredits: fc.oneof({ weight: 9, arbitrary: fc.constant(true) }, fc.constant(false)),
   ttlMs: fc.oneof({ weight: 9, arbitrary: fc.constant(HOUR_MS) }, fc.constant(HOUR_MS / 6)),
   model: fc.constantFrom(undefined, "a"),
+  fileOptions: fc.constantFrom(NO_FILE, { b: { floorWeekly: 50, priority: 1 } }),
+  spendFloors: fc.constantFrom(...SPEND_FLOORS),
 });
 
 function limitIn({ main, additional }: Quota, id: string): Quota["main"] {
@@ -46,8 +52,10 @@ function timeless(candidate: Candidate | undefined) {
 }
 
 function memberOf(record: AccountRecord): Member {
-  const upstream: Pick<Upstream, "capacity" | "ownLimit"> = {
-    capacity: (view) => capacityOfQuota(record.quota, view),
+  const options: Upstream["options"] = (view) => optionsOf(record, view.fileOptions);
+  const upstream: Pick<Upstream, "capacity" | "options" | "ownLimit"> = {
+    options,
+    capacity: (view) => capacityOfQuota(record.quota, view, options(view)),
     ownLimit: ({ model, refusedBy }) => ownLimitFor(record.quota, model, refusedBy),
   };
   return { record, upstream: upstream as Upstream, judgement: undefined };
@@ -64,9 +72,9 @@ describe("a roster, whatever happens to its members,", () => {
         const roster = createRoster();
         roster.set(members);
         let nowMs = NOW;
-        for (const { account, change: apply, waitMs, useCredits, ttlMs, model } of steps) {
+        for (const { account, change: apply, waitMs, ...settings } of steps) {
           nowMs += waitMs;
-          const view = { nowMs, ttlMs, weights, useCredits, model, refusedBy: () => undefined };
+          const view = { nowMs, weights, ...settings, refusedBy: () => undefined };
           const record = records[account];
           if (record !== undefined) apply(record, view);
           const scratch = records.map((one) => memberOf({ ...one, changed: undefined }));

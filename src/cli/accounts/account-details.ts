@@ -6,6 +6,7 @@ import { accountState, creditsText, hasMonthly, relative } from "../../core/stat
 import { ago } from "../../core/time-words.ts";
 import { oneLine, shortLine } from "../../printable.ts";
 import { table } from "../terminal/table.ts";
+import { optionTexts } from "./option-texts.ts";
 
 /** Returns a block of lines. The times of the events are UTC. */
 export function accountView(details: AccountDetails, nowMs: number): string {
@@ -26,6 +27,7 @@ export function accountView(details: AccountDetails, nowMs: number): string {
     ...(details.outbound_proxy === undefined
       ? []
       : [["outbound proxy", details.outbound_proxy] satisfies [string, string]]),
+    ...optionTexts(details).map((text): [string, string] => ["option", text]),
     ["used", `${ago(status.last_used_at_ms, nowMs)}; ${status.in_flight} in flight`],
     [
       "sessions",

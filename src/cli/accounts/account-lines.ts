@@ -10,6 +10,7 @@ import { stateBrush } from "../status/state-brush.ts";
 import { styleOf, type TextStyle } from "../terminal/glyphs.ts";
 import { historyLines } from "./account-history.ts";
 import { limitLines } from "./account-limits.ts";
+import { optionTexts } from "./option-texts.ts";
 
 /** What the lines are drawn on. */
 export interface AccountCanvas {
@@ -36,6 +37,7 @@ export function accountLines(details: AccountDetails, canvas: AccountCanvas): st
     ["Activity", [useText(details, nowMs)]],
     ["Sessions", [sessionText(details)]],
     ["Login", loginText(details, nowMs)],
+    ["Options", optionTexts(details)],
     ["Settings", settingTexts(details)],
     ["Recent", historyLines(details, style, nowMs)],
   ];

@@ -2,7 +2,10 @@
 
 import { identityOfListed, type ListedAccount } from "../../auth/account-ops.ts";
 import { personName } from "../../auth/identity.ts";
+import { optionsIn } from "../../core/account-options.ts";
 import { type ShownState, shownState } from "../../core/account-state.ts";
+import { optionsOfFields } from "../../core/option-fields.ts";
+import { OPTION_HEADINGS, type OptionCells, optionCells, optionsOfStatus } from "../../core/option-words.ts";
 import type { StatusAnswer } from "../../core/status-schema.ts";
 import { emailOf } from "../../core/status-words.ts";
 import { stateBrush } from "../status/state-brush.ts";
@@ -18,6 +21,7 @@ export function listedTable(accounts: readonly ListedAccount[], frame: TableFram
       id: account.id,
       email: account.user_email && (personName(identityOfListed(account), identities) ?? ""),
       plan: account.codexlb.plan_type ?? "",
+      options: optionCells(optionsIn(optionsOfFields(account.codexlb.options))),
       proxy: "",
       state: listedWords(account, nowMs),
     })),
@@ -38,6 +42,7 @@ export function treeTable(
       id: account.id,
       email: emailOf(account),
       plan: account.plan_type ?? "",
+      options: optionCells(optionsOfStatus(account)),
       proxy: account.proxy_name || ownName,
       state: shownState(account, ownName, nowMs),
     })),
@@ -52,6 +57,7 @@ interface AccountCells {
   readonly id: string;
   readonly email: string;
   readonly plan: string;
+  readonly options: OptionCells;
   readonly proxy: string;
   readonly state: ShownState;
 }
@@ -66,6 +72,11 @@ function accountTable(accounts: readonly AccountCells[], frame: TableFrame): str
         brush: (text, row) => stateBrush(accounts[row]?.state.level ?? "good", frame.style.paint)(text),
       },
       { heading: "PROXY", cells: accounts.map(({ proxy }) => proxy) },
+      ...OPTION_HEADINGS.map((heading) => ({
+        heading,
+        cells: accounts.map(({ options }) => options[heading] ?? ""),
+        rank: 1,
+      })),
       { heading: "EMAIL", cells: accounts.map(({ email }) => email), rank: 1 },
       { heading: "PLAN", cells: accounts.map(({ plan }) => plan), rank: 2 },
       { heading: "ID", cells: accounts.map(({ id }) => id), rank: 3 },

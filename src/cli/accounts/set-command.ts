@@ -1,20 +1,27 @@
-// `codexlb account set`: changes the settings of an account.
+// `codexlb account set`: changes the settings and the options of an account.
 
 import { defineCommand } from "citty";
 import { advised } from "../../advice.ts";
+import type { SettingsChange } from "../../auth/account-ops.ts";
+import { changeWords } from "../../core/option-words.ts";
 import { NO_OUTBOUND_PROXY, withoutPassword } from "../../network/outbound-proxy.ts";
 import { print } from "../../print.ts";
 import { REMOTE_FLAGS, ROOT_FLAG } from "../common-flags.ts";
 import { contextOf, rootExists } from "../context.ts";
 import { usage } from "../flags.ts";
 import { placeOf } from "./account-place.ts";
+import { OPTION_FLAGS, optionChanges } from "./option-flags.ts";
 import { withAccounts } from "./with-accounts.ts";
 
 export default defineCommand({
-  meta: { name: "codexlb account set", description: "Change the settings of an account" },
+  meta: {
+    name: "codexlb account set",
+    description: "Set the priority, floors, tags, note or HTTP proxy of an account",
+  },
   args: {
     ...ROOT_FLAG,
     ...REMOTE_FLAGS,
+    ...OPTION_FLAGS,
     "outbound-proxy": {
       type: "string",
       description:
@@ -26,27 +33,46 @@ export default defineCommand({
   run: async ({ args, rawArgs }) => {
     const [alias, ...surplus] = rawArgs;
     if (!alias?.trim() || surplus.length > 0) throw usage("account set takes one alias");
-    const proxy = args["outbound-proxy"]?.trim();
-    if (proxy === undefined)
+    const outboundProxy = proxyIn(args["outbound-proxy"], alias);
+    const options = optionChanges(args);
+    if (outboundProxy === undefined && options === undefined)
       throw usage(
         "account set: nothing to set",
-        `pass a flag, as in: ${advised("account set", "alice", "--outbound-proxy", "URL")}`,
-      );
-    if (proxy === "")
-      throw usage(
-        "account set: --outbound-proxy is empty",
-        `to clear the account's proxy: ${advised("account set", alias, "--outbound-proxy", NO_OUTBOUND_PROXY)}`,
+        `pass a flag, as in: ${advised("account set", "alice", "--priority", "10")}`,
       );
     const context = contextOf(args.root);
     const place = await placeOf(context, args);
-    const outboundProxy = proxy === NO_OUTBOUND_PROXY ? undefined : proxy;
-    const changed = await withAccounts(context, place, { write: rootExists(context), about: alias }, (ops) =>
-      ops.set(alias, { outboundProxy }),
+    const set = await withAccounts(context, place, { write: rootExists(context), about: alias }, (ops) =>
+      ops.set(alias, { outboundProxy, options }),
     );
-    print(
-      outboundProxy === undefined
-        ? `account ${changed} uses the configured outbound proxy\n`
-        : `account ${changed} uses the outbound proxy ${withoutPassword(outboundProxy)}\n`,
-    );
+    if (outboundProxy !== undefined)
+      print(
+        outboundProxy === null
+          ? `account ${set.alias} uses the configured outbound proxy\n`
+          : `account ${set.alias} uses the outbound proxy ${withoutPassword(outboundProxy)}\n`,
+      );
+    if (options !== undefined) print(`account ${set.alias}: ${changeWords(options)}\n`);
+    for (const warning of warnings(set)) context.deps.log.warn(warning);
   },
 });
+
+// --- internal ---
+
+/** The URL of the account's own proxy; null to clear it; undefined without the flag. */
+function proxyIn(value: string | undefined, alias: string): string | null | undefined {
+  const proxy = value?.trim();
+  if (proxy === "")
+    throw usage(
+      "account set: --outbound-proxy is empty",
+      `to clear the account's proxy: ${advised("account set", alias, "--outbound-proxy", NO_OUTBOUND_PROXY)}`,
+    );
+  return proxy === NO_OUTBOUND_PROXY ? null : proxy;
+}
+
+function warnings({ alias, overruled = [] }: SettingsChange): string[] {
+  if (overruled.length === 0) return [];
+  const names = overruled.join(", ");
+  return [
+    `[accounts.${alias}] in config.toml sets ${names}, and the file wins; change it there, or remove it from the file`,
+  ];
+}

@@ -9,7 +9,7 @@ import { reconcile } from "../../auth/homes.ts";
 import { type KeyOps, openKeys } from "../../auth/keys.ts";
 import type { QuotaView } from "../../core/quota.ts";
 import { CodexlbError } from "../../errors.ts";
-import { readConfig } from "../../state/config-source.ts";
+import { lineSource, readConfigFile } from "../../state/config-source.ts";
 import { tryLock } from "../../state/lock.ts";
 import { makePrivate } from "../../state/private-root.ts";
 import { openStore, type Store } from "../../state/store.ts";
@@ -84,7 +84,7 @@ export function openLocalStore({ deps, layout }: CommandContext, readOnly: boole
 /** The accounts in the files of the root. */
 function localAccounts(context: CommandContext, write: boolean): AccountOps {
   const { deps, layout } = context;
-  const config = readConfig(layout);
+  const { config, lines } = readConfigFile(layout);
   const upstream = config.proxy.upstream_base_url;
   const store = openLocalStore(context, !write, upstream);
   const view = (): QuotaView => ({ nowMs: deps.clock.now(), ttlMs: poolSettings(config).quotaTtlMs });
@@ -93,6 +93,7 @@ function localAccounts(context: CommandContext, write: boolean): AccountOps {
     layout,
     deps,
     upstream: () => upstream,
+    fileOptions: () => config.accounts,
     details: (record) =>
       detailsOf(
         {
@@ -100,6 +101,7 @@ function localAccounts(context: CommandContext, write: boolean): AccountOps {
           affinity: createAffinity({ path: layout.sessions, deps }),
           facts: () => factsAtRest(store.state, config, view()),
           view,
+          fileSource: (key) => lineSource(lines.get(key)),
         },
         record,
       ),

@@ -2,6 +2,7 @@
 // the same; what has no room is shortened or left out, text last.
 
 import type { ShownState } from "../../core/account-state.ts";
+import { OPTION_HEADINGS } from "../../core/option-words.ts";
 import type { FrameRow, FrameRows, TextColumn } from "../../core/status-rows.ts";
 import { fill, fit } from "../terminal/fit.ts";
 import type { TextStyle } from "../terminal/glyphs.ts";
@@ -97,7 +98,7 @@ const LONGEST_BAR = 24;
 /** In the order in which they get room. */
 const OPTIONAL: readonly TextColumn[] = ["CREDITS", "IN FLIGHT", "SESSIONS", "PLAN"];
 const LAST: TextColumn = "EMAIL";
-const WIDE: readonly TextColumn[] = ["PROXY", "SCORE", "FIGURES"];
+const WIDE: readonly TextColumn[] = [...OPTION_HEADINGS, "PROXY", "SCORE", "FIGURES"];
 
 /** The widths of all columns. */
 interface ColumnPlan {

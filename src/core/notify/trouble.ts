@@ -95,8 +95,8 @@ export function troublesOf(pool: WatchedPool, view: TroubleView): Trouble[] {
 
 // --- internal ---
 
-const SERVES: ReadonlySet<Candidate["condition"]> = new Set(["ready", "probing", "credits"]);
-const EXHAUSTED: ReadonlySet<Candidate["condition"]> = new Set(["exhausted", "limited"]);
+const SERVES: ReadonlySet<Candidate["condition"]> = new Set(["ready", "probing", "credits", "at_floor"]);
+const EXHAUSTED: ReadonlySet<Candidate["condition"]> = new Set(["exhausted", "limited", "kept_back"]);
 
 function accountExhausted({ alias, candidate }: WatchedAccount, nowMs: number): Trouble {
   const { id, condition, summary } = candidate;

@@ -89,6 +89,7 @@ describe("account show", () => {
             figures: [{ window: "daily", source: "headers", age_seconds: 5, outdated: false }],
           }),
           home: "/root/accounts/work",
+          options: [],
           switches: [],
           sessions: { count: 7, latest: ["s7", "s6"] },
           events: [

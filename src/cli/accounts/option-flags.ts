@@ -1,0 +1,92 @@
+// The flags with which `codexlb account set` changes the options of an account.
+
+import {
+  normalizedTags,
+  noteProblem,
+  type OptionChanges,
+  percentIn,
+  priorityProblem,
+  tagsProblem,
+} from "../../core/account-options.ts";
+import { WINDOW_LIMITS } from "../../core/reason-words.ts";
+import { integerFlag, usage } from "../flags.ts";
+
+export const OPTION_FLAGS = {
+  priority: {
+    type: "string",
+    description: "Accounts with a higher priority serve first (default 0; none: the default)",
+    valueHint: "N",
+  },
+  "floor-daily": {
+    type: "string",
+    description: `Keep back the last part of the ${WINDOW_LIMITS.daily}, such as 20% (none: nothing)`,
+    valueHint: "PERCENT",
+  },
+  "floor-weekly": {
+    type: "string",
+    description: `Keep back the last part of the ${WINDOW_LIMITS.weekly} (none: nothing)`,
+    valueHint: "PERCENT",
+  },
+  tag: {
+    type: "string",
+    description: "Tags of the account, in place of those it has (none: no tags)",
+    valueHint: "TAG,...",
+  },
+  note: {
+    type: "string",
+    description: "A text that lists show with the account (none: no text)",
+    valueHint: "TEXT",
+  },
+} as const;
+
+type OptionFlags = { readonly [Name in keyof typeof OPTION_FLAGS]?: string | undefined };
+
+/** The changes that the flags ask for; undefined if there is none of them. Throws `usage`. */
+export function optionChanges(flags: OptionFlags): OptionChanges | undefined {
+  if (Object.keys(OPTION_FLAGS).every((name) => flags[name as keyof OptionFlags] === undefined))
+    return undefined;
+  return {
+    priority: changeOf(flags.priority, priorityIn),
+    floorDaily: changeOf(flags["floor-daily"], (text) => floorIn(text, "floor-daily")),
+    floorWeekly: changeOf(flags["floor-weekly"], (text) => floorIn(text, "floor-weekly")),
+    tags: changeOf(flags.tag, (text) => tagsIn(text, "tag")),
+    note: changeOf(flags.note, noteIn),
+  };
+}
+
+/** The tags in the value of `flag`, separated by commas. Throws `usage`. */
+export function tagsIn(text: string, flag: string): readonly string[] {
+  const tags = normalizedTags(text.split(","));
+  const problem = tags.length === 0 ? "names no tag" : tagsProblem(tags);
+  return problem === undefined ? tags : refuse(flag, problem);
+}
+
+// --- internal ---
+
+/** The value that removes an option. */
+const NONE = "none";
+
+function changeOf<Value>(text: string | undefined, read: (text: string) => Value): Value | null | undefined {
+  if (text === undefined) return undefined;
+  return text.trim().toLowerCase() === NONE ? null : read(text.trim());
+}
+
+function priorityIn(text: string): number {
+  const priority = integerFlag(text, "priority") ?? 0;
+  const problem = priorityProblem(priority);
+  return problem === undefined ? priority : refuse("priority", problem);
+}
+
+function floorIn(text: string, flag: string): number {
+  return percentIn(text) ?? refuse(flag, `${JSON.stringify(text)} is not a percentage from 0 to 100`);
+}
+
+function noteIn(text: string): string | null {
+  const problem = noteProblem(text);
+  if (problem !== undefined) return refuse("note", problem);
+  return text === "" ? null : text;
+}
+
+function refuse(flag: string, problem: string): never {
+  throw usage(`flag --${flag}: ${problem}`);
+}

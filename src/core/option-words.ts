@@ -1,0 +1,59 @@
+// The options of an account in words.
+
+import { type AccountOptions, type OptionChanges, optionsIn } from "./account-options.ts";
+import { WINDOW_LIMITS } from "./reason-words.ts";
+import type { AccountAnswer } from "./status-schema.ts";
+
+/** What `changes` set, for the report of a change: `priority 10; keeps back the last 20 % of the 5h limit`. */
+export function changeWords({ priority, floorDaily, floorWeekly, tags, note }: OptionChanges): string {
+  return [
+    ...(priority === undefined ? [] : [priority === null ? "default priority" : `priority ${priority}`]),
+    ...floorWords(WINDOW_LIMITS.daily, floorDaily),
+    ...floorWords(WINDOW_LIMITS.weekly, floorWeekly),
+    ...(tags === undefined
+      ? []
+      : [tags === null || tags.length === 0 ? "no tags" : `tags ${tags.join(", ")}`]),
+    ...(note === undefined ? [] : [note === null || note === "" ? "no note" : `note: ${note}`]),
+  ].join("; ");
+}
+
+/** The columns of tables that show options; empty ones are left out. */
+export const OPTION_HEADINGS = ["PRIORITY", "FLOORS", "TAGS", "NOTE"] as const;
+
+/** The cells of one account in these columns; none for an option that is not set. */
+export type OptionCells = Readonly<Partial<Record<(typeof OPTION_HEADINGS)[number], string>>>;
+
+export function optionCells({ priority, floorDaily, floorWeekly, tags, note }: AccountOptions): OptionCells {
+  const floors = [
+    ...(floorDaily === 0 ? [] : [`5h ${floorDaily} %`]),
+    ...(floorWeekly === 0 ? [] : [`weekly ${floorWeekly} %`]),
+  ];
+  return {
+    ...(priority === 0 ? {} : { PRIORITY: String(priority) }),
+    ...(floors.length === 0 ? {} : { FLOORS: floors.join(", ") }),
+    ...(tags.length === 0 ? {} : { TAGS: tags.join(", ") }),
+    ...(note === "" ? {} : { NOTE: note }),
+  };
+}
+
+/** The options of an account in a status document. */
+export function optionsOfStatus(account: AccountAnswer): AccountOptions {
+  return optionsIn({
+    priority: account.priority,
+    floorDaily: account.floor_daily_pct,
+    floorWeekly: account.floor_weekly_pct,
+    tags: account.tags,
+    note: account.note,
+  });
+}
+
+// --- internal ---
+
+function floorWords(limit: string, floor: number | null | undefined): string[] {
+  if (floor === undefined) return [];
+  return [
+    floor === null || floor === 0
+      ? `no floor in the ${limit}`
+      : `keeps back the last ${floor} % of the ${limit}`,
+  ];
+}
