@@ -52,10 +52,13 @@ export const KeyList = z.looseObject({
         role: z.enum(KEY_ROLES),
         created_at_ms: z.number(),
         last_used_at_ms: z.number().optional(),
+        tags: z.array(z.string()).optional(),
+        only: z.boolean().default(false),
       })
-      .transform(({ name, role, created_at_ms, last_used_at_ms }) => ({
+      .transform(({ name, role, created_at_ms, last_used_at_ms, tags, only }) => ({
         name,
         role,
+        tags: tags && { tags, only },
         createdMs: created_at_ms,
         lastUsedMs: last_used_at_ms,
       })),

@@ -91,8 +91,11 @@ export function remoteKeys(door: Door): KeyOps {
   const api = apiOf(door);
   return {
     list: async () => (await answered(door, KeyList, api.admin.keys.$get())).keys,
-    add: async (name, role) =>
-      (await answered(door, NewKey, api.admin.key.add.$post({ json: { name, role } }))).key,
+    add: async (name, role, tags) => {
+      // Older proxies refuse fields that they do not know.
+      const demand = tags === undefined ? {} : { tags: [...tags.tags], only: tags.only };
+      return (await answered(door, NewKey, api.admin.key.add.$post({ json: { name, role, ...demand } }))).key;
+    },
     remove: async (name) => {
       await answered(door, ChangeResponse, api.admin.key.rm.$post({ json: { name } }));
     },

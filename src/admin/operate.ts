@@ -3,6 +3,7 @@
 import { Hono } from "hono";
 import { z } from "zod";
 import { KEY_ROLES, type KeyInfo, type KeyOps } from "../auth/keys.ts";
+import { normalizedTags } from "../core/account-options.ts";
 import { DASHBOARD_PATH } from "../core/dashboard-path.ts";
 import { docsPage } from "../core/project-pages.ts";
 import { CodexlbError } from "../errors.ts";
@@ -63,8 +64,9 @@ export function operateRoutes(context: OperateContext) {
     )
     .get("/admin/keys", async (c) => c.json({ keys: (await keys.list()).map(keyBody) }))
     .post("/admin/key/add", body("key", KeyRequest), async (c) => {
-      const { name, role } = c.req.valid("json");
-      return c.json({ ok: true, key: await keys.add(name, role) });
+      const { name, role, tags, only } = c.req.valid("json");
+      const demand = tags.length === 0 ? undefined : { tags: normalizedTags(tags), only };
+      return c.json({ ok: true, key: await keys.add(name, role, demand) });
     })
     .post("/admin/key/rm", body("key", KeyName), async (c) => {
       await keys.remove(c.req.valid("json").name);
@@ -108,14 +110,19 @@ const MOST_LINES = 2_000;
 
 const Nothing = z.strictObject({});
 const KeyName = z.strictObject({ name: requiredText("name") });
-const KeyRequest = KeyName.extend({ role: z.enum(KEY_ROLES).default("client") });
+const KeyRequest = KeyName.extend({
+  role: z.enum(KEY_ROLES).default("client"),
+  tags: z.array(z.string({ error: "must be a string" }), { error: "must be a list" }).default([]),
+  /** True: accounts without one of the tags never serve the key. */
+  only: z.boolean({ error: "must be true or false" }).default(false),
+});
 
 function versionBody({ startedMs, tokenUrl, ...info }: ProxyInfo) {
   return { version: VERSION, commit: COMMIT, ...info, token_url: tokenUrl, started_at_ms: startedMs };
 }
 
-function keyBody({ name, role, createdMs, lastUsedMs }: KeyInfo) {
-  return { name, role, created_at_ms: createdMs, last_used_at_ms: lastUsedMs };
+function keyBody({ name, role, tags, createdMs, lastUsedMs }: KeyInfo) {
+  return { name, role, ...tags, created_at_ms: createdMs, last_used_at_ms: lastUsedMs };
 }
 
 function wayBody({ way, error }: WayTest): { way: string; error: string | undefined } {

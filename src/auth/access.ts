@@ -1,5 +1,6 @@
 // Determines who sends a request: the only place that turns credentials into a role and a grant.
 
+import type { TagDemand } from "../core/account-tags.ts";
 import { TARGET_HEADER } from "../core/hops.ts";
 import type { Deps } from "../deps.ts";
 import type { Challenges } from "./challenges.ts";
@@ -29,6 +30,8 @@ export interface Holder {
   readonly readsAccounts: boolean;
   /** The name of the key that the access is based on; undefined for the admin token and for the root itself. */
   readonly name?: string;
+  /** The tags of accounts that this key names. */
+  readonly tags?: TagDemand | undefined;
   /** For a request with a proof instead of a secret: the hash that its body must have. */
   readonly bodySha256?: string;
 }
@@ -61,7 +64,15 @@ export function createAccess({ adminToken, signingKey, keys, challenges, clock }
   const withId = (id: string): Holder | undefined => {
     if (id === adminId) return { role: "admin", grant: adminId, readsAccounts: true };
     const key = keys.withId(id);
-    return key && { role: key.role, grant: key.id, readsAccounts: key.role === "parent", name: key.name };
+    return (
+      key && {
+        role: key.role,
+        grant: key.id,
+        readsAccounts: key.role === "parent",
+        name: key.name,
+        tags: key.tags,
+      }
+    );
   };
   /** Stubs and path keys give a client's rights, whatever they were issued for, and until their grant ends. */
   const asClient = (grant: Grant | undefined): Holder | undefined => {

@@ -3,6 +3,8 @@
 
 import { z } from "zod";
 import { advised } from "../advice.ts";
+import { tagsProblem } from "../core/account-options.ts";
+import type { TagDemand } from "../core/account-tags.ts";
 import type { Deps } from "../deps.ts";
 import { CodexlbError, messageOf } from "../errors.ts";
 import { readTextIfPresent, writeFileAtomic } from "../state/atomic-file.ts";
@@ -23,12 +25,17 @@ export interface KeyInfo {
   readonly createdMs: number;
   /** Unix ms, to the minute; undefined: never. Use of stubs that were issued for the key counts. */
   readonly lastUsedMs: number | undefined;
+  /** The tags of the accounts that its requests prefer, or require. */
+  readonly tags?: TagDemand | undefined;
 }
 
 export interface KeyOps {
   list(): Promise<readonly KeyInfo[]>;
-  /** Creates a key and returns it, only this once. Throws `invalid_request` for a name that is taken or not allowed. */
-  add(name: string, role: KeyRole): Promise<string>;
+  /**
+   * Creates a key and returns it, only this once. Throws `invalid_request` for a name that is taken, and for a name or
+   * tags that are not allowed.
+   */
+  add(name: string, role: KeyRole, tags?: TagDemand): Promise<string>;
   /** Removes the key and ends everything it gave access to. Throws `not_found`. */
   remove(name: string): Promise<void>;
 }
@@ -38,6 +45,7 @@ export interface KnownKey {
   readonly id: string;
   readonly name: string;
   readonly role: KeyRole;
+  readonly tags?: TagDemand | undefined;
   readonly sha256: string;
 }
 
@@ -81,13 +89,14 @@ export function openKeys(path: string, { clock, random, log, removed }: KeysDeps
   };
   return {
     list: async () =>
-      keys.map(({ id, name, role, created_ms }) => ({
+      keys.map(({ id, name, role, tags, created_ms }) => ({
         name,
         role,
+        tags,
         createdMs: created_ms,
         lastUsedMs: lastUsed.get(id),
       })),
-    add: async (name, role) => {
+    add: async (name, role, tags) => {
       if (!NAME.test(name))
         throw new CodexlbError("invalid_request", `invalid key name ${JSON.stringify(name)}`, {
           next: "use 1 to 64 letters, digits and ._- starting with a letter or a digit",
@@ -96,8 +105,16 @@ export function openKeys(path: string, { clock, random, log, removed }: KeysDeps
         throw new CodexlbError("invalid_request", `the key ${name} exists already`, {
           next: `choose another name, or remove it with: ${advised("key rm", name)}`,
         });
+      const problem = tags && tagsProblem(tags.tags);
+      if (problem !== undefined)
+        throw new CodexlbError("invalid_request", `tags of the key ${name}: ${problem}`, {
+          next: "correct the tags",
+        });
       const secret = `${PREFIX}${newSecret(random)}`;
-      write([...keys, known({ name, role, created_ms: clock.now(), sha256: hashOf(secret) })]);
+      write([
+        ...keys,
+        known({ name, role, ...(tags && { tags }), created_ms: clock.now(), sha256: hashOf(secret) }),
+      ]);
       return secret;
     },
     remove: async (name) => {
@@ -141,6 +158,7 @@ const WRITE_BEHIND_MS = 60_000;
 const KeptKey = z.object({
   name: z.string(),
   role: z.enum(KEY_ROLES),
+  tags: z.object({ tags: z.array(z.string()).readonly(), only: z.boolean() }).optional(),
   created_ms: z.number(),
   sha256: z.string(),
   last_used_ms: z.number().optional(),

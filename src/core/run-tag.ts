@@ -1,10 +1,14 @@
 // The tag of one `codexlb run`. The path of every request of the run begins with it, so that the proxy knows whether the
-// run sends requests at all, and which account the run is pinned to.
+// run sends requests at all, and which accounts the run has chosen.
+
+import type { TagDemand } from "./account-tags.ts";
 
 export interface RunTag {
   readonly id: string;
   /** Alias or id of the account that the run is pinned to. */
   readonly account: string | undefined;
+  /** The tags of accounts that the run prefers, or requires. */
+  readonly tags?: TagDemand | undefined;
 }
 
 /** What the proxy reports to a run about the run's requests. */
@@ -18,6 +22,8 @@ export interface RunSeen {
   readonly absence?: Absence | undefined;
   /** The accounts that served turns in place of the one that the run is pinned to. */
   readonly others?: readonly OtherAccount[] | undefined;
+  /** How many accounts have one of the run's tags. */
+  readonly tagged?: number | undefined;
 }
 
 /** Why an account takes no turns: its quota or its limit, a failure that passes, or anything else. */
@@ -37,21 +43,28 @@ export const THREAD_ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 /** The path behind a run's prefix that returns its `RunSeen`. A POST also reports that Codex bypassed the proxy. */
 export const RUN_PATH = "/run";
 
-/** `/@ID`, or `/@ID:ACCOUNT`. */
-export function runPrefix({ id, account }: RunTag): string {
-  return `/@${id}${account === undefined ? "" : `:${encodeURIComponent(account.toWellFormed())}`}`;
+/** `/@ID`, `/@ID:ACCOUNT`, `/@ID;tags=TAG,TAG`, or `/@ID;only=TAG,TAG`. */
+export function runPrefix({ id, account, tags }: RunTag): string {
+  const pin = account === undefined ? "" : `:${encodeURIComponent(account.toWellFormed())}`;
+  const demand = tags === undefined ? "" : `;${tags.only ? "only" : "tags"}=${tags.tags.join(",")}`;
+  return `/@${id}${pin}${demand}`;
 }
 
 /** The path without the prefix of a run, and the run that the prefix names, if there is one. */
 export function withoutRun(path: string): { readonly run: RunTag | undefined; readonly path: string } {
-  const [, id, account, rest] = /^\/@([0-9a-z]{8,32})(?::([^/]{1,400}))?(\/.*)$/.exec(path) ?? [];
+  const [, id, account, form, list, rest] = PREFIX.exec(path) ?? [];
   const named = account === undefined ? undefined : decoded(account);
   if (id === undefined || rest === undefined || (account !== undefined && named === undefined))
     return { run: undefined, path };
-  return { run: { id, account: named }, path: rest };
+  const tags = form === undefined ? undefined : { tags: list?.split(",") ?? [], only: form === "only" };
+  return { run: { id, account: named, ...(tags === undefined ? {} : { tags }) }, path: rest };
 }
 
 // --- internal ---
+
+/** The names of tags need no escapes (`tagsProblem`), and those of accounts have them. */
+const PREFIX =
+  /^\/@([0-9a-z]{8,32})(?::([^/;]{1,400}))?(?:;(tags|only)=([a-z0-9._-]{1,32}(?:,[a-z0-9._-]{1,32}){0,15}))?(\/.*)$/;
 
 function decoded(text: string): string | undefined {
   try {

@@ -66,7 +66,9 @@ export function createAdmit(context: AdmitContext, refusal: Connections["refusal
     }
     const { key, run, path } = own;
     const holder = admission.holderOf(request, key);
-    if (run?.account !== undefined && !admission.readsAccounts(holder)) return refuse(noPin());
+    const choosing = run?.account !== undefined ? "--account" : run?.tags !== undefined ? "--tag" : undefined;
+    if (choosing !== undefined && !admission.readsAccounts(holder)) return refuse(noChoice(choosing));
+    const tags = [run?.tags, holder?.tags].filter((demand) => demand !== undefined);
     const pinnedId = run?.account === undefined ? undefined : pool.idOf(run.account);
     if (run !== undefined) {
       if (run.account !== undefined && pinnedId === undefined) return refuse(unknownAccount(run.account));
@@ -76,7 +78,8 @@ export function createAdmit(context: AdmitContext, refusal: Connections["refusal
         const absence = pinnedId === undefined ? undefined : pool.absence(pinnedId);
         const { others, ...seen } = runs.seen(run.id);
         const served = pinnedId === undefined ? {} : { others };
-        return answered(Response.json({ ...seen, absence, ...served } satisfies RunSeen));
+        const tagged = run.tags === undefined ? {} : { tagged: pool.taggedCount(tags) };
+        return answered(Response.json({ ...seen, absence, ...served, ...tagged } satisfies RunSeen));
       }
       runs.note(run.id, isTurnPath(path), sessionFromHeaders(request.headers));
     }
@@ -117,6 +120,7 @@ export function createAdmit(context: AdmitContext, refusal: Connections["refusal
       hops,
       runId: run?.id,
       pinnedId,
+      tags,
       noteTurn: ({ id, label }) => {
         if (run !== undefined && pinnedId !== undefined && id !== pinnedId)
           runs.noteOther(run.id, label, pool.absence(pinnedId));
@@ -144,9 +148,9 @@ export const INCOMPLETE_HANDSHAKE = new CodexlbError(
 // --- internal ---
 
 /** The same error for every name, so that a client key cannot be used to find out which accounts exist. */
-function noPin(): CodexlbError {
+function noChoice(flag: string): CodexlbError {
   return new CodexlbError("unauthorized", "this key cannot choose an account", {
-    next: `omit --account, or use a key with the parent role: ${advised("key add", "--role", "parent", "NAME")}`,
+    next: `omit ${flag}, or use a key with the parent role: ${advised("key add", "--role", "parent", "NAME")}`,
   });
 }
 

@@ -1,6 +1,7 @@
 // The parts of the program that forwarding and tunnelling use, and the request that both handle.
 
 import type { Holder } from "../auth/access.ts";
+import type { TagDemand } from "../core/account-tags.ts";
 import type { Hop } from "../core/hops.ts";
 import type { TurnRecord } from "../core/turn-record.ts";
 import type { Deps } from "../deps.ts";
@@ -76,6 +77,8 @@ export interface IncomingRequest {
   readonly runId: string | undefined;
   /** The account that the client has chosen for itself. */
   readonly pinnedId: string | undefined;
+  /** The tags of accounts that its run and its key name, the run's first. */
+  readonly tags: readonly TagDemand[];
   /** Records that `upstream` served a turn of the request. */
   readonly noteTurn: (upstream: Pick<Upstream, "id" | "label">) => void;
   /** How many passing failures the proxy in front still allows; undefined if the request comes from a client. */
@@ -84,11 +87,11 @@ export interface IncomingRequest {
 
 /** The session of a request, the proxies it has passed, and its model. */
 export function originOf(
-  { hops, pinnedId }: IncomingRequest,
+  { hops, pinnedId, tags }: IncomingRequest,
   session: string | undefined,
   model: string | undefined,
 ): Origin {
-  return { session, hops, pinnedId, model };
+  return { session, hops, pinnedId, model, tags };
 }
 
 /** The program that sent a request, if it matters: a proxy in front, or Codex. */

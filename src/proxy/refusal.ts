@@ -47,6 +47,13 @@ export function refusalFor(
     case "all_exhausted":
       return usageLimit(shortage, about, nowMs);
     case "no_accounts":
+      if (tagWords(shortage) !== "")
+        return refuseForGood(
+          about.client,
+          "no_account_available",
+          `no account has the tag ${tagWords(shortage)}, and the request accepts no other account`,
+          `tag an account with: ${advised("account set", "ALIAS", "--tag", shortage.requiredTags?.[0]?.[0] ?? "TAG")}`,
+        );
       return refuseForGood(
         about.client,
         "no_accounts",
@@ -191,9 +198,16 @@ function nextForDisabled({ ofAccounts, disabledByOperator, details }: Shortage):
   return disabledByOperator.length === details.length ? enable : `${enable}, or ${login}`;
 }
 
-/** Names the model, if only some accounts have it. */
-function withModel({ model }: Shortage): string {
-  return model === undefined ? "" : `that has ${shortText(model, LONGEST_NAME)} `;
+/** Names the model, if only some accounts have it, and the tags, if the request requires some. */
+function withModel(shortage: Shortage): string {
+  const { model } = shortage;
+  const tags = tagWords(shortage);
+  return `${tags === "" ? "" : `with the tag ${tags} `}${model === undefined ? "" : `that has ${shortText(model, LONGEST_NAME)} `}`;
+}
+
+/** The required tags: `work or home`; empty if the request requires none. */
+function tagWords({ requiredTags = [] }: Pick<Shortage, "requiredTags">): string {
+  return requiredTags.map((tags) => tags.join(" or ")).join(", and ");
 }
 
 /**
@@ -211,10 +225,13 @@ const SHORTEST_RETRY_SECONDS = 1;
 const LONGEST_RETRY_SECONDS = 5;
 
 function usageLimit(
-  { untilMs, limitId, keptBack }: Pick<Shortage, "untilMs" | "limitId" | "keptBack">,
+  shortage: Pick<Shortage, "untilMs" | "limitId" | "keptBack" | "requiredTags">,
   { limitBody, usage }: Pick<Parameters<typeof refusalFor>[1], "limitBody" | "usage">,
   nowMs: number,
 ): Refusal {
+  const { untilMs, limitId, keptBack } = shortage;
+  const tags = tagWords(shortage);
+  const reached = `The usage limit ${tags === "" ? "" : `of the accounts with the tag ${tags} `}has been reached`;
   // Codex does not recognise other refusals, such as a 402, as a limit.
   const backend = z
     .looseObject({ error: z.looseObject({ type: z.enum(LIMIT_TYPES) }) })
@@ -222,14 +239,14 @@ function usageLimit(
   const inSeconds = untilMs === undefined ? undefined : Math.max(1, Math.ceil((untilMs - nowMs) / 1000));
   const error = {
     type: "usage_limit_reached",
-    message: "The usage limit has been reached",
+    message: reached,
     plan_type: usage.planType,
     next: `wait for the reset, or add an account with: ${advised("account login", "ALIAS")}`,
     ...(backend.success ? backend.data.error : {}),
     ...(keptBack.length === 0
       ? {}
       : {
-          message: `The usage limit has been reached; floors keep back the rest of ${keptBack.join(", ")}`,
+          message: `${reached}; floors keep back the rest of ${keptBack.join(", ")}`,
           next: `wait for the reset, lower a floor with: ${advised("account set", "ALIAS", "--floor-weekly", "none")}, or pin a run to the account with: ${advised("run", "--account", "ALIAS")}`,
         }),
     ...(untilMs === undefined || inSeconds === undefined

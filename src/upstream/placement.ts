@@ -41,8 +41,8 @@ export interface Placement {
   place(request: PlacementRequest): Choice | undefined;
   /** The upstream that would take the next turn of a new session. */
   next(): Choice | undefined;
-  /** The context for placing the next turn (of `session`, for `model`). */
-  contextOf(session: string | undefined, model?: string): ChoiceContext;
+  /** The context for placing the next turn (of `session`, for `model`, with the tags of its run and its key). */
+  contextOf(session: string | undefined, model?: string, tags?: readonly TagDemand[]): ChoiceContext;
   /**
    * True if `upstreamId` was removed or disabled, cannot take the next turn at all, or should not take it and another
    * upstream can. A request that uses no quota (`spends` is false) moves only to an upstream that can take it.
@@ -89,6 +89,9 @@ export function createPlacement(context: PlacementContext): Placement {
     const settings = policy();
     const binding = session === undefined ? undefined : affinity.get(session);
     const holds = binding?.held === true && spends;
+    const tagNeeds = tagNeedsOf(tags, settings.tags);
+    // A run's pin is more specific than any preference, and the pool's pin than that of the settings.
+    const isPinned = pinnedId !== undefined || (state.pinnedId !== undefined && tags.length === 0);
     return {
       settings,
       spends,
@@ -100,7 +103,7 @@ export function createPlacement(context: PlacementContext): Placement {
       offering: model === undefined ? undefined : offering(model, candidates(model)),
       tried: hops.length === 0 ? tried : new Set([...tried, ...loops(hops)]),
       searching,
-      tags: tagNeedsOf(tags, settings.tags),
+      tags: isPinned ? { ...tagNeeds, preferred: [] } : tagNeeds,
     };
   };
 
@@ -128,8 +131,8 @@ export function createPlacement(context: PlacementContext): Placement {
       return choice;
     },
     next: () => choose(candidates(undefined), choosing(nextTurn(NO_ORIGIN))),
-    contextOf: (session, model) => {
-      const origin = { ...NO_ORIGIN, session, model };
+    contextOf: (session, model, tags) => {
+      const origin = { ...NO_ORIGIN, session, model, tags };
       return aroundDetour(origin, choosing(nextTurn(origin)));
     },
     shouldMove: (upstreamId, origin, spends) => {

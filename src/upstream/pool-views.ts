@@ -2,6 +2,7 @@
 // and explanations of its choices.
 
 import { identityOf, workspacesToShow } from "../auth/identity.ts";
+import { allowsTags, hasTag, type TagDemand } from "../core/account-tags.ts";
 import { absenceOf, availabilityFor } from "../core/availability.ts";
 import type { CapacityView } from "../core/capacity.ts";
 import { explanationOf, type PoolExplanation } from "../core/explain.ts";
@@ -36,8 +37,10 @@ export interface PoolViews {
   explain(session: string | undefined, model: string | undefined): PoolExplanation;
   /** Why this upstream would not take the next turn of a run that is pinned to it; undefined if it would. */
   absence(upstreamId: string): RunSeen["absence"];
-  /** Why no upstream can serve `session`, or `model`. */
-  shortage(session: string | undefined, model?: string): Shortage;
+  /** Why no upstream can serve `session`, or `model`, or requests with these tags of their run and their key. */
+  shortage(session: string | undefined, model?: string, tags?: readonly TagDemand[]): Shortage;
+  /** How many accounts have a tag of each of the demands. */
+  taggedCount(demands: readonly TagDemand[]): number;
 }
 
 export interface PoolViewsContext {
@@ -146,13 +149,17 @@ export function createPoolViews(context: PoolViewsContext): PoolViews {
       const pinned = { ...placement.contextOf(undefined), pinnedId: upstreamId };
       return candidate && absenceOf(availabilityFor(candidate, pinned));
     },
-    shortage: (session, model) => {
-      const { readers, offering } = placement.contextOf(session, model);
+    taggedCount: (demands) =>
+      roster
+        .candidates(capacityView(undefined))
+        .filter(({ options }) => demands.every(({ tags }) => hasTag(options, tags))).length,
+    shortage: (session, model, demands) => {
+      const { readers, offering, tags } = placement.contextOf(session, model, demands);
       const now = capacityView(model);
       const all = roster.candidates(now).flatMap((candidate, index) => {
         const member = members.all()[index];
         if (member === undefined || readers?.has(candidate.id) === false) return [];
-        if (offering?.has(candidate.id) === false) return [];
+        if (offering?.has(candidate.id) === false || !allowsTags(candidate.options, tags)) return [];
         const { kind, label } = member.upstream;
         return [{ kind, label, candidate }];
       });
@@ -160,7 +167,12 @@ export function createPoolViews(context: PoolViewsContext): PoolViews {
         .all()
         .map(({ upstream }) => upstream.ownLimit(now)?.id)
         .find((id) => id !== undefined);
-      return { ...shortageOf(all, now.nowMs), limitId, model: offering === undefined ? undefined : model };
+      return {
+        ...shortageOf(all, now.nowMs),
+        limitId,
+        model: offering === undefined ? undefined : model,
+        requiredTags: tags.required,
+      };
     },
   };
 }

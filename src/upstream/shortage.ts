@@ -1,5 +1,6 @@
 // Explains why no upstream can take a request, and when one can.
 
+import type { TagNeeds } from "../core/account-tags.ts";
 import { type Candidate, shortageGroupOf } from "../core/availability.ts";
 import { FLOOR_REASON } from "../core/capacity.ts";
 import { disabledText, OPERATOR_REASON } from "../core/health.ts";
@@ -25,6 +26,8 @@ export interface Shortage {
   readonly limitId?: string | undefined;
   /** The model, if only some upstreams have it. The other upstreams are not counted. */
   readonly model?: string | undefined;
+  /** The tags that the request requires, one of each list. The accounts without them are not counted. */
+  readonly requiredTags?: TagNeeds["required"];
 }
 
 /** An upstream that could take the request if it were available. */

@@ -9,6 +9,15 @@ test("the prefix of a run is removed from the path", () => {
       run: { id: ID, account },
       path: "/backend-api/codex/responses",
     });
+  for (const tags of [
+    { tags: ["work"], only: false },
+    { tags: ["work", "home-2"], only: true },
+  ])
+    expect(withoutRun(`${runPrefix({ id: ID, account: undefined, tags })}/run`)).toEqual({
+      run: { id: ID, account: undefined, tags },
+      path: "/run",
+    });
+  expect(runPrefix({ id: ID, account: "a;b" })).toBe(`/@${ID}:a%3Bb`);
   expect(runPrefix({ id: ID, account: "me+x@example.com" })).toBe(`/@${ID}:me%2Bx%40example.com`);
 });
 
@@ -18,6 +27,9 @@ test.each([
   `/@${ID}`,
   `/@${ID}:/x`,
   `/@${ID}:%zz/x`,
+  `/@${ID};tags=/x`,
+  `/@${ID};tags=a b/x`,
+  `/@${ID};other=a/x`,
   `/x/@${ID}/y`,
   `/@${ID.toUpperCase()}/x`,
 ])("%s is a path like any other", (path) => {

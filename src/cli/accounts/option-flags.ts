@@ -8,6 +8,7 @@ import {
   priorityProblem,
   tagsProblem,
 } from "../../core/account-options.ts";
+import type { TagDemand } from "../../core/account-tags.ts";
 import { WINDOW_LIMITS } from "../../core/reason-words.ts";
 import { integerFlag, usage } from "../flags.ts";
 
@@ -54,8 +55,21 @@ export function optionChanges(flags: OptionFlags): OptionChanges | undefined {
   };
 }
 
+/**
+ * The demand of a command with a flag for tags (`flag`) and `--only`; undefined without tags. `command` names it in
+ * errors. Throws `usage`.
+ */
+export function tagDemand(
+  command: string,
+  { flag, tags, only }: { flag: string; tags: string | undefined; only: boolean | undefined },
+): TagDemand | undefined {
+  if (tags !== undefined) return { tags: tagsIn(tags, flag), only: only === true };
+  if (only) throw usage(`${command}: --only needs --${flag}`, `name the tags, as in: --${flag} work --only`);
+  return undefined;
+}
+
 /** The tags in the value of `flag`, separated by commas. Throws `usage`. */
-export function tagsIn(text: string, flag: string): readonly string[] {
+function tagsIn(text: string, flag: string): readonly string[] {
   const tags = normalizedTags(text.split(","));
   const problem = tags.length === 0 ? "names no tag" : tagsProblem(tags);
   return problem === undefined ? tags : refuse(flag, problem);

@@ -5,6 +5,7 @@ import { KEY_ROLES, type KeyRole } from "../../auth/keys.ts";
 import { fullMessageOf } from "../../errors.ts";
 import { print, printJson } from "../../print.ts";
 import { configFrom } from "../../state/config-source.ts";
+import { tagDemand } from "../accounts/option-flags.ts";
 import { withKeys } from "../accounts/with-accounts.ts";
 import { ROOT_FLAG } from "../common-flags.ts";
 import { settingsInEffect } from "../config/root-config.ts";
@@ -30,14 +31,24 @@ const add = defineCommand({
       default: "client",
       valueHint: KEY_ROLES.join("|"),
     },
+    tags: {
+      type: "string",
+      description: "Prefer accounts with one of these tags for requests with this key",
+      valueHint: "TAG,...",
+    },
+    only: {
+      type: "boolean",
+      description: "With --tags: refuse the requests if no account with such a tag can serve",
+    },
     name: NAME,
   },
   run: async ({ args, rawArgs }) => {
     const name = onlyName("add", rawArgs);
     const role = roleOf(args.role);
+    const tags = tagDemand("key add", { flag: "tags", tags: args.tags, only: args.only });
     const context = contextOf(args.root, { createsRoot: true });
     await withKeys(context, true, async (keys) => {
-      const key = await keys.add(name, role);
+      const key = await keys.add(name, role, tags);
       // The key is shown only once, so remove one that could not be printed.
       await printOnce(`${key}\n`).catch(async (error) => {
         await keys.remove(name);
@@ -72,9 +83,10 @@ const list = defineCommand({
     warnOfMissingRoot(context);
     const keys = await withKeys(context, false, (ops) => ops.list());
     if (args.json) {
-      const listed = keys.map(({ name, role, createdMs, lastUsedMs = null }) => ({
+      const listed = keys.map(({ name, role, tags, createdMs, lastUsedMs = null }) => ({
         name,
         role,
+        ...tags,
         created_at_ms: createdMs,
         last_used_at_ms: lastUsedMs,
       }));

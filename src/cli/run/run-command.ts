@@ -13,6 +13,7 @@ import { codexBinary } from "../../codex/login.ts";
 import { type Ended, INSTALL_CODEX, runCodex } from "../../codex/run.ts";
 import { type RunTag, runPrefix } from "../../core/run-tag.ts";
 import { print } from "../../print.ts";
+import { tagDemand } from "../accounts/option-flags.ts";
 import { CODEX_BIN_FLAG, PROXY_URL_FLAG, ROOT_FLAG } from "../common-flags.ts";
 import { configOf } from "../config/root-config.ts";
 import { type CommandContext, contextOf, requireRoot } from "../context.ts";
@@ -31,6 +32,7 @@ import { type RunHome, runHomeOf } from "./run-home.ts";
 import { configSources, prepareRuntime } from "./runtime-home.ts";
 import {
   bypassReport,
+  type ChosenAccounts,
   isInteractive,
   isSilent,
   noteBypass,
@@ -62,6 +64,15 @@ const FLAGS = {
     description: "Pin this run to an account of the proxy",
     valueHint: "ALIAS",
   },
+  tag: {
+    type: "string",
+    description: "Prefer accounts with one of these tags for this run",
+    valueHint: "TAG,...",
+  },
+  only: {
+    type: "boolean",
+    description: "With --tag: refuse turns if no account with such a tag can serve",
+  },
   "auto-start": {
     type: "boolean",
     description:
@@ -85,6 +96,10 @@ export default defineCommand({
         "run: --command and --account cannot be combined",
         `leave one of them out, or pin all runs: ${advised("account pin", "ALIAS")}`,
       );
+    const tags = tagDemand("run", { flag: "tag", tags: args.tag, only: args.only });
+    const other = args.command ? "--command" : args.account?.trim() ? "--account" : undefined;
+    if (tags !== undefined && other !== undefined)
+      throw usage(`run: ${other} and --tag cannot be combined`, "leave one of them out");
     if (args.account?.trim() === "")
       throw usage("run: --account is empty", `leave it out, or name an account: ${advised("account list")}`);
     const homes = ["native-home", "codex-home", "isolated-home"] as const;
@@ -117,7 +132,7 @@ export default defineCommand({
       const account = args.account?.trim() || undefined;
       if (!isSilent(job.args)) await requireProxy(context, proxy);
       const shell = config.run.inherit_shell ? deps.env.SHELL?.trim() || "/bin/sh" : undefined;
-      await endAs(await runAt(job, proxy, account, shell));
+      await endAs(await runAt(job, proxy, { account, tags }, shell));
     } finally {
       proxy.leave();
     }
@@ -161,7 +176,7 @@ function commandOf({ context, ...job }: Job, { proxyUrl, home, pathKey, tag }: P
 async function runAt(
   job: Job,
   address: ProxyAddress,
-  account: string | undefined,
+  chosen: ChosenAccounts,
   shell: string | undefined,
 ): Promise<Ended> {
   const { deps } = job.context;
@@ -169,7 +184,7 @@ async function runAt(
   const prepared = job.home === undefined ? undefined : await prepareRuntime(job.context, job.home, address);
   const home = prepared?.home.path ?? (await nativeHome(job.context, address));
   const door = { url: proxyUrl, stub: prepared?.token };
-  const tag = await tagRun(door, account, deps);
+  const tag = await tagRun(door, chosen, deps);
   const command = commandOf(job, {
     proxyUrl,
     home: prepared?.home,
@@ -185,6 +200,7 @@ async function runAt(
   const traffic = tag === undefined ? undefined : await trafficOf(door, tag);
   if (tag !== undefined && traffic === undefined)
     deps.log.info(`the proxy at ${proxyUrl} stopped during the run; see: ${advised("proxy logs")}`);
+  const { account } = chosen;
   const others = account !== undefined && traffic && othersReport(account, traffic);
   if (others) deps.log.info(others);
   const report =

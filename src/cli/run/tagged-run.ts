@@ -5,6 +5,7 @@ import { z } from "zod";
 import { type Door, textOf, through } from "../../admin/door.ts";
 import { advised } from "../../advice.ts";
 import { dotenvProblem, type ProxyDotenv } from "../../codex/dotenv.ts";
+import type { TagDemand } from "../../core/account-tags.ts";
 import { counted } from "../../core/count-words.ts";
 import { parseJson } from "../../core/json.ts";
 import {
@@ -20,24 +21,32 @@ import { CodexlbError, withoutNext } from "../../errors.ts";
 import { shortLine } from "../../printable.ts";
 import { KEY_NEXT } from "./runtime-home.ts";
 
+/** The accounts that a run is to use: one to which it is pinned, or those with a tag, or any. */
+export type ChosenAccounts = Pick<RunTag, "account" | "tags">;
+
 /**
- * The tag of a run; undefined if the proxy does not support tags. If `account` is given, the run is pinned to it, and a
- * warning is printed if that account is not available. Throws the reason if the run cannot be pinned.
+ * The tag of a run; undefined if the proxy does not support tags of runs. If the run chooses accounts that are not
+ * available, a warning is printed. Throws the reason if the proxy cannot send the run's turns to these accounts.
  */
 export async function tagRun(
   door: Door,
-  account: string | undefined,
+  { account, tags }: ChosenAccounts,
   { random, log }: Pick<Deps, "random" | "log">,
 ): Promise<RunTag | undefined> {
-  const tag = { id: Buffer.from(random(8)).toString("hex"), account };
+  const tag = { id: Buffer.from(random(8)).toString("hex"), account, tags };
   const { status, body } = await ask(door, tag);
   const traffic = trafficIn(body);
   if (account !== undefined && traffic?.absence !== undefined)
     log.warn(
       `${account} ${ABSENCES[traffic.absence]}; other accounts serve until it is available again; for the reason, see: ${advised("account show", account)}`,
     );
+  if (tags !== undefined && traffic?.tagged === 0) noteUntagged(tags, log);
   if (traffic !== undefined) return tag;
-  if (account === undefined) return undefined;
+  if (account === undefined && tags === undefined) return undefined;
+  const choice =
+    account === undefined
+      ? `sent to accounts with the tag ${tags?.tags.join(" or ")}`
+      : `pinned to ${account}`;
   const refusal = Refused.safeParse(body).data?.error;
   if (refusal?.code === "account_not_found" && status === 404)
     throw new CodexlbError("account_not_found", `this proxy has no account ${JSON.stringify(account)}`, {
@@ -50,14 +59,18 @@ export async function tagRun(
   throw status === 0
     ? new CodexlbError(
         "proxy_unreachable",
-        `no proxy answers at ${door.url}, so the run cannot be pinned to ${account}`,
+        `no proxy answers at ${door.url}, so the run cannot be ${choice}`,
         {
           next: `start it with: ${advised("proxy start")}`,
         },
       )
-    : new CodexlbError("proxy_answer", `the proxy at ${door.url} cannot pin a single run`, {
-        next: `leave --account out, or pin it for everything: ${advised("account pin", account)}`,
-      });
+    : account === undefined
+      ? new CodexlbError("proxy_answer", `the proxy at ${door.url} does not support tags of accounts`, {
+          next: "leave --tag out, or upgrade that proxy",
+        })
+      : new CodexlbError("proxy_answer", `the proxy at ${door.url} cannot pin a single run`, {
+          next: `leave --account out, or pin it for everything: ${advised("account pin", account)}`,
+        });
 }
 
 /** True if `args`, the arguments for Codex, start its terminal interface. */
@@ -138,6 +151,14 @@ export function othersReport(account: string, { others = [] }: RunSeen): string 
 
 // --- internal ---
 
+/** No account of the proxy has one of the tags. Throws `account_not_found` if the run accepts no other account. */
+function noteUntagged({ tags, only }: TagDemand, log: Pick<Deps["log"], "warn">): void {
+  const why = `no account of this proxy has the tag ${tags.join(" or ")}`;
+  const next = `tag one with: ${advised("account set", "ALIAS", "--tag", tags[0] ?? "TAG")}`;
+  if (only) throw new CodexlbError("account_not_found", why, { next });
+  log.warn(`${why}, so any account serves; ${next}`);
+}
+
 const ANSWER_MS = 3_000;
 const SEE_CODEX = ", for a reason that its own output names";
 /** Sub-commands that send a turn, unless they fail. */
@@ -179,6 +200,7 @@ const Traffic = z.object({
   requests: z.number(),
   turns: z.number(),
   threads: z.array(z.string().regex(THREAD_ID)).optional().catch(undefined),
+  tagged: z.number().optional(),
   absence: KnownAbsence,
   others: z.array(z.object({ alias: z.string(), turns: z.number(), absence: KnownAbsence })).optional(),
 });

@@ -226,7 +226,7 @@ async function unserved(
   const { requestId, path, ended } = incoming;
   const { pool, events, deps } = context;
   const spends = isTurnPath(path);
-  const shortage = pool.shortage(spends ? facts.session : undefined, facts.model);
+  const shortage = pool.shortage(spends ? facts.session : undefined, facts.model, incoming.tags);
   const nowMs = deps.clock.now();
   const answered = last && {
     verdict: last.verdict,

@@ -98,7 +98,7 @@ function unservedResponse(
 ): Response {
   const { pool, events, deps } = context;
   const { requestId } = incoming;
-  const shortage = pool.shortage(session);
+  const shortage = pool.shortage(session, undefined, incoming.tags);
   const usage = pool.usage();
   const refused = last?.reply.kind === "refused" ? last.reply : undefined;
   const limitBody = last?.verdict.kind === "limit" ? refused?.body : undefined;

@@ -45,9 +45,9 @@ export async function serveTurn(
     trace,
   });
   const homeId = upstream.current().upstreamId;
+  const shortage = () => pool.shortage(session, model, incoming.tags);
   const mustMove = pool.shouldMove(homeId, originOf(incoming, session, model), !warmsUp);
-  if (mustMove && !isSelfContained)
-    return handOver(context, tunnel, recorder, pool.shortage(session, model), undefined);
+  if (mustMove && !isSelfContained) return handOver(context, tunnel, recorder, shortage(), undefined);
   const exchange = createExchange(context, incoming, {
     session,
     model,
@@ -71,7 +71,7 @@ export async function serveTurn(
         return await deliver(context, tunnel, exchange, outcome);
       case "unserved": {
         if (isSelfContained) return refuse(context, tunnel, exchange, outcome);
-        return handOver(context, tunnel, recorder, pool.shortage(session, model), outcome.last?.reply);
+        return handOver(context, tunnel, recorder, shortage(), outcome.last?.reply);
       }
       default:
         return outcome satisfies never;
@@ -131,7 +131,7 @@ function refuse(
   { facts, failures, recorder }: Exchange,
   { last, brokenWhy }: UnservedRequest<TurnReply>,
 ): TurnEnd {
-  const shortage = pool.shortage(facts.session, facts.model);
+  const shortage = pool.shortage(facts.session, facts.model, incoming.tags);
   const reply = last && failureOf(last.reply);
   const answered = last && reply && { ...answerOf(reply), verdict: last.verdict };
   const limitBody = last?.verdict.kind === "limit" ? limitBodyOf(reply) : undefined;

@@ -238,6 +238,34 @@ describe("a run", () => {
     );
   });
 
+  test("prefers or requires accounts with a tag", async () => {
+    await using pool = await startPool({ accounts: [{ alias: "alice" }, { alias: "bob" }] });
+    const at = ["--root", pool.layout.root];
+    await pool.accounts.set("bob", { options: { tags: ["work"] } });
+    expect((await run([...at, "exec"], {})).out).toStartWith("Hello from alice\n");
+    const tagged = await run([...at, "--tag", "Work", "--only", "exec"], {});
+    expect(tagged.out).toStartWith("Hello from bob\n");
+    expect(tagged.err).toBe("");
+    const other = await run([...at, "--tag", "play", "exec"], {});
+    expect(other.out).toStartWith("Hello from ");
+    expect(other.err).toBe(
+      `codexlb: warning: no account of this proxy has the tag play, so any account serves; tag one with: codexlb account set --root ${pool.layout.root} ALIAS --tag play\n`,
+    );
+    const none = await run([...at, "--tag", "play", "--only", "exec"], {});
+    expect(none).toMatchObject({ code: 1, out: "" });
+    expect(none.err).toContain("no account of this proxy has the tag play\n");
+    for (const [words, why] of [
+      [["--only"], "run: --only needs --tag"],
+      [["--tag", "a b"], 'flag --tag: "a b" is not a tag'],
+      [["--tag", "a", "--account", "bob"], "run: --account and --tag cannot be combined"],
+      [["--tag", "a", "--command"], "run: --command and --tag cannot be combined"],
+    ] as const) {
+      const wrong = await run([...at, ...words], {});
+      expect(wrong).toMatchObject({ code: 2, out: "" });
+      expect(wrong.err).toContain(why);
+    }
+  });
+
   test.each([
     [["exec", "--acount", "bob"], "--acount was passed to Codex; did you mean codexlb run --account?"],
     [["--native-hme=true"], "--native-hme was passed to Codex; did you mean codexlb run --native-home?"],
@@ -288,6 +316,9 @@ describe("a run", () => {
     const pinned = await run([...at, "--account", "bob", "exec"], {});
     expect(pinned).toMatchObject({ code: 1, out: "" });
     expect(pinned.err).toContain("cannot pin a single run");
+    const tagged = await run([...at, "--tag", "work", "exec"], {});
+    expect(tagged).toMatchObject({ code: 1, out: "" });
+    expect(tagged.err).toContain("does not support tags of accounts");
     await other.stop(true);
   });
 
