@@ -35,6 +35,10 @@ Zero and empty strings mean the default; negative numbers are refused. Zero is a
 \`policy.weights\`, \`proxy.retry_budget_percent\` and \`notify.pool_below\`. \`run.proxy_url\`, the older name of
 \`proxy.proxy_url\`, is read if \`proxy.proxy_url\` is missing. [notifications.md](notifications.md) explains \`[notify]\`.
 
+\`[accounts.ALIAS]\` sets options of an account: \`priority\` (a whole number), \`floor_daily\` and \`floor_weekly\` (such as
+\`"20%"\`), \`tags\` (a list) and \`note\` (a text). They win over \`codexlb account set\`
+([policies.md](policies.md#priorities-and-floors)).
+
 \`[prices."MODEL"]\` adds or replaces a price for the estimates of \`codexlb usage\`, in USD per million tokens: \`input\`,
 \`output\`, and \`cached_input\` (default: as \`input\`) ([usage.md](usage.md#the-cost-is-an-estimate)). \`codexlb config show\` lists these prices after the
 settings, but not the packaged ones.

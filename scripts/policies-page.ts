@@ -1,12 +1,15 @@
 // Generates docs/policies.md, which describes each policy and compares them in the simulation of the test suite.
 
 import { compare, comparisonRows, DAYS, LOAD } from "../test/simulation/compare.ts";
+import { compareOptions, optionRows } from "../test/simulation/compare-options.ts";
 import { COLD_COST, SHORT_LIMIT, WARM_COST, WEEK_LIMIT } from "../test/simulation/world.ts";
 import { markdownTable } from "./markdown-table.ts";
 
 export function policiesPage(): string {
   return `${HEAD}
-${markdownTable(comparisonRows(compare()))}`;
+${markdownTable(comparisonRows(compare()))}
+${OPTIONS_HEAD}
+${markdownTable(optionRows(compareOptions()))}`;
 }
 
 const MODES = markdownTable([
@@ -36,8 +39,9 @@ const MODES = markdownTable([
 
 const HEAD = `# Policies
 
-Read this to choose how codexlb places new sessions. The policy is the last rule: availability, pins and a session's own
-account come first ([how-it-decides.md](how-it-decides.md#which-account-gets-a-turn)).
+Read this to choose how codexlb places new sessions, to use some accounts before others, to keep part of an account back,
+or to reserve accounts for some of your work. The policy is the last rule: availability, tags, pins, a session's own account
+and priorities come first ([how-it-decides.md](how-it-decides.md#which-account-gets-a-turn)).
 
 \`\`\`toml
 [policy]
@@ -53,6 +57,64 @@ ${MODES}
 \`codexlb explain\` shows both for the next request, for a session's next request (\`--session ID\`), or for a model
 (\`--model MODEL\`).
 
+## Priorities and floors
+
+\`\`\`sh
+codexlb account set spare --priority 10         # spend this account first
+codexlb account set main --floor-weekly 20%     # keep the last 20 % of its week for yourself
+codexlb run --account main                      # ... and spend it
+codexlb account set main --floor-weekly none    # remove the floor
+\`\`\`
+
+The same in config.toml, which wins over \`account set\` and applies within a second; \`codexlb account show\` names the
+source of each value:
+
+\`\`\`toml
+[accounts.main]
+priority = -1
+floor_daily = "10%"
+floor_weekly = "20%"
+tags = ["work"]
+note = "also used without codexlb"
+
+[policy]
+spend_floors = "last"
+\`\`\`
+
+- **Priority.** Of the accounts with the best availability, those with the highest priority get new sessions (default 0,
+  from -1000 to 1000). Among equals the policy decides. A session stays with its account, whatever the priorities.
+- **Floor.** The share of a window that codexlb keeps back. \`daily\` is the 5h limit, as in \`policy.weights\` and in the
+  JSON; \`weekly\` is every longer window. An account is at its floor if its figures show that no more than this share is
+  left. Unknown figures count as above the floor. A turn that begins above the floor may end a little below it.
+- **At its floor** an account gets no turn while another one has room, not even of its own sessions: they move, as after a
+  usage limit. Only a pin goes below a floor, because you name the account yourself.
+- **If no other account can serve,** the floor gives way: before accounts that are exhausted according to their figures,
+  and after credits, because you asked to keep this quota. \`status\` and \`explain\` show that.
+  With \`policy.spend_floors = "never"\` the proxy refuses the turn instead, as a usage limit with the reset of the window.
+  The figures that Codex shows still include the part that is kept back.
+- **In a chain** each proxy has its own options for its own accounts. A proxy in front counts accounts of a child that are
+  at their floor as the last resort too.
+
+## Tags
+
+\`\`\`sh
+codexlb account set alice --tag work,fast       # in place of the tags that it has
+codexlb run --tag work                          # prefers accounts with the tag
+codexlb run --tag work --only                   # accepts no other account
+codexlb key add laptop --tags work --only       # the same for a client's key
+\`\`\`
+
+One of several tags is enough. A tag is a preference: like a pin on several accounts, it decides before the session and
+the priority, and while no account with the tag can serve, other accounts do. So a tag alone never causes a refusal. With
+\`--only\` the tag is a requirement: if no account with the tag can serve, the proxy refuses the turn and names the tag.
+These are two flags because people use tags for two purposes: a preference must never stop your work, and an account of
+your employer must never serve private work.
+
+- \`policy.tags\` and \`policy.tags_only\` count for requests whose run and key name no tags.
+- The tags of a run come before those of its key. What a key requires always counts, if clients must show their keys
+  (\`proxy.client_auth\`). Client keys cannot choose tags for a run, as they cannot choose accounts.
+- Child proxies have no tags here: with \`--only\` they get no turns.
+
 ## How they compare
 
 A simulation runs the proxy's pool for ${DAYS} days, three times with different random sessions. All policies get the same
@@ -65,4 +127,12 @@ session's prompt is not in the account's cache. The test suite runs this and pri
 - wasted at resets: the share of weekly quota that was left at the reset.
 - moves: turns that ran on another account than the turn before in the same session.
 - cache hits: the share of turns whose prompt was in the account's cache, without the first turn of each session.
+`;
+
+const OPTIONS_HEAD = `The same simulation with \`usage_balanced\` and with options of accounts:
+
+- refused, with room: as above, without what is kept back if floors are never spent. This must be 0.
+- floor crossed, with room: turns that began on an account at its floor although another one had room above its own. This
+  must be 0.
+- least left of its week: the least of the first account's week that was left when a turn began there.
 `;

@@ -1,7 +1,7 @@
 // Compares the policies: each runs the same sessions in the same simulated worlds.
 
 import type { PolicyMode } from "../../src/core/policy.ts";
-import { type Figures, simulate } from "./simulate.ts";
+import { type Figures, type Setup, simulate } from "./simulate.ts";
 
 /** One line of the comparison: the figures of several worlds added up. */
 export interface Line extends Figures {
@@ -31,29 +31,41 @@ export function policyName(mode: PolicyMode, affinity = true): string {
   return affinity ? mode : `${mode}, no affinity`;
 }
 
+/** The figures of `setup` in several worlds: numbers of turns added up, and means of shares. */
+export function runAll(setup: Omit<Setup, "seed" | "days" | "load">): Figures {
+  const runs = SEEDS.map((seed) => simulate({ ...setup, days: DAYS, load: LOAD, seed }));
+  const sum = (key: keyof Figures) => runs.reduce((total, run) => total + run[key], 0);
+  const mean = (key: keyof Figures) => sum(key) / runs.length;
+  return {
+    turns: sum("turns"),
+    refusedWithRoom: sum("refusedWithRoom"),
+    refused: sum("refused"),
+    wasted: mean("wasted"),
+    moves: sum("moves"),
+    cacheHits: mean("cacheHits"),
+    crossedWithRoom: sum("crossedWithRoom"),
+    onFirst: mean("onFirst"),
+    leastOfFirst: Math.min(...runs.map(({ leastOfFirst }) => leastOfFirst)),
+  };
+}
+
 /** Runs all simulations. The figures are the same at every run. */
 export function compare(): Line[] {
   return SIZES.flatMap((accounts) =>
     POLICIES.map(({ mode, affinity }) => {
-      const runs = SEEDS.map((seed) => simulate({ accounts, days: DAYS, load: LOAD, mode, affinity, seed }));
-      const sum = (key: keyof Figures) => runs.reduce((total, run) => total + run[key], 0);
-      return {
-        accounts,
-        policy: policyName(mode, affinity),
-        turns: sum("turns"),
-        refusedWithRoom: sum("refusedWithRoom"),
-        refused: sum("refused"),
-        wasted: sum("wasted") / runs.length,
-        moves: sum("moves"),
-        cacheHits: sum("cacheHits") / runs.length,
-      };
+      const figures = runAll({ accounts, mode, affinity });
+      return { ...figures, accounts, policy: policyName(mode, affinity) };
     }),
   );
 }
 
+/** A share of 0 to 1 in percent. */
+export function percent(share: number): string {
+  return `${(share * 100).toFixed(1)} %`;
+}
+
 /** The comparison as rows of a table. The first row is the header. */
 export function comparisonRows(lines: readonly Line[]): string[][] {
-  const percent = (share: number) => `${(share * 100).toFixed(1)} %`;
   return [
     [
       "accounts",

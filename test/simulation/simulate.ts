@@ -1,5 +1,6 @@
 // Runs sessions through the real pool in a simulated world, and counts the results.
 
+import type { OptionValues, SpendFloors } from "../../src/core/account-options.ts";
 import type { PolicyMode } from "../../src/core/policy.ts";
 import type { Lease } from "../../src/upstream/leases.ts";
 import type { Pool } from "../../src/upstream/pool.ts";
@@ -13,6 +14,7 @@ import {
   WARM_COST,
   WEEK_LIMIT,
   type World,
+  type WorldAccount,
 } from "./world.ts";
 
 export interface Setup {
@@ -23,13 +25,17 @@ export interface Setup {
   readonly mode: PolicyMode;
   readonly affinity: boolean;
   readonly seed: number;
+  /** The options of accounts, by their names (`a0`, `a1`, ...). Default: none. */
+  readonly options?: Readonly<Record<string, OptionValues>>;
+  /** Default `last`. */
+  readonly spendFloors?: SpendFloors;
 }
 
 export interface Figures {
   readonly turns: number;
-  /** Turns that were refused although an account had quota left. */
+  /** Turns that were refused although an account had quota that it may spend. */
   readonly refusedWithRoom: number;
-  /** Turns that were refused because no account had quota left. */
+  /** Turns that were refused because no account had such quota. */
   readonly refused: number;
   /** The unspent share of the weekly windows that were reset. */
   readonly wasted: number;
@@ -37,6 +43,12 @@ export interface Figures {
   readonly moves: number;
   /** The share of turns whose prompt was in the cache. The first turn of each session does not count. */
   readonly cacheHits: number;
+  /** Turns on an account at its floor, although another account had room above its own. */
+  readonly crossedWithRoom: number;
+  /** The share of turns that the first account served. */
+  readonly onFirst: number;
+  /** The least of the first account's week that was left when a turn began on it, 0..1. */
+  readonly leastOfFirst: number;
 }
 
 /** Sessions begin between these hours, most of them around the middle of the day. */
@@ -49,7 +61,18 @@ const START_MS = Date.UTC(2026, 0, 5);
 export function simulate(setup: Setup): Figures {
   const random = sequence(setup.seed);
   const world = createWorld(setup.accounts, START_MS, random);
-  const counts = { turns: 0, refusedWithRoom: 0, refused: 0, moves: 0, later: 0, hits: 0 };
+  const { options = {}, spendFloors = "last" } = setup;
+  const counts = {
+    turns: 0,
+    refusedWithRoom: 0,
+    refused: 0,
+    moves: 0,
+    later: 0,
+    hits: 0,
+    crossed: 0,
+    first: 0,
+    leastOfFirst: 1,
+  };
   let nowMs = START_MS;
   const { pool } = memoryPool({
     aliases: world.accounts.map(({ index }) => `a${index}`),
@@ -57,19 +80,35 @@ export function simulate(setup: Setup): Figures {
     mode: setup.mode,
     affinity: setup.affinity,
     quotaTtlMs: 30 * MINUTE_MS,
+    fileOptions: options,
+    spendFloors,
   });
   const todo = createAgenda();
   const homes = new Map<number, number>();
 
+  const isAboveFloor = (account: WorldAccount): boolean => {
+    const { floorDaily = 0, floorWeekly = 0 } = options[`a${account.index}`] ?? {};
+    const { short, week } = account.left();
+    const isHeld = (share: number, floor: number) => floor > 0 && share <= floor / 100;
+    return account.hasRoom() && !isHeld(short, floorDaily) && !isHeld(week, floorWeekly);
+  };
+
   const turn = (session: number, left: number): void => {
+    const isAnyAbove = world.accounts.some(isAboveFloor);
     const lease = take(pool, world, session, nowMs);
     counts.turns++;
     if (lease === undefined) {
-      if (world.accounts.some((account) => account.hasRoom())) counts.refusedWithRoom++;
+      const hasRoom = (one: WorldAccount) => (spendFloors === "never" ? isAboveFloor(one) : one.hasRoom());
+      if (world.accounts.some(hasRoom)) counts.refusedWithRoom++;
       else counts.refused++;
       return; // the session ends
     }
     const account = accountOf(world, lease);
+    if (isAnyAbove && !isAboveFloor(account)) counts.crossed++;
+    if (account.index === 0) {
+      counts.first++;
+      counts.leastOfFirst = Math.min(counts.leastOfFirst, account.left().week);
+    }
     const { warm } = account.serve(session, nowMs);
     const home = homes.get(session);
     if (home !== undefined) {
@@ -105,6 +144,9 @@ export function simulate(setup: Setup): Figures {
     wasted: world.wasted.resets === 0 ? 0 : world.wasted.left / world.wasted.resets,
     moves: counts.moves,
     cacheHits: counts.later === 0 ? 0 : counts.hits / counts.later,
+    crossedWithRoom: counts.crossed,
+    onFirst: counts.first / counts.turns,
+    leastOfFirst: counts.leastOfFirst,
   };
 }
 

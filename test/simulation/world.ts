@@ -32,6 +32,8 @@ export interface WorldAccount {
   readonly index: number;
   /** True if no window is exhausted. */
   hasRoom(): boolean;
+  /** What is left of each window, 0..1, in whole percent as the backend reports it. */
+  left(): { readonly short: number; readonly week: number };
   /** Serves one turn of a session, and spends its cost. */
   serve(session: number, nowMs: number): { readonly warm: boolean };
   /** The account's quota as the backend reports it. */
@@ -81,6 +83,10 @@ export function createWorld(count: number, startMs: number, random: () => number
 
 // --- internal ---
 
+function usedPercentOf({ used, limit }: Pick<Window, "used" | "limit">): number {
+  return Math.min(100, Math.round((used / limit) * 100));
+}
+
 type Member = WorldAccount & { readonly short: Window; readonly week: Window };
 
 function member(index: number, short: Window, week: Window): Member {
@@ -90,6 +96,7 @@ function member(index: number, short: Window, week: Window): Member {
     short,
     week,
     hasRoom: () => short.used < short.limit && week.used < week.limit,
+    left: () => ({ short: (100 - usedPercentOf(short)) / 100, week: (100 - usedPercentOf(week)) / 100 }),
     serve: (session, nowMs) => {
       const warm = (cached.get(session) ?? Number.NEGATIVE_INFINITY) + CACHE_MS > nowMs;
       cached.set(session, nowMs);
@@ -98,8 +105,8 @@ function member(index: number, short: Window, week: Window): Member {
       return { warm };
     },
     figures: (asOfMs, source) => {
-      const windowOf = ({ used, limit, endMs, lengthMs }: Window): QuotaWindow => ({
-        usedPercent: Math.min(100, Math.round((used / limit) * 100)),
+      const windowOf = ({ endMs, lengthMs, ...window }: Window): QuotaWindow => ({
+        usedPercent: usedPercentOf(window),
         // For a window that has not begun, the backend also reports a reset, one full window from now.
         resetAtMs: endMs ?? asOfMs + lengthMs,
         windowSeconds: lengthMs / 1000,
