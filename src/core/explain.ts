@@ -1,28 +1,12 @@
 // Explains where the next request would go: the state and the score of each account, and why it would or would not be
 // chosen. The explanation uses the functions of the choice itself.
 
-import { floorOf, windowsAtFloor } from "./account-options.ts";
-import { allowsTags, hasTag } from "./account-tags.ts";
-import {
-  type Availability,
-  availabilityFor,
-  type Candidate,
-  rankOf,
-  type Tier,
-  tierOf,
-} from "./availability.ts";
-import { disabledText } from "./health.ts";
-import {
-  type Choice,
-  type ChoiceContext,
-  type ChoiceReason,
-  choose,
-  type PolicyMode,
-  urgency,
-} from "./policy.ts";
+import { allowsTags } from "./account-tags.ts";
+import { availabilityFor, type Candidate, rankOf, type Tier, tierOf } from "./availability.ts";
+import { TERM_NAMES, type TermName, whyChosen, whyNot } from "./explain-why.ts";
+import { type ChoiceContext, type ChoiceReason, choose, type PolicyMode, urgency } from "./policy.ts";
 import { UNKNOWN_SHARE, weightOf } from "./quota-summary.ts";
-import { WINDOW_LIMITS } from "./reason-words.ts";
-import { presentOf, type WindowKind } from "./windows.ts";
+import { presentOf } from "./windows.ts";
 
 /** What an explanation shows of an account or a child proxy, in addition to its candidate. */
 export interface ExplainedUpstream {
@@ -75,7 +59,7 @@ export interface AccountExplanation {
 /** `share` (0.30 when unknown) times `weight` (of 1) is what the window adds to the score. */
 export interface ScoreTerm {
   /** `daily` is the short window. */
-  readonly window: "daily" | "weekly" | "monthly";
+  readonly window: TermName;
   readonly share: number;
   readonly known: boolean;
   readonly weight: number;
@@ -98,7 +82,7 @@ export function explanationOf(
         : `; recovering, at most ${candidate.ramp} at a time`;
     const why =
       choice?.id === candidate.id
-        ? `${CHOSEN[choice.reason]}${circumstances(candidate, availability, candidates)}`
+        ? whyChosen(choice, candidate, candidates, context)
         : whyNot(candidate, availability, choice, candidates, context, aliasOf);
     return {
       alias: account?.alias ?? candidate.id,
@@ -130,143 +114,6 @@ export function explanationOf(
 
 // --- internal ---
 
-const CHOSEN: Readonly<Record<ChoiceReason, string>> = {
-  pinned: "it is pinned",
-  affinity: "the session belongs to it",
-  sticky: "it served last, and can still serve",
-  "sticky-fallback": "the first in the list that can serve",
-  rr: "its turn in the round",
-  "rr-stay": "the only one in the round",
-  "rr-fallback": "the next in the round that can serve",
-  "usage-stay": "it served last, and no other score is better by more than delta_percent",
-  "usage-hysteresis": "the best score, better than the last one's by more than delta_percent",
-  "usage-idle": "the same score as the last one, and fewer requests in flight",
-  "usage-fallback": "the best score",
-  "least-in-flight": "the fewest requests in flight",
-  "reset-stay": "it served last, and no other is more urgent by more than delta_percent",
-  "reset-aware": "the most quota left for the time until its reset",
-  "least-bad": "all accounts are cooling down; its cooldown ends first",
-};
-
-/** What narrowed the choice to `chosen`, and what the choice costs. */
-function circumstances(chosen: Candidate, availability: Availability, all: readonly Candidate[]): string {
-  const { priority } = chosen.options;
-  const isOrdered = all.some(({ options }) => options.priority !== priority);
-  return [
-    ...(isOrdered ? [`; priority ${priority}`] : []),
-    ...(availability === "at_floor"
-      ? [`; no other account can serve, so its floor gives way (${floorsReached(chosen)})`]
-      : []),
-  ].join("");
-}
-
-function whyNot(
-  candidate: Candidate,
-  availability: Availability,
-  choice: Choice | undefined,
-  candidates: readonly Candidate[],
-  context: ChoiceContext,
-  aliasOf: (id: string) => string | undefined,
-): string {
-  if (rankOf(availability) === undefined) return status(candidate, availability, context.nowMs);
-  const chosen = candidates.find((one) => one.id === choice?.id);
-  if (choice === undefined || chosen === undefined) return "";
-  const winner = aliasOf(chosen.id) ?? chosen.id;
-  if (availability !== availabilityFor(chosen, context))
-    return `${status(candidate, availability, context.nowMs)}; ${winner} is not`;
-  const { preferred } = context.tags;
-  if (preferred.length > 0 && hasTag(chosen.options, preferred) && !hasTag(candidate.options, preferred))
-    return `no tag ${preferred.join(" or ")}: ${winner} has one`;
-  if (choice.reason !== "pinned" && choice.reason !== "affinity" && availability !== "cooling") {
-    const { priority } = candidate.options;
-    if (priority < chosen.options.priority)
-      return `priority ${priority}: ${winner} has ${chosen.options.priority}`;
-  }
-  switch (choice.reason) {
-    case "pinned":
-      return `${winner} is pinned`;
-    case "affinity":
-      return `the session belongs to ${winner}`;
-    case "sticky":
-    case "sticky-fallback":
-      return `${winner} comes first`;
-    case "rr":
-    case "rr-stay":
-    case "rr-fallback":
-      return `its turn comes after ${winner}'s`;
-    case "usage-stay":
-      return `score ${number(candidate.score)}: not better than ${winner}'s ${number(chosen.score)} by more than ${context.settings.deltaPercent} points`;
-    case "usage-hysteresis":
-    case "usage-idle":
-    case "usage-fallback":
-      return `score ${number(candidate.score)}: ${winner} has ${number(chosen.score)}${candidate.score === chosen.score ? ` and ${chosen.inFlight} in flight` : ""}`;
-    case "least-in-flight":
-      return candidate.inFlight === chosen.inFlight
-        ? `${candidate.inFlight} in flight like ${winner}, and score ${number(candidate.score)}: ${winner} has ${number(chosen.score)}`
-        : `${candidate.inFlight} in flight: ${winner} has ${chosen.inFlight}`;
-    case "reset-stay":
-      return `urgency ${pace(candidate, context)}: not more than ${winner}'s ${pace(chosen, context)} by more than ${context.settings.deltaPercent} percent`;
-    case "reset-aware":
-      return `urgency ${pace(candidate, context)}: ${winner} has ${pace(chosen, context)}`;
-    case "least-bad":
-      return `its cooldown ends after ${winner}'s`;
-    default:
-      return choice.reason satisfies never;
-  }
-}
-
-function pace(candidate: Candidate, { settings, nowMs }: ChoiceContext): string {
-  return number(urgency(candidate, settings.weights, nowMs));
-}
-
-/** Describes an upstream that is not chosen because of its availability. */
-function status(candidate: Candidate, availability: Availability, nowMs: number): string {
-  const { reason, closedBy, untilMs } = candidate;
-  const leftMs = untilMs - nowMs;
-  const ends = leftMs > 0 ? `, for ${duration(leftMs)} more` : "";
-  switch (availability) {
-    case "ready":
-      return "ready";
-    case "probing":
-      return "it is recovering and already has as many requests in flight as it may";
-    case "credits":
-      return "only credits are left";
-    case "at_floor":
-      return `at its floor (${floorsReached(candidate)})`;
-    case "kept_back":
-      return `at its floor (${floorsReached(candidate)}), and policy.spend_floors = "never"${ends}`;
-    case "exhausted":
-      return "exhausted according to its figures";
-    case "cooling":
-      if (closedBy === "health") return `cooling down after ${reason}${ends}`;
-      return reason ?? "cooling down after a failure";
-    case "limited":
-      return `${reason === undefined || reason === USAGE_LIMIT ? "its limit is exhausted" : reason}${ends}`;
-    case "disabled":
-      return closedBy === "health" ? disabledText(reason) : (reason ?? "");
-    case "without_model":
-      return "it does not have the model";
-    case "without_tag":
-      return "it has no tag that the request requires";
-    case "tried":
-      return "the session's last answer broke off there, so the session avoids it once";
-    case "cannot_read":
-      return "it cannot decrypt this session's history";
-    case "draining":
-      return "draining: it takes no new sessions";
-    default:
-      return availability satisfies never;
-  }
-}
-
-/** The windows that have reached their floor: `5h limit: the last 20 % are kept back`. */
-function floorsReached({ summary: { windows }, options }: Candidate): string {
-  const texts = windowsAtFloor(windows, options).map(
-    ({ kind }) => `${WINDOW_LIMITS[TERM_NAMES[kind]]}: the last ${floorOf(kind, options)} % are kept back`,
-  );
-  return texts.join(", ");
-}
-
 /** When the first limit or cooldown ends among the accounts that could take the request then, Unix ms. */
 function backAt(candidates: readonly Candidate[], context: ChoiceContext): number | undefined {
   const ends = candidates
@@ -275,15 +122,6 @@ function backAt(candidates: readonly Candidate[], context: ChoiceContext): numbe
     .filter((untilMs) => untilMs > context.nowMs);
   return ends.length === 0 ? undefined : Math.min(...ends);
 }
-
-/** The reason of a refusal because of a limit. */
-const USAGE_LIMIT = "usage-limit";
-
-const TERM_NAMES: Readonly<Record<WindowKind, ScoreTerm["window"]>> = {
-  short: "daily",
-  weekly: "weekly",
-  monthly: "monthly",
-};
 
 function termsOf({ summary: { windows } }: Candidate, { settings }: ChoiceContext): ScoreTerm[] {
   const present = presentOf(windows);
@@ -294,19 +132,4 @@ function termsOf({ summary: { windows } }: Candidate, { settings }: ChoiceContex
     known: left !== undefined,
     weight: sum === 0 ? 0 : weightOf(kind, settings.weights) / sum,
   }));
-}
-
-function number(value: number): string {
-  return value.toFixed(2);
-}
-
-const DAY_MINUTES = 24 * 60;
-
-function duration(ms: number): string {
-  const minutes = Math.round(ms / 60_000);
-  if (minutes < 1) return `${Math.ceil(ms / 1000)} s`;
-  if (minutes < 120) return `${minutes} min`;
-  return minutes < 2 * DAY_MINUTES
-    ? `${Math.round(minutes / 60)} h`
-    : `${Math.round(minutes / DAY_MINUTES)} days`;
 }

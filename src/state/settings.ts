@@ -2,19 +2,17 @@
 
 import { z } from "zod";
 import { advised } from "../advice.ts";
-import { SPEND_FLOORS } from "../core/account-options.ts";
 import { objectOf } from "../core/json.ts";
 import { isLoopback, parseListen } from "../core/listen.ts";
-import { POLICY_MODES } from "../core/policy.ts";
 import { NO_OUTBOUND_PROXY, outboundProxyProblem } from "../network/outbound-proxy.ts";
-import { accountOptions, tagList } from "./account-settings.ts";
+import { accountOptions } from "./account-settings.ts";
 import { NOTIFY } from "./notify-settings.ts";
+import { DEFAULT_WEIGHTS, POLICY, WEIGHTS } from "./policy-settings.ts";
 import {
   address,
   flag,
   isHttpUrl,
   milliseconds,
-  NO_TEXT,
   notUrl,
   positive,
   price,
@@ -23,7 +21,6 @@ import {
   text,
   url,
   urls,
-  weight,
   words,
 } from "./setting-types.ts";
 
@@ -62,8 +59,6 @@ export function exposureProblem({ proxy }: Config): string | undefined {
 export function exposureNext(): string {
   return `listen on 127.0.0.1; or set proxy.client_auth = true in config.toml and give clients keys (${advised("key add", "NAME")}); or set proxy.allow_unauthenticated = true if you trust every machine on the network`;
 }
-
-const DEFAULT_WEIGHTS = { daily: 60, weekly: 40 };
 
 // The order here is the order in the file. `meta` has the description for the file and the documentation.
 const PROXY = {
@@ -149,60 +144,6 @@ const PROXY = {
       description:
         'Additional backend paths that clients can reach with an account\'s login, by first segment, such as ["conversations"]. The paths that Codex uses are always allowed; ["*"] allows every path.',
     }),
-};
-const POLICY = {
-  mode: z
-    .string({ error: NO_TEXT })
-    .transform((mode) => mode.trim() || "usage_balanced")
-    .pipe(
-      z.enum(POLICY_MODES, {
-        error: (issue) =>
-          `${JSON.stringify(issue.input)} is not a policy; allowed: ${POLICY_MODES.join(", ")}`,
-      }),
-    )
-    .default("usage_balanced")
-    .meta({
-      description:
-        "How new sessions are placed. usage_balanced: the account with the most quota left. sticky: one account until it cannot serve. round_robin: take turns. least_in_flight: the account with the fewest requests in flight. reset_aware: first the quota that would expire unused.",
-    }),
-  delta_percent: share(10).meta({
-    description:
-      "usage_balanced changes the account only if another one is better by this many percentage points (reset_aware: percent).",
-  }),
-  affinity: flag(true).meta({
-    description:
-      "Keep a session on one account while that account can serve it, because its prompt cache is warm.",
-  }),
-  spend_floors: z
-    .string({ error: NO_TEXT })
-    .transform((value) => value.trim() || "last")
-    .pipe(
-      z.enum(SPEND_FLOORS, {
-        error: (issue) =>
-          `${JSON.stringify(issue.input)} is not allowed; allowed: ${SPEND_FLOORS.join(", ")}`,
-      }),
-    )
-    .default("last")
-    .meta({
-      description:
-        "Whether an account that has reached a floor still serves. last: if no other account can serve. never: not before its reset.",
-    }),
-  tags: tagList().meta({
-    description:
-      "Prefer accounts with one of these tags, for requests whose run and key name no tags. Empty: no preference.",
-  }),
-  tags_only: flag(false).meta({
-    description: "true: accounts without one of the tags above never serve such requests.",
-  }),
-  use_credits: flag(true).meta({
-    description: "Spend credits once every account's ordinary quota is exhausted. false: never spend them.",
-  }),
-};
-const WEIGHTS = {
-  daily: weight(DEFAULT_WEIGHTS.daily).meta({
-    description: "Weight of the short (5 hour) window in an account's score.",
-  }),
-  weekly: weight(DEFAULT_WEIGHTS.weekly).meta({ description: "Weight of longer windows (weekly, monthly)." }),
 };
 const QUOTA = {
   refresh_interval_minutes: positive(10).meta({
