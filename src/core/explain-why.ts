@@ -25,7 +25,7 @@ export function whyChosen(
   const among = isNarrowed && group !== "" ? `among those with ${group}: ` : "";
   const cost =
     availabilityFor(chosen, context) === "at_floor"
-      ? `; no other account can serve, so its floor gives way (${floorsReached(chosen)})`
+      ? `; no other account can serve, so its floor gives way${floorsReached(chosen)}`
       : "";
   return `${among}${CHOSEN[reason]}${cost}`;
 }
@@ -135,9 +135,9 @@ function status(candidate: Candidate, availability: Availability, nowMs: number)
     case "credits":
       return "only credits are left";
     case "at_floor":
-      return `at its floor (${floorsReached(candidate)})`;
+      return `at its floor${floorsReached(candidate)}`;
     case "kept_back":
-      return `at its floor (${floorsReached(candidate)}), and policy.spend_floors = "never"${ends}`;
+      return `at its floor${floorsReached(candidate)}, and policy.spend_floors is "never"${ends}`;
     case "exhausted":
       return "exhausted according to its figures";
     case "cooling":
@@ -162,12 +162,12 @@ function status(candidate: Candidate, availability: Availability, nowMs: number)
   }
 }
 
-/** The windows that have reached their floor: `5h limit: the last 20 % are kept back`. */
+/** The windows that have reached their floor, in parentheses; empty for a child proxy, whose accounts have the floors. */
 function floorsReached({ summary: { windows }, options }: Candidate): string {
   const texts = windowsAtFloor(windows, options).map(
     ({ kind }) => `${WINDOW_LIMITS[TERM_NAMES[kind]]}: the last ${floorOf(kind, options)} % are kept back`,
   );
-  return texts.join(", ");
+  return texts.length === 0 ? "" : ` (${texts.join(", ")})`;
 }
 
 /** The reason of a refusal because of a limit. */

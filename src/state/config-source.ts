@@ -2,6 +2,7 @@
 
 import { lstatSync, realpathSync } from "node:fs";
 import { isLoopback, parseListen } from "../core/listen.ts";
+import { fieldsOfOptions } from "../core/option-fields.ts";
 import type { Deps } from "../deps.ts";
 import { CodexlbError } from "../errors.ts";
 import { withoutPassword } from "../network/outbound-proxy.ts";
@@ -126,6 +127,10 @@ export function shownSettings({ config, sources }: EffectiveConfig): ShownSettin
 /** The value of the setting `key` without keys, passwords and other secrets. */
 export function shownValue(config: Config, key: string): unknown {
   const value = settingOf(config, key);
+  if (key === "accounts")
+    return Object.fromEntries(
+      Object.entries(config.accounts).map(([alias, options]) => [alias, fieldsOfOptions(options)]),
+    );
   return key === WEBHOOK_KEY ? maskedWebhook(value) : withoutSecrets(value);
 }
 

@@ -54,6 +54,17 @@ describe("a child's capacity", () => {
     expect(capacity([empty]).summary.exhausted).toBe(true);
   });
 
+  test("is at its floor if all accounts with quota are, and limited if they are kept back", () => {
+    const low = { weekly_left_pct: 10, floor_weekly_pct: 20, at_floor: ["weekly"] };
+    const empty = account("e", { daily_left_pct: 0, score: 0 });
+    expect(capacity([account("a", low), account("b")]).condition).toBe("ready");
+    expect(capacity([account("a", low), empty])).toMatchObject({ condition: "at_floor", why: "floor" });
+    expect(capacity([account("a", { ...low, kept_back: true })])).toMatchObject({
+      condition: "limited",
+      untilMs: NOW + 86_400_000,
+    });
+  });
+
   test("is valid as long as the report and its figures are", () => {
     expect(capacity([account("a")]).summary.goodUntilMs).toBe(NOW + REPORT_MS);
     const soon = account("a", { daily_reset_at: NOW / 1000 + 5 });
