@@ -7,9 +7,12 @@ import { type Identity, identityOf, personName, sharesAddress, twinProblems } fr
 import { disabledText, OPERATOR_REASON } from "../../core/health.ts";
 import { messageOf } from "../../errors.ts";
 import type { AccountRecord } from "../../state/account-record.ts";
+import { readConfig } from "../../state/config-source.ts";
+import type { Layout } from "../../state/layout.ts";
 import { openStore } from "../../state/store.ts";
 import type { CommandContext } from "../context.ts";
 import { type Finding, ok } from "./finding.ts";
+import { examineOptions } from "./options.ts";
 
 /** `proxyUrl` is the URL of a named proxy, whose accounts are used. Then this root needs no accounts. */
 export function examineAccounts({ deps, layout }: CommandContext, proxyUrl: string | undefined): Finding[] {
@@ -59,10 +62,19 @@ export function examineAccounts({ deps, layout }: CommandContext, proxyUrl: stri
     ...[...elsewhere.map(({ message }) => message), ...twinProblems(identities)].map(
       (detail): Finding => ({ check: "accounts", status: "warning", detail }),
     ),
+    ...optionFindings(layout, accounts),
   ];
 }
 
 // --- internal ---
+
+function optionFindings(layout: Layout, accounts: readonly AccountRecord[]): Finding[] {
+  try {
+    return examineOptions(readConfig(layout), accounts);
+  } catch {
+    return []; // another check reports invalid settings
+  }
+}
 
 function examineAccount(record: AccountRecord, nowMs: number): Finding {
   const check = `account ${record.alias}`;
