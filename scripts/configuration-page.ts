@@ -31,7 +31,7 @@ proxy that starts writes a name and reports it.
 `;
 
 const tail = (): string => `
-Zero and empty strings mean the default; negative numbers are refused. Zero is a value for \`policy.delta_percent\`,
+Zero and empty strings mean the default; negative numbers are refused, except as a priority. Zero is a value for \`policy.delta_percent\`,
 \`policy.weights\`, \`proxy.retry_budget_percent\` and \`notify.pool_below\`. \`run.proxy_url\`, the older name of
 \`proxy.proxy_url\`, is read if \`proxy.proxy_url\` is missing. [notifications.md](notifications.md) explains \`[notify]\`.
 

@@ -92,6 +92,7 @@ spend_floors = "last"
   and after credits, because you asked to keep this quota. \`status\` and \`explain\` show that.
   With \`policy.spend_floors = "never"\` the proxy refuses the turn instead, as a usage limit with the reset of the window.
   The figures that Codex shows still include the part that is kept back.
+- **Who sees them.** Everyone who can read the status sees priorities, floors, tags and notes.
 - **In a chain** each proxy has its own options for its own accounts. A proxy in front counts accounts of a child that are
   at their floor as the last resort too.
 
@@ -101,11 +102,13 @@ spend_floors = "last"
 codexlb account set alice --tag work,fast       # in place of the tags that it has
 codexlb run --tag work                          # prefers accounts with the tag
 codexlb run --tag work --only                   # accepts no other account
+codexlb explain --tag work                      # shows which account that is
 codexlb key add laptop --tags work --only       # the same for a client's key
 \`\`\`
 
 One of several tags is enough. A tag is a preference: like a pin on several accounts, it decides before the session and
-the priority, and while no account with the tag can serve, other accounts do. So a tag alone never causes a refusal. With
+the priority. It decides among the accounts with the best availability, so other accounts serve while those with the tag
+are exhausted, at their floor or have only credits left, and a tag alone never causes a refusal. With
 \`--only\` the tag is a requirement: if no account with the tag can serve, the proxy refuses the turn and names the tag.
 These are two flags because people use tags for two purposes: a preference must never stop your work, and an account of
 your employer must never serve private work.

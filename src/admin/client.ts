@@ -7,6 +7,7 @@ import type { AccountOps } from "../auth/account-ops.ts";
 import { withReplaceNext } from "../auth/enrol.ts";
 import type { KeyOps } from "../auth/keys.ts";
 import type { StubAuth } from "../auth/stub.ts";
+import type { TagDemand } from "../core/account-tags.ts";
 import { fieldsOfOptions } from "../core/option-fields.ts";
 import { StatusAnswer } from "../core/status-schema.ts";
 import { type UsageQuery, UsageReport } from "../core/usage-report.ts";
@@ -112,13 +113,20 @@ export async function remoteDashboardLink(door: Door): Promise<z.output<typeof D
   return answered(door, DashboardLinkAnswer, apiOf(door).admin.dashboard.link.$post({ json: {} }));
 }
 
-/** Explains which account behind `door` would get the next turn (of `session`, for `model`). */
+/** Explains which account behind `door` would get the next turn (of `session`, for `model`, of a run with `tags`). */
 export async function remoteExplanation(
   door: Door,
-  about: { readonly session: string | undefined; readonly model: string | undefined },
+  about: {
+    readonly session: string | undefined;
+    readonly model: string | undefined;
+    readonly tags: TagDemand | undefined;
+  },
 ): Promise<Explained> {
+  const { tags, ...texts } = about;
   const query = new URLSearchParams();
-  for (const [name, value] of Object.entries(about)) if (value !== undefined) query.set(name, value);
+  for (const [name, value] of Object.entries(texts)) if (value !== undefined) query.set(name, value);
+  if (tags !== undefined) query.set("tags", tags.tags.join(","));
+  if (tags?.only) query.set("only", "1");
   return answered(door, Explained, through(door)(`${baseOf(door)}/admin/explain?${query}`));
 }
 

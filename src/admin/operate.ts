@@ -4,6 +4,7 @@ import { Hono } from "hono";
 import { z } from "zod";
 import { KEY_ROLES, type KeyInfo, type KeyOps } from "../auth/keys.ts";
 import { normalizedTags } from "../core/account-options.ts";
+import type { TagDemand } from "../core/account-tags.ts";
 import { DASHBOARD_PATH } from "../core/dashboard-path.ts";
 import { docsPage } from "../core/project-pages.ts";
 import { CodexlbError } from "../errors.ts";
@@ -60,7 +61,13 @@ export function operateRoutes(context: OperateContext) {
     .get("/admin/version", (c) => c.json(versionBody(about())))
     .get("/admin/config", (c) => c.json({ settings: settings().map(shown) }))
     .get("/admin/explain", (c) =>
-      c.json(pool.explain(textOf(c.req.query("session")), textOf(c.req.query("model")))),
+      c.json(
+        pool.explain(
+          textOf(c.req.query("session")),
+          textOf(c.req.query("model")),
+          demandsIn(c.req.query("tags"), c.req.query("only")),
+        ),
+      ),
     )
     .get("/admin/keys", async (c) => c.json({ keys: (await keys.list()).map(keyBody) }))
     .post("/admin/key/add", body("key", KeyRequest), async (c) => {
@@ -132,6 +139,12 @@ function wayBody({ way, error }: WayTest): { way: string; error: string | undefi
 /** A query parameter without surrounding spaces; undefined when it is empty. */
 function textOf(parameter: string | undefined): string | undefined {
   return parameter?.trim() || undefined;
+}
+
+/** The demand of a run with these tags, which are separated by commas. */
+function demandsIn(tags: string | undefined, only: string | undefined): TagDemand[] {
+  const named = normalizedTags((tags ?? "").split(","));
+  return named.length === 0 ? [] : [{ tags: named, only: only === "1" }];
 }
 
 /** A setting in the response. */

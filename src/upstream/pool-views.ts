@@ -33,8 +33,12 @@ export interface PoolViews {
   watched(): WatchedPool;
   /** The pool's figures as Codex gets them now. */
   usage(): PooledUsage;
-  /** Explains which upstream would get the next turn (of `session`, for `model`). */
-  explain(session: string | undefined, model: string | undefined): PoolExplanation;
+  /** Explains which upstream would get the next turn (of `session`, for `model`, of a run with `tags`). */
+  explain(
+    session: string | undefined,
+    model: string | undefined,
+    tags?: readonly TagDemand[],
+  ): PoolExplanation;
   /** Why this upstream would not take the next turn of a run that is pinned to it; undefined if it would. */
   absence(upstreamId: string): RunSeen["absence"];
   /** Why no upstream can serve `session`, or `model`, or requests with these tags of their run and their key. */
@@ -134,14 +138,14 @@ export function createPoolViews(context: PoolViewsContext): PoolViews {
       };
     },
     usage: usageNow,
-    explain: (session, model) => {
+    explain: (session, model, tags) => {
       const now = capacityView(model);
       const explained = members.all().map((member) => ({
         id: member.record.id,
         alias: member.upstream.label,
         limit: nameOf(member.upstream.ownLimit(now)),
       }));
-      const how = placement.contextOf(session, model);
+      const how = placement.contextOf(session, model, tags);
       return explanationOf(explained, roster.candidates(now), how, { session, model });
     },
     absence: (upstreamId) => {

@@ -1,6 +1,7 @@
 // Tags of accounts: which accounts serve the requests of runs, keys and settings that name tags.
 
 import { expect, test } from "bun:test";
+import { Explained } from "../../src/admin/answers.ts";
 import { remoteKeys } from "../../src/admin/client.ts";
 import { socketDoor } from "../../src/admin/door.ts";
 import type { TagDemand } from "../../src/core/account-tags.ts";
@@ -74,6 +75,29 @@ test("a run that accepts only accounts with its tags is refused if none can serv
     body: expect.stringContaining("no account has the tag x or y, and the request accepts no other account"),
   });
   expect((await refusal(pool.url)).status).toBe(200);
+});
+
+test("an explanation for a run with tags names the accounts with one, and why others do not serve", async () => {
+  await using pool = await start(STICKY);
+  const explain = async (query: string) => {
+    const answer = await fetch(`${pool.url}/admin/explain?${query}`, {
+      headers: { authorization: `Bearer ${pool.adminToken}` },
+    });
+    const { chosen, accounts } = Explained.parse(await answer.json());
+    return [chosen, ...accounts.map(({ alias, why }) => `${alias}: ${why}`)];
+  };
+  expect(await explain("tags=Home,x")).toEqual([
+    "carol",
+    "carol: among those with the tag home or x: the first in the list that can serve",
+    "alice: no tag home or x: carol has one",
+    "bob: no tag home or x: carol has one",
+  ]);
+  expect(await explain("tags=x&only=1")).toEqual([
+    undefined,
+    "alice: it has no tag that the request requires",
+    "bob: it has no tag that the request requires",
+    "carol: it has no tag that the request requires",
+  ]);
 });
 
 test("the refusal of exhausted accounts with a tag names the tag and their reset", async () => {

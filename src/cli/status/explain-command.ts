@@ -4,6 +4,7 @@ import { defineCommand } from "citty";
 import { remoteExplanation } from "../../admin/client.ts";
 import { advised } from "../../advice.ts";
 import { print, printJson } from "../../print.ts";
+import { tagDemand } from "../accounts/option-flags.ts";
 import { ADMIN_TOKEN_FLAG, PROXY_URL_FLAG, ROOT_FLAG } from "../common-flags.ts";
 import { contextOf } from "../context.ts";
 import { usage } from "../flags.ts";
@@ -37,6 +38,12 @@ export default defineCommand({
         "Explain a turn with this model, which may have a limit of its own (default: the main limit)",
       valueHint: "MODEL",
     },
+    tag: {
+      type: "string",
+      description: "Explain a turn of a run with --tag",
+      valueHint: "TAG,...",
+    },
+    only: { type: "boolean", description: "With --tag: of a run that accepts no other account" },
     json: { type: "boolean", description: "Print JSON" },
   },
   run: async ({ args }) => {
@@ -47,6 +54,7 @@ export default defineCommand({
       {
         session: plainText("session", args.session),
         model: plainText("model", args.model),
+        tags: tagDemand("explain", { flag: "tag", tags: args.tag, only: args.only }),
       },
     );
     if (args.json) return printJson(explained, 2);

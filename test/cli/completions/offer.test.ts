@@ -84,6 +84,8 @@ describe("offered are", () => {
           "--isolated-home",
           "--native-home",
           "--account",
+          "--tag",
+          "--only",
         ],
         ...["--auto-start", "--command", "--help"],
       ],
