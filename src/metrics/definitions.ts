@@ -103,7 +103,7 @@ export const METRICS = {
     name: "codexlb_account_state",
     type: "gauge",
     labels: ["account", "state", "reason"],
-    help: "1 for the account's current state (ready, probing, credits, exhausted, cooling, limited, draining, disabled), with the reason for cooling, limited and disabled.",
+    help: "1 for the account's current state (ready, probing, credits, at_floor, exhausted, cooling, limited, kept_back, draining, disabled), with the reason for all but the first three, exhausted and draining.",
   },
   accountQuota: {
     name: "codexlb_account_quota_remaining_ratio",

@@ -47,11 +47,6 @@ export const accountOptions = () =>
       }),
     );
 
-/** The key of an option: `accounts.alice.floor_daily`. `alias` in any case. */
-export function optionKey(alias: string, field: keyof typeof OPTION_NAMES): string {
-  return `accounts.${alias.toLowerCase()}.${field}`;
-}
-
 // --- internal ---
 
 const tags = () =>

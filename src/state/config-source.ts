@@ -11,9 +11,10 @@ import { type ParsedConfig, parseConfig, readConfigText } from "./config.ts";
 import { newConfigText, withProxyName } from "./config-text.ts";
 import type { Layout } from "./layout.ts";
 import { maskedWebhook, WEBHOOK_KEY } from "./notify-settings.ts";
+import { optionSettings } from "./option-settings.ts";
 import { priceSettings, pricesFrom } from "./price-settings.ts";
 import { cleanUrls } from "./setting-types.ts";
-import { type Config, checkSetting, SETTINGS, settingOf } from "./settings.ts";
+import { ACCOUNTS_TABLE, type Config, checkSetting, SETTINGS, settingOf } from "./settings.ts";
 
 /** Settings from the command line of `codexlb proxy`. They apply to that process only. */
 export interface ConfigOverrides {
@@ -115,19 +116,26 @@ export function lineSource(line: number | undefined): string | undefined {
   return line === undefined ? undefined : `config.toml line ${line}`;
 }
 
-/** Every setting with its value and its source, in the order of the file, and then the user's prices of models. */
+/**
+ * Every setting with its value and its source, in the order of the file, and then the options of accounts and the prices
+ * of models.
+ */
 export function shownSettings({ config, sources }: EffectiveConfig): ShownSetting[] {
   const sourceOf = (key: string) => sources.get(key) ?? "default";
   return [
     ...SETTINGS.map(({ key }) => ({ key, value: shownValue(config, key), source: sourceOf(key) })),
-    ...priceSettings(config).map(({ key, value }) => ({ key, value, source: sourceOf(key) })),
+    ...[...optionSettings(config), ...priceSettings(config)].map(({ key, value }) => ({
+      key,
+      value,
+      source: sourceOf(key),
+    })),
   ];
 }
 
 /** The value of the setting `key` without keys, passwords and other secrets. */
 export function shownValue(config: Config, key: string): unknown {
   const value = settingOf(config, key);
-  if (key === "accounts")
+  if (key === ACCOUNTS_TABLE)
     return Object.fromEntries(
       Object.entries(config.accounts).map(([alias, options]) => [alias, fieldsOfOptions(options)]),
     );

@@ -2,11 +2,10 @@
 
 import type { z } from "zod";
 import { nearest } from "../core/nearest.ts";
-import { optionEntries } from "../core/option-fields.ts";
 import { CodexlbError, messageOf } from "../errors.ts";
 import { shortLine } from "../printable.ts";
-import { optionKey } from "./account-settings.ts";
 import { readTextIfPresent } from "./atomic-file.ts";
+import { optionSettings } from "./option-settings.ts";
 import { priceSettings } from "./price-settings.ts";
 import { type Config, ConfigFile, FREE_TABLES, SETTINGS, valueAt } from "./settings.ts";
 import { parseToml, type TomlTable } from "./toml.ts";
@@ -56,12 +55,10 @@ export function parseConfig(text: string, path: string): ParsedConfig {
         ...unknownKeys(raw, lineOf),
       ].join("; "),
     );
-  const options = Object.entries(parsed.data.accounts).flatMap(([alias, set]) =>
-    optionEntries(set).flatMap(([field]): [string, number][] => {
-      const line = lineOf(["accounts", alias, field]);
-      return line === undefined ? [] : [[optionKey(alias, field), line]];
-    }),
-  );
+  const options = optionSettings(parsed.data).flatMap(({ key, path: names }): [string, number][] => {
+    const line = lineOf(names);
+    return line === undefined ? [] : [[key, line]];
+  });
   const ignored: string[] = [];
   const lines = SETTINGS.flatMap(({ key }): [string, number][] => {
     const names = key.split(".");

@@ -53,6 +53,11 @@ describe("config.toml", () => {
       ["accounts.alice.note", 6],
       ["accounts.bob.tags", 8],
     ]);
+    const shown = shownSettings(effectiveConfig({ config, lines, unknown, ignored: [] }, {}, {}));
+    expect(shown.filter(({ key }) => key.startsWith("accounts.")).slice(0, 2)).toEqual([
+      { key: "accounts.alice.priority", value: 10, source: "config.toml line 2" },
+      { key: "accounts.alice.floor_daily", value: 20, source: "config.toml line 3" },
+    ]);
   });
 
   test.each([

@@ -1,8 +1,10 @@
-// The names of accounts and keys on a root, for completions. This only reads files: it writes nothing, takes no lock,
+// The names of accounts, keys and tags on a root, for completions. This only reads files: it writes nothing, takes no lock,
 // asks no proxy and prints nothing.
 
 import { openKeys } from "../../auth/keys.ts";
 import type { Deps } from "../../deps.ts";
+import { optionsOf } from "../../state/account-record.ts";
+import { readConfig } from "../../state/config-source.ts";
 import { layoutOf, rootFrom } from "../../state/layout.ts";
 import { openLocalStore } from "../accounts/with-accounts.ts";
 import type { Candidate, Names } from "./offer.ts";
@@ -16,6 +18,12 @@ export function namesFrom(system: Deps): Names {
       case "aliases": {
         const { state } = openLocalStore({ deps, layout, rootNamed: true, createsRoot: false }, true, "");
         return state.accounts.map(({ alias, email = "" }) => ({ word: alias, description: email }));
+      }
+      case "tags": {
+        const { state } = openLocalStore({ deps, layout, rootNamed: true, createsRoot: false }, true, "");
+        const { accounts } = readConfig(layout);
+        const tags = state.accounts.flatMap((account) => optionsOf(account, accounts).tags);
+        return [...new Set(tags)].sort().map((word) => ({ word, description: "" }));
       }
       case "keys": {
         const keys = await openKeys(layout.keys, deps).list();

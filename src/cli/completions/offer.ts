@@ -1,5 +1,5 @@
 // The possible words at a place of the command line, from the descriptions of the commands. `names` finds the names of
-// accounts and keys.
+// accounts, keys and tags.
 
 import { type IncompleteFlags, readFlags } from "../flags.ts";
 import type { Command } from "../help/command-description.ts";
@@ -18,8 +18,11 @@ export type Offer =
   | { readonly kind: "files" }
   | { readonly kind: "directories" };
 
-/** Finds the aliases or key names of the root that the flag `root` names; undefined means the default root. */
-export type Names = (of: "aliases" | "keys", root: string | undefined) => Promise<readonly Candidate[]>;
+/** Finds the aliases, key names or tags of the root that the flag `root` names; undefined means the default root. */
+export type Names = (
+  of: "aliases" | "keys" | "tags",
+  root: string | undefined,
+) => Promise<readonly Candidate[]>;
 
 /** The possible words in the place of `current`. Throws `usage` if the words before it are wrong. */
 export async function offerFor(
@@ -99,6 +102,7 @@ async function valueOffer({ at, read, names }: Place, { name, hint = "" }: Flag)
   const root = typeof read.values.root === "string" ? read.values.root : undefined;
   if (hint === "ALIAS" || hint === `ALIAS${SEVERAL}`)
     return { kind: "words", words: await names("aliases", root) };
+  if (hint === "TAG,...") return { kind: "words", words: await names("tags", root) };
   if (name === "name" && KEY_WANTED.has(at.path.join(" ")))
     return { kind: "words", words: await names("keys", root) };
   if (!hint.includes("|")) return NOTHING;

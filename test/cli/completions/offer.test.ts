@@ -10,7 +10,7 @@ import type { Command } from "../../../src/cli/help/command-description.ts";
 
 /** Returns the root in its answer. */
 const names: Names = async (of, root) => [
-  { word: of === "aliases" ? "alice" : "ci", description: root ?? "" },
+  { word: { aliases: "alice", keys: "ci", tags: "work" }[of], description: root ?? "" },
 ];
 
 /** The possible words for the last word of `line`. */
@@ -158,6 +158,7 @@ describe("offered are", () => {
     expect(await rootOf("account", "rm")).toBe("");
     expect(await rootOf("account", "rm", "--root", "a", "-root=b")).toBe("b");
     expect(await rootOf("key", "rm", "--root=x")).toBe("x");
+    expect(await rootOf("run", "--root=x", "--tag")).toBe("x");
   });
 
   test("aliases in every command that takes an ALIAS", async () => {
