@@ -1,4 +1,4 @@
-// The traces of a running proxy. Without a collector in the environment, nothing of them is loaded.
+// The traces of a running proxy. Without a collector in the environment, the tracer and the exporter are not loaded.
 
 import type { BeginTrace } from "../proxy/turn-trace.ts";
 import { tracingSettings } from "../tracing/settings.ts";

@@ -1,7 +1,6 @@
 // The state of the pool as metrics. It is read when a monitoring program asks.
 
-import type { Candidate } from "../core/availability.ts";
-import { isOpen } from "../core/availability.ts";
+import { type Candidate, isOpen } from "../core/availability.ts";
 import { OPERATOR_REASON } from "../core/health.ts";
 import { FIELD_NAMES } from "../core/status-quota.ts";
 import { presentOf } from "../core/windows.ts";

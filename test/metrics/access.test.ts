@@ -38,7 +38,7 @@ for (const clientAuth of [true, false]) {
     expect(await read(bearer(metrics))).toBe(200);
     expect(await read(bearer(pool.adminToken))).toBe(200);
     expect(await read(bearer(metrics), "/metrics", "HEAD")).toBe(200);
-    expect(await read(bearer(metrics), "/metrics", "POST")).toEqual([404, "not_found"]);
+    expect(await read(bearer(metrics), "/metrics", "POST")).toEqual([405, "method_refused"]);
     expect(await read(bearer(metrics), "/metrics/all")).not.toBe(200);
     await keys.remove("prometheus");
     expect(await read(bearer(metrics))).toEqual([401, "unauthorized"]);
