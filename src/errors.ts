@@ -193,7 +193,8 @@ export function adminErrorBody(error: CodexlbError): {
 /** The words of an error in the form `EACCES: permission denied, open '/path'`; undefined for other errors. */
 function systemReason(thrown: unknown): string | undefined {
   const code = systemCodeOf(thrown) ?? "";
-  if (!(thrown instanceof Error) || !thrown.message.startsWith(`${code}: `)) return undefined;
+  if (!(thrown instanceof Error) || !/^E[A-Z0-9]+$/.test(code)) return undefined;
+  if (!thrown.message.startsWith(`${code}: `)) return undefined;
   return SYSTEM_WORDS[code] ?? thrown.message.slice(code.length + 2).replace(/, \w.*$/s, "");
 }
 

@@ -87,7 +87,11 @@ describe("a wrong body", () => {
     ],
     ["/admin/account/pin", { alias: "alice", force: 1, x: 2 }, 'pin request: unknown fields: "force", "x"'],
     ["/admin/account/pin", [], "pin request: must be a JSON object"],
-    ["/admin/key/add", { name: "k", role: "root" }, "key request: role: must be one of: client, parent"],
+    [
+      "/admin/key/add",
+      { name: "k", role: "root" },
+      "key request: role: must be one of: client, parent, metrics",
+    ],
     ["/admin/dashboard/link", { x: 1 }, 'dashboard link request: unknown field: "x"'],
   ])("%s %j: invalid %s", async (path, body, message) => {
     const response = await send("POST", path, JSON.stringify(body));

@@ -164,8 +164,8 @@ describe("codexlb doctor", () => {
     mkdirSync(join(home, "config.toml"), { recursive: true });
     expect((await doctor(root)).about("runtime settings")[0]).toMatchObject({
       status: "bad",
-      detail: `reading ${join(home, "config.toml")}: it is not a file`,
-      remedy: "check that the path exists, and that this user can access it",
+      detail: `reading ${join(home, "config.toml")}: it is a directory, not a file`,
+      remedy: "move it away; codexlb expects a text file there",
     });
   });
 

@@ -29,7 +29,7 @@ async function inShell(script: string, root: string) {
   return { code, out, err };
 }
 
-const FULL = "codexlb: writing to standard output: ENOSPC";
+const FULL = "codexlb: writing to standard output: no space left on the disk";
 
 describe.skipIf(process.platform !== "linux")("a full disk", () => {
   test.each([
