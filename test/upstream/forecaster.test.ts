@@ -152,7 +152,18 @@ describe("the forecaster", () => {
     );
   });
 
-  test("writes nothing at the start, nor without recording", async () => {
+  test("creates the file when there is something to write", async () => {
+    using s = setUp();
+    s.restarted();
+    s.report("alice", 20);
+    s.clock.advance(60_000);
+    await settled();
+    expect(existsSync(s.path)).toBe(false);
+    s.clock.advance(5 * 60_000);
+    expect(existsSync(s.path)).toBe(true);
+  });
+
+  test("writes nothing without recording", async () => {
     using s = setUp({ isRecording: false });
     const forecaster = s.restarted();
     await use(s, 2, 20, 2);
