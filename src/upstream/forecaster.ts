@@ -31,7 +31,7 @@ export interface Forecaster {
 export interface ForecasterContext {
   readonly deps: Pick<Deps, "clock" | "log">;
   readonly pool: Pick<Pool, "facts" | "view">;
-  readonly usage: Pick<UsageStore, "change">;
+  readonly usage: Pick<UsageStore, "change" | "reader">;
   /** True if codexlb may record use on disk. */
   readonly isRecording: () => boolean;
 }
@@ -53,7 +53,10 @@ export function createForecaster({ deps, pool, usage, isRecording }: ForecasterC
     if (isRead || !isRecording()) return;
     isRead = true;
     attempt("reading", () => {
-      for (const { key, history } of usage.change(1, (database) => readMeters(database, clock.now())) ?? [])
+      // Reading does not create the file.
+      const database = usage.reader();
+      if (database === undefined) return;
+      for (const { key, history } of readMeters(database, clock.now()))
         meters.set(nameOf(key), { key, history, saved: history });
     });
   };

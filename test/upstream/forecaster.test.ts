@@ -24,7 +24,7 @@ interface Setup extends Disposable {
   /** A new forecaster on the same file, as after a restart. */
   restarted(): Forecaster;
   /** The account `alias` has used so much of its weekly window. */
-  report(alias: string, usedPercent: number): void;
+  report(alias: string, usedPercent: number, plan?: string): void;
 }
 
 function setUp({ aliases = ["alice", "bob"], isRecording = true } = {}): Setup {
@@ -61,10 +61,10 @@ function setUp({ aliases = ["alice", "bob"], isRecording = true } = {}): Setup {
       stops.push(usage.stop);
       return forecaster;
     },
-    report: (alias, usedPercent) =>
+    report: (alias, usedPercent, planType = "plus") =>
       pool.learn(`openai:${alias}`, {
         ...UNKNOWN_QUOTA,
-        planType: "plus",
+        planType,
         main: {
           ...UNKNOWN_QUOTA.main,
           windows: {
@@ -152,7 +152,18 @@ describe("the forecaster", () => {
     );
   });
 
-  test("writes nothing at the start, nor without recording", async () => {
+  test("creates the file when there is something to write", async () => {
+    using s = setUp();
+    s.restarted();
+    s.report("alice", 20);
+    s.clock.advance(60_000);
+    await settled();
+    expect(existsSync(s.path)).toBe(false);
+    s.clock.advance(5 * 60_000);
+    expect(existsSync(s.path)).toBe(true);
+  });
+
+  test("writes nothing without recording", async () => {
     using s = setUp({ isRecording: false });
     const forecaster = s.restarted();
     await use(s, 2, 20, 2);
@@ -179,6 +190,20 @@ describe("the forecaster", () => {
     const { alice: forecast, pool } = aliceOf(s, forecaster);
     expect(forecast).toBeUndefined();
     expect(pool?.accounts).toBe(1);
+  });
+
+  test("begins again with the figures of another plan", async () => {
+    using s = setUp();
+    const forecaster = s.restarted();
+    await use(s, 24, 20, 2);
+    s.report("alice", 3, "pro");
+    s.clock.advance(60_000);
+    await settled();
+    expect(aliceOf(s, forecaster).alice?.percent_per_hour).toBeLessThan(0.3);
+    s.report("alice", 70, "plus");
+    s.clock.advance(60_000);
+    await settled();
+    expect(aliceOf(s, forecaster).alice?.percent_per_hour).toBeGreaterThan(1);
   });
 
   test("stops when it is stopped", async () => {

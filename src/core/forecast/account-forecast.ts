@@ -2,6 +2,7 @@
 
 import type { WindowSummary } from "../quota-summary.ts";
 import { type ByWindow, presentOf, type WindowKind } from "../windows.ts";
+import { completeHistories } from "./complete-histories.ts";
 import { decayedRate, demandModel, drawPath } from "./demand.ts";
 import { outcomeOf, type UnknownReason, type WindowForecast } from "./forecast.ts";
 import { HOUR_MS, type MeterHistory } from "./meter-history.ts";
@@ -21,8 +22,9 @@ export function accountForecast(
   { nowMs, futures }: AccountForecastOptions,
 ): WindowForecast[] {
   const present = presentOf(windows);
+  const complete = completeHistories(histories);
   const known = present.flatMap((window) => {
-    const history = histories[window.kind];
+    const history = complete[window.kind];
     return history === undefined || window.left === undefined ? [] : [{ window, history }];
   });
   const times = simulatedTimes(known, nowMs, futures);

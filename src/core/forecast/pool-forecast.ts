@@ -4,6 +4,7 @@
 import type { WindowSummary } from "../quota-summary.ts";
 import { type ByWindow, presentOf, WINDOW_KINDS, type WindowKind } from "../windows.ts";
 import { LEAST_HISTORY_MS } from "./account-forecast.ts";
+import { completeHistories } from "./complete-histories.ts";
 import { demandModel, drawPath } from "./demand.ts";
 import { outcomeOf, type PoolForecast, type WindowOutcome } from "./forecast.ts";
 import { HOUR_MS, type HourlyUse, type MeterHistory } from "./meter-history.ts";
@@ -90,7 +91,8 @@ function* simulatedOutcome(
   },
 ): Generator<undefined, WindowOutcome> {
   const { sinceMs, nowMs, untilMs, futures } = times;
-  const meters = WINDOW_KINDS.map((kind) => pooledUse(members, kind));
+  const completed = members.map((member) => ({ ...member, histories: completeHistories(member.histories) }));
+  const meters = WINDOW_KINDS.map((kind) => pooledUse(completed, kind));
   const model = demandModel({ meters, sinceMs }, nowMs, POOL_SPAN_MS / HOUR_MS + 1);
   const accounts = counted.map(simulatedOf);
   const random = seededRandom(SEED);

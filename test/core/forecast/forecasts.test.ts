@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import { accountForecast } from "../../../src/core/forecast/account-forecast.ts";
+import { completeHistories } from "../../../src/core/forecast/complete-histories.ts";
 import type { WindowForecast, WindowOutcome } from "../../../src/core/forecast/forecast.ts";
 import { HOUR_MS, type MeterHistory } from "../../../src/core/forecast/meter-history.ts";
 import { type ForecastMember, POOL_SPAN_MS, poolForecast } from "../../../src/core/forecast/pool-forecast.ts";
@@ -144,6 +145,73 @@ describe("the forecast of an account", () => {
 
   test("is the same for the same data", () => {
     expect(weekly(officeHours(3), 3.5)).toEqual(weekly(officeHours(3), 3.5));
+  });
+});
+
+describe("completed histories", () => {
+  test("give a short window the past of the weekly one, in the ratio of the hours that both know", () => {
+    const nowMs = MONDAY + 4 * DAY_MS;
+    const hour = Math.floor(nowMs / HOUR_MS);
+    const { history: weeklyHistory } = historyOf(steady(0.5), "weekly", nowMs);
+    const short: MeterHistory = {
+      ...weeklyHistory,
+      sinceMs: (hour - 2) * HOUR_MS,
+      points: new Map([
+        [hour - 2, 4],
+        [hour - 1, 4],
+      ]),
+    };
+    const { short: completed } = completeHistories({ ...NO_WINDOWS, short, weekly: weeklyHistory });
+    expect(completed?.sinceMs).toBe(weeklyHistory.sinceMs);
+    expect(completed?.points.get(hour - 1)).toBe(4);
+    const sum = (history: MeterHistory | undefined, from: number, until: number) =>
+      [...(history?.points ?? [])].reduce(
+        (all, [at, used]) => all + (at >= from && at < until ? used : 0),
+        0,
+      );
+    const ratio = 8 / sum(weeklyHistory, hour - 2, hour + 1);
+    expect(sum(completed, 0, hour - 2)).toBeCloseTo(ratio * sum(weeklyHistory, 0, hour - 2));
+  });
+
+  test("stay as they are without use in common, and alone", () => {
+    const nowMs = MONDAY + 2 * DAY_MS;
+    const weeklyHistory = historyOf(officeHours(2), "weekly", nowMs).history;
+    const short = { ...weeklyHistory, sinceMs: nowMs - HOUR_MS, points: new Map<number, number>() };
+    const { short: completed } = completeHistories({ ...NO_WINDOWS, short, weekly: weeklyHistory });
+    expect([...(completed?.points.values() ?? [])].every((points) => points === 0)).toBe(true);
+    expect(completeHistories({ ...NO_WINDOWS, short }).short).toBe(short);
+  });
+
+  test("keep the pool of the first day from running out because of short windows", () => {
+    // A week of office hours is known of the weekly window, and an hour of hard work of the short one.
+    const nowMs = MONDAY + 4.5 * DAY_MS;
+    const member = memberWith(officeHours(0.8), nowMs);
+    const hour = Math.floor(nowMs / HOUR_MS);
+    const weeklyHistory = member.histories.weekly as MeterHistory;
+    const short: MeterHistory = {
+      ...weeklyHistory,
+      sinceMs: nowMs - HOUR_MS,
+      points: new Map([[hour - 1, 8]]),
+    };
+    const window = {
+      kind: "short",
+      left: 0.92,
+      resetAtMs: nowMs + 4 * HOUR_MS,
+      lengthMs: 5 * HOUR_MS,
+    } as const;
+    const { outcome } = finished(
+      poolForecast(
+        [
+          {
+            ...member,
+            windows: { ...member.windows, short: window },
+            histories: { ...member.histories, short },
+          },
+        ],
+        { nowMs, futures: FUTURES },
+      ),
+    );
+    expect(outcome.kind).toBe("lasts");
   });
 });
 
