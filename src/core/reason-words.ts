@@ -31,11 +31,15 @@ export function choiceWords(code: string): string {
 
 /** Why a turn moved to another account: `Weekly limit`, `carol is pinned`, `backend error 500`. */
 export function switchWords({ to, reason, window }: SwitchSummary): string {
-  if (window !== undefined && isLimitCode(reason))
-    return WINDOW_LIMITS[window as keyof typeof WINDOW_LIMITS] ?? window;
   if (reason === "pinned") return `${to} is pinned`;
   if (reason === "affinity") return "back to its account";
-  return CHOICES[reason] ?? reasonWords(reason);
+  return CHOICES[reason] ?? limitWords(reason, window);
+}
+
+/** The words for `reason`, or for the exhausted `window` if it is a limit: `5h limit`. */
+export function limitWords(reason: string, window: string | undefined): string {
+  if (window === undefined || !isLimitCode(reason)) return reasonWords(reason);
+  return WINDOW_LIMITS[window as keyof typeof WINDOW_LIMITS] ?? window;
 }
 
 /**
