@@ -49,6 +49,8 @@ export interface PoolExplanation {
   readonly reason: ChoiceReason | undefined;
   /** If no account can take the request: when the first one can again, Unix ms. */
   readonly back_at_ms: number | undefined;
+  /** Alias of that account. */
+  readonly back: string | undefined;
   /** The chosen account first, then in list order. */
   readonly accounts: readonly AccountExplanation[];
 }
@@ -107,6 +109,7 @@ export function explanationOf(
       why: `${why}${recovers}`,
     };
   });
+  const back = choice === undefined ? firstBack(candidates, context) : undefined;
   return {
     mode: context.settings.mode,
     session,
@@ -116,7 +119,8 @@ export function explanationOf(
     pinned: aliasOf(context.pinnedId),
     chosen: aliasOf(choice?.id),
     reason: choice?.reason,
-    back_at_ms: choice === undefined ? backAt(candidates, context) : undefined,
+    back_at_ms: back?.untilMs,
+    back: aliasOf(back?.id),
     accounts: lines.sort((a, b) => Number(b.id === choice?.id) - Number(a.id === choice?.id)),
   };
 }
@@ -168,7 +172,7 @@ function whyNot(
     case "rr-fallback":
       return `its turn comes after ${winner}'s`;
     case "usage-stay":
-      return `score ${number(candidate.score)}: not better than ${winner}'s ${number(chosen.score)} by more than ${context.settings.deltaPercent} points`;
+      return `score ${number(candidate.score)}: not better than ${winner}'s ${number(chosen.score)} by more than ${number(Math.max(0, context.settings.deltaPercent) / 100)}`;
     case "usage-hysteresis":
     case "usage-idle":
     case "usage-fallback":
@@ -226,13 +230,13 @@ function status(candidate: Candidate, availability: Availability, nowMs: number)
   }
 }
 
-/** When the first limit or cooldown ends among the accounts that could take the request then, Unix ms. */
-function backAt(candidates: readonly Candidate[], context: ChoiceContext): number | undefined {
-  const ends = candidates
-    .filter(({ id }) => context.readers?.has(id) !== false)
-    .map(({ untilMs }) => untilMs)
-    .filter((untilMs) => untilMs > context.nowMs);
-  return ends.length === 0 ? undefined : Math.min(...ends);
+/** The account whose limit or cooldown ends first, of those that could take the request then. */
+function firstBack(
+  candidates: readonly Candidate[],
+  { readers, nowMs }: ChoiceContext,
+): Candidate | undefined {
+  const waiting = candidates.filter(({ id, untilMs }) => readers?.has(id) !== false && untilMs > nowMs);
+  return waiting.sort((a, b) => a.untilMs - b.untilMs)[0];
 }
 
 /** The reason of a refusal because of a limit. */
