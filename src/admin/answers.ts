@@ -99,6 +99,7 @@ export const Explained = z.looseObject({
   chosen: z.string().optional(),
   reason: z.string().optional(),
   back_at_ms: z.number().optional(),
+  back: z.string().optional(),
   accounts: z.array(
     z.looseObject({
       alias: z.string(),

@@ -3,22 +3,19 @@
 import { shortLine } from "../printable.ts";
 import { durationText } from "./duration-text.ts";
 import type { LogEvent } from "./log-event.ts";
-import { reasonWords, type SwitchSummary, switchText, switchWords } from "./reason-words.ts";
+import { limitWords, type SwitchSummary, switchText, switchWords } from "./reason-words.ts";
 
 export type ShownEvent = Pick<LogEvent, "event" | "fields">;
 
 /** What happened, and the details that follow it with their separator; "" if there are none. */
 export function eventWords(event: ShownEvent): { readonly what: string; readonly details: string } {
   const { what, shown } = wordsOf(event);
+  const why = whyOf(event, shown);
+  if (why !== "") return { what, details: ` (${why})` };
   const rest = Object.entries(event.fields)
-    .filter(([name]) => !NAMES.has(name) && !shown.includes(name))
+    .filter(([name]) => !NAMES.has(name))
     .map(([name, value]) => `${name}=${typeof value === "string" ? value : JSON.stringify(value)}`);
-  const reason = shown.includes("reason") ? event.fields.reason : event.fields.error;
-  const why = typeof reason === "string" && reason !== "" ? ` (${reason})` : "";
-  return {
-    what,
-    details: why === "" && what === event.event && rest.length > 0 ? `  ${rest.join(" ")}` : why,
-  };
+  return { what, details: what === event.event && rest.length > 0 ? `  ${rest.join(" ")}` : "" };
 }
 
 /**
@@ -28,9 +25,8 @@ export function eventWords(event: ShownEvent): { readonly what: string; readonly
 export function eventText(event: ShownEvent, arrow: string): string {
   if (event.event === "request.switched") return switchText(switchOf(event), arrow);
   const { what, shown } = wordsOf(event);
-  const { reason, error } = event.fields;
   const words = what === event.event ? what.replace(/^account\./, "") : what;
-  const why = shown.includes("reason") ? reasonOf(reason) : typeof error === "string" ? error : "";
+  const why = whyOf(event, shown);
   return why === "" ? words : `${words} (${why})`;
 }
 
@@ -53,9 +49,19 @@ export function eventTime(ts: string, nowMs: number): string {
 
 // --- internal ---
 
-function reasonOf(code: unknown): string {
-  return typeof code === "string" ? reasonWords(code) : "";
+/** Why the event happened, in words; "" if that is unknown, or part of what happened. */
+function whyOf({ event, fields }: ShownEvent, shown: readonly string[]): string {
+  const { reason, error, window } = fields;
+  if (shown.includes("reason")) {
+    if (typeof reason !== "string") return "";
+    return limitWords(reason, typeof window === "string" ? window : undefined);
+  }
+  if (typeof error !== "string") return "";
+  return ERROR_CODES.has(event) ? error.replaceAll(/[-_]/g, " ") : error;
 }
+
+/** The events whose `error` is a code. */
+const ERROR_CODES: ReadonlySet<string> = new Set(["request.failed", "websocket.failed"]);
 
 /** The switch that a `request.switched` reports. */
 function switchOf({ fields }: Pick<LogEvent, "fields">): SwitchSummary {
@@ -82,42 +88,68 @@ function wordsOf({ event, fields }: ShownEvent): {
   readonly what: string;
   readonly shown: readonly string[];
 } {
-  const seconds = Number(fields.cooldown_seconds);
   switch (event) {
     case "account.cooldown":
     case "child_proxy.cooldown":
-      return { what: `cooling down for ${durationText(seconds)}`, shown: ["reason"] };
+      return {
+        what: `cooling down for ${durationText(Number(fields.cooldown_seconds))}`,
+        shown: ["reason"],
+      };
     case "account.disabled":
     case "child_proxy.disabled":
       return fields.reason === undefined
         ? { what: "disabled by you", shown: [] }
         : { what: "disabled", shown: ["reason"] };
-    case "request.switched":
-      return { what: switchLine(switchOf({ fields })), shown: [] };
-    case "websocket.moved":
-      return {
-        what: `opened a connection in place of that of ${accountOf({ fields: { account_id: fields.from_account_id } })}`,
-        shown: [],
-      };
     case "websocket.handover":
       return { what: "asked the client to reconnect and send its whole history", shown: ["reason"] };
-    case "request.transport_error":
-      return { what: "connection failed", shown: [] };
-    case "request.account_unready":
-      return { what: "could not be used", shown: [] };
-    case "account.auth_refresh_failed":
-      return { what: "token refresh failed", shown: [] };
-    case "quota.refresh_failed":
-      return { what: "quota could not be read", shown: [] };
-    case "usage.write_failed":
-      return { what: "turns are not recorded", shown: [] };
-    case "usage.write_resumed":
-      return { what: "turns are recorded again", shown: [] };
-    case "usage.file_set_aside":
-      return { what: `the record of turns was unusable, and is now ${fields.path}`, shown: [] };
-    case "request.failed":
-      return { what: `a request was refused with status ${fields.status ?? "500"}`, shown: [] };
     default:
-      return { what: event, shown: [] };
+      return { what: SENTENCES[event]?.(fields) ?? event, shown: [] };
   }
 }
+
+/** What happened, for each event whose reason is not a code. */
+const SENTENCES: Readonly<Record<string, (fields: LogEvent["fields"]) => string>> = {
+  "account.auth_refresh_failed": () => "token refresh failed",
+  "account.changed": () => "settings changed by you",
+  "account.draining": () => "draining (no new sessions)",
+  "account.enabled": () => "enabled by you",
+  "account.imported": () => "login enrolled",
+  "account.pinned": () => "pinned by you",
+  "account.removed": () => "removed",
+  "account.unpinned": () => "pin removed by you",
+  "child_proxy.lost": () => "does not answer",
+  "child_proxy.seen": () => "answers",
+  "clock.set_back": ({ by_ms }) =>
+    `the system clock was set back by ${durationText(Math.max(1, Math.round(Number(by_ms) / 1000)))}`,
+  "config.reload_failed": () => "config.toml is invalid, so the last valid settings stay",
+  "config.reloaded": ({ policy_mode, upstream_base_url }) =>
+    `reloaded config.toml; policy ${policy_mode}, backend ${upstream_base_url}`,
+  "connections.limited": ({ open_files, limit }) =>
+    `too many connections: ${open_files} of ${limit} file descriptors are open`,
+  "notify.failed": ({ way }) => `the notification by ${way} failed`,
+  "notify.sent": ({ way }) => `sent a notification by ${way}`,
+  "proxy.error": () => "the proxy failed",
+  "proxy.started": ({ listen, upstream }) => `started on ${listen}, backend ${upstream}`,
+  "proxy.stopping": ({ signal }) => `shutting down (${signal})`,
+  "quota.refresh_failed": () => "quota could not be read",
+  "request.account_unready": () => "could not be used",
+  "request.failed": ({ status = 500, method, path, client }) =>
+    `${method === undefined ? "a request" : `${method} ${path}`}${client === undefined ? "" : ` of ${CLIENTS[String(client)] ?? client}`} was refused with status ${status}`,
+  "request.retry_denied": () => "no other account was tried, because too many requests are being retried",
+  "request.switched": (fields) => switchLine(switchOf({ fields })),
+  "request.transport_error": () => "connection failed",
+  "run.bypassed": () => "a run bypassed this proxy",
+  "usage.file_set_aside": ({ path }) => `the record of turns was unusable, and is now ${path}`,
+  "usage.write_failed": () => "turns are not recorded",
+  "usage.write_resumed": () => "turns are recorded again",
+  "websocket.failed": () => "no WebSocket could be opened",
+  "websocket.moved": ({ from_account_id }) =>
+    `opened a connection in place of that of ${accountOf({ fields: { account_id: from_account_id } })}`,
+};
+
+/** Clients in words. */
+const CLIENTS: Readonly<Record<string, string>> = {
+  codex: "Codex",
+  other: "another client",
+  proxy: "a proxy in front",
+};

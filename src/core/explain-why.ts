@@ -69,7 +69,7 @@ export function whyNot(
     case "rr-fallback":
       return `its turn comes after ${winner}'s`;
     case "usage-stay":
-      return `score ${number(candidate.score)}: not better than ${winner}'s ${number(chosen.score)} by more than ${context.settings.deltaPercent} points`;
+      return `score ${number(candidate.score)}: not better than ${winner}'s ${number(chosen.score)} by more than ${number(Math.max(0, context.settings.deltaPercent) / 100)}`;
     case "usage-hysteresis":
     case "usage-idle":
     case "usage-fallback":

@@ -36,6 +36,8 @@ export interface PoolExplanation {
   readonly reason: ChoiceReason | undefined;
   /** If no account can take the request: when the first one can again, Unix ms. */
   readonly back_at_ms: number | undefined;
+  /** Alias of that account. */
+  readonly back: string | undefined;
   /** The chosen account first, then in list order. */
   readonly accounts: readonly AccountExplanation[];
 }
@@ -98,6 +100,7 @@ export function explanationOf(
       why: `${why}${recovers}`,
     };
   });
+  const back = choice === undefined ? firstBack(candidates, context) : undefined;
   return {
     mode: context.settings.mode,
     session,
@@ -107,20 +110,23 @@ export function explanationOf(
     pinned: aliasOf(context.pinnedId),
     chosen: aliasOf(choice?.id),
     reason: choice?.reason,
-    back_at_ms: choice === undefined ? backAt(candidates, context) : undefined,
+    back_at_ms: back?.untilMs,
+    back: aliasOf(back?.id),
     accounts: lines.sort((a, b) => Number(b.id === choice?.id) - Number(a.id === choice?.id)),
   };
 }
 
 // --- internal ---
 
-/** When the first limit or cooldown ends among the accounts that could take the request then, Unix ms. */
-function backAt(candidates: readonly Candidate[], context: ChoiceContext): number | undefined {
-  const ends = candidates
-    .filter(({ id, options }) => context.readers?.has(id) !== false && allowsTags(options, context.tags))
-    .map(({ untilMs }) => untilMs)
-    .filter((untilMs) => untilMs > context.nowMs);
-  return ends.length === 0 ? undefined : Math.min(...ends);
+/** The account whose limit or cooldown ends first, of those that could take the request then. */
+function firstBack(
+  candidates: readonly Candidate[],
+  { readers, tags, nowMs }: ChoiceContext,
+): Candidate | undefined {
+  const waiting = candidates.filter(
+    ({ id, options, untilMs }) => readers?.has(id) !== false && allowsTags(options, tags) && untilMs > nowMs,
+  );
+  return waiting.sort((a, b) => a.untilMs - b.untilMs)[0];
 }
 
 function termsOf({ summary: { windows } }: Candidate, { settings }: ChoiceContext): ScoreTerm[] {

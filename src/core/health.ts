@@ -15,6 +15,7 @@
 //                                  over any
 
 import { prolonged } from "./jitter.ts";
+import { reasonWords } from "./reason-words.ts";
 
 /** Why an upstream is cooling. `limit`: it is exhausted until a reset. `fault`: it failed and may be tried again soon. */
 export type CoolCause = "limit" | "fault";
@@ -111,13 +112,11 @@ export function waitsForCredentials(health: Health): boolean {
   return health.kind === "disabled" && CREDENTIAL_REASONS.has(health.reason);
 }
 
-/** Why an upstream is out of service, for people: `disabled: its login no longer works (http-401)`. */
+/** Why an upstream is out of service, for people: `disabled: login expired`. */
 export function disabledText(reason: string | undefined): string {
-  if (reason === OPERATOR_REASON) return "disabled by the operator";
+  if (reason === OPERATOR_REASON) return "disabled by you";
   if (reason === MISSING_AUTH) return "disabled: its auth.json cannot be read";
-  return reason !== undefined && CREDENTIAL_REASONS.has(reason)
-    ? `disabled: its login no longer works (${reason})`
-    : `disabled: ${reason}`;
+  return reason === undefined ? "disabled" : `disabled: ${reasonWords(reason)}`;
 }
 
 /** The health at `nowMs`: after the end of a cooldown it is healthy. */

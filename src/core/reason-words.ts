@@ -24,6 +24,11 @@ export function reasonWords(code: string): string {
   return REASONS[code] ?? plain(code);
 }
 
+/** The name of a window as Codex writes it: `5h limit`; an unknown one stays as it is. */
+export function windowLimit(window: string): string {
+  return WINDOW_LIMITS[window as keyof typeof WINDOW_LIMITS] ?? window;
+}
+
 /** Why the policy chose the account for the next turn: `served last`, `best score`. */
 export function choiceWords(code: string): string {
   return CHOICES[code] ?? plain(code);
@@ -31,12 +36,16 @@ export function choiceWords(code: string): string {
 
 /** Why a turn moved to another account: `Weekly limit`, `carol is pinned`, `backend error 500`. */
 export function switchWords({ to, reason, window }: SwitchSummary): string {
-  const limit = window && (WINDOW_LIMITS[window as keyof typeof WINDOW_LIMITS] ?? window);
-  if (limit !== undefined && isLimitCode(reason)) return limit;
-  if (limit !== undefined && reason === "floor") return `${limit} at its floor`;
+  if (reason === "floor" && window !== undefined) return `${windowLimit(window)} at its floor`;
   if (reason === "pinned") return `${to} is pinned`;
   if (reason === "affinity") return "back to its account";
-  return CHOICES[reason] ?? reasonWords(reason);
+  return CHOICES[reason] ?? limitWords(reason, window);
+}
+
+/** The words for `reason`, or for the exhausted `window` if it is a limit: `5h limit`. */
+export function limitWords(reason: string, window: string | undefined): string {
+  if (window === undefined || !isLimitCode(reason)) return reasonWords(reason);
+  return windowLimit(window);
 }
 
 /**

@@ -3,6 +3,7 @@
 
 import { copyFileSync, linkSync, renameSync, rmSync, statSync } from "node:fs";
 import { dirname } from "node:path";
+import { advised } from "../advice.ts";
 import type { Deps } from "../deps.ts";
 import { CodexlbError, messageOf, systemCodeOf } from "../errors.ts";
 import { readTextIfPresent, unusable, writeFileAtomic } from "./atomic-file.ts";
@@ -125,7 +126,7 @@ function readStore(
       ? "the copy from before the last change"
       : "the account directories, which do not contain pins, disabled accounts and figures";
   log.warn(
-    `${path} is damaged (${decoded.why}); ${readOnly ? "" : `it is kept as ${aside}, and `}the state is restored from ${source}`,
+    `${path} is damaged (${decoded.why}); ${readOnly ? "" : `it is kept as ${aside}, and `}the state is restored from ${source}${readOnly ? `; to repair it, run: ${advised("doctor", "--fix")}` : ""}`,
   );
   return restored?.kind === "ok" ? restored.state : empty;
 }

@@ -17,6 +17,7 @@ import {
   type QuotaView,
   type Refusal,
 } from "../core/quota.ts";
+import { exhaustedWindow } from "../core/quota-summary.ts";
 import { hasSpendableCredits } from "../core/spending.ts";
 import { FIELD_NAMES } from "../core/status-quota.ts";
 import type { Verdict } from "../core/verdict.ts";
@@ -110,6 +111,8 @@ export function createLedger(context: LedgerContext): Ledger {
     const { nowMs } = view();
     noteSwitch(record, how.reason);
     note(record, { kind: "cool", atMs: nowMs, ...how });
+    const current = how.cause === "limit" ? candidate(record.id, undefined) : undefined;
+    const window = current && exhaustedWindow(current.summary)?.kind;
     log.info(
       `${upstream.kind} ${upstream.label} cools down for ${durationText((how.untilMs - nowMs) / 1000)}: ${how.reason}`,
     );
@@ -117,6 +120,7 @@ export function createLedger(context: LedgerContext): Ledger {
       ...fields,
       ...upstream.named,
       reason: how.reason,
+      ...(window === undefined ? {} : { window: FIELD_NAMES[window] }),
       cooldown_seconds: wholeSeconds(how.untilMs - nowMs),
     });
   };

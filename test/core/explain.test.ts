@@ -39,7 +39,7 @@ describe("an explanation names the winner and says of the others", () => {
       lines: [
         "<g> ready: the best score",
         "<a> out: its limit is exhausted, for 34 min more",
-        "<b> out: disabled: its login no longer works (http-401)",
+        "<b> out: disabled: login expired",
         "<c> out: draining: it takes no new sessions",
         "<d> exhausted: exhausted according to its figures; <g> is not",
         "<e> resting: cooling down after a failure; <g> is not",
@@ -61,7 +61,7 @@ describe("an explanation names the winner and says of the others", () => {
       [candidate("a", { score: 0.45 }), candidate("b")],
       context("usage_balanced", { activeId: "a" }),
       "it served last, and no other score is better by more than delta_percent",
-      "score 0.50: not better than <a>'s 0.45 by more than 10 points",
+      "score 0.50: not better than <a>'s 0.45 by more than 0.10",
     ],
     [
       "a pin",

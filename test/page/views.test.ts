@@ -116,15 +116,15 @@ for (const [name, accounts] of [
 
       await page.getByRole("link", { name: "Log" }).click();
       const events = page.getByRole("table", { name: "Events" });
-      await events.getByText("proxy.started").waitFor();
+      await events.getByText("started on").waitFor();
       await page.getByRole("combobox", { name: "Account" }).selectOption(aliases[2] ?? "");
-      await events.getByText("draining", { exact: true }).waitFor();
-      expect(await events.getByText("proxy.started").count()).toBe(0);
+      await events.getByText("draining (no new sessions)", { exact: true }).waitFor();
+      expect(await events.getByText("started on").count()).toBe(0);
       await page.getByRole("combobox", { name: "Account" }).selectOption("");
       await page.getByLabel("Level").selectOption("debug");
       await page.getByLabel("Session").fill("0199f0a2-7c1e-7d33-9f00-000000000001");
       await page.getByText("request.completed").first().waitFor();
-      expect(await events.getByText("proxy.started").count()).toBe(0);
+      expect(await events.getByText("started on").count()).toBe(0);
       await page.getByLabel("Text").fill("no event contains this");
       await page.getByText("No event matches.").waitFor();
 

@@ -89,8 +89,8 @@ test("the search for a history's account includes draining accounts, and the err
   await pool.accounts.serve("bob", "disable");
   const answer = await post(pool, "s2", input);
   expect(answer.status).toBe(503);
-  expect(await answer.text()).toContain("bob (disabled by the operator)");
-  expect(await overSocket(pool, "s3", input)).toContain("bob (disabled by the operator)");
+  expect(await answer.text()).toContain("bob (disabled by you)");
+  expect(await overSocket(pool, "s3", input)).toContain("bob (disabled by you)");
 });
 
 test("a history that no account can read gets the backend's refusal, after one request per account", async () => {

@@ -169,7 +169,7 @@ describe("an account", () => {
     expect(s.store.state.pinnedId).toBe("openai:a");
     expect(s.serve()).toBe("b");
     expect(s.pool.shortage(undefined).details).toEqual([
-      "a (disabled: its login no longer works (http-401))",
+      "a (disabled: login expired)",
       "b (failed this request)",
     ]);
   });

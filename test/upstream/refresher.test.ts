@@ -40,7 +40,7 @@ describe("polled figures", () => {
     });
     await until("it is disabled", async () => (await pool.status()).accounts[0]?.enabled === false);
     expect(pool.warnings).toEqual([
-      "account alice is disabled: its login no longer works (refresh-token-invalidated); log in again with: codexlb account login alice",
+      "account alice is disabled: login expired; log in again with: codexlb account login alice",
     ]);
     const events = await pool.stopAndReadEvents();
     expect(events.filter((event) => event.event === "account.disabled").length).toBe(1);

@@ -30,10 +30,17 @@ export function historyLines(
     .filter(({ atMs }) => !Number.isNaN(atMs))
     .sort((a, b) => b.atMs - a.atMs)
     .slice(0, MOST)
-    .map(({ atMs, text }) => `${ago(atMs, nowMs).padEnd(TIME_WIDTH)}  ${shortLine(text)}`);
+    .map(({ atMs, text }) => `${exactAgo(atMs, nowMs).padEnd(TIME_WIDTH)}  ${shortLine(text)}`);
 }
 
 // --- internal ---
 
 const MOST = 10;
-const TIME_WIDTH = "a moment ago".length;
+const TIME_WIDTH = "59 min ago".length;
+const MINUTE_MS = 60_000;
+
+/** Like `ago`, with the seconds, because the events of a failover are seconds apart. */
+function exactAgo(atMs: number, nowMs: number): string {
+  const passed = Math.max(0, nowMs - atMs);
+  return passed < MINUTE_MS ? `${Math.round(passed / 1000)} s ago` : ago(atMs, nowMs);
+}

@@ -85,10 +85,16 @@ async function loginHere(login: Login): Promise<void> {
   const { context, alias, args, binary, replace } = login;
   const { deps, layout } = context;
   if (isOwnLogin(binary, deps.env)) return loginOurselves(login);
+  const words = [...(await configOf(context)).commands.login, ...args];
+  // Codex advises its own command, which would enrol nothing.
+  if (!words.includes(DEVICE_FLAG))
+    deps.log.info(
+      `if this machine has no browser, press Ctrl-C and run: ${advised("account login", alias, DEVICE_FLAG)}`,
+    );
   const end = await loginAccount({
     layout,
     binary,
-    args: [...(await configOf(context)).commands.login, ...args],
+    args: words,
     env: deps.env,
     alias,
     replace,
@@ -126,6 +132,8 @@ async function loginOurselves({ context, alias, args, replace }: Login): Promise
   }
   await warnOfDuplicateLogin(context, await placeHere(context), alias);
 }
+
+const DEVICE_FLAG = "--device-auth";
 
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 

@@ -153,9 +153,11 @@ async function importPath(
   accounts: readonly ListedAccount[],
 ): Promise<StepResult> {
   const home = context.deps.env.HOME ?? "";
-  const given = await dialog.text("Path of the Codex home, or of its auth.json", undefined, (text) =>
-    text === "" ? "enter a path" : existsSync(pathOf(text, home)) ? undefined : `${text} does not exist`,
+  const question = "Path of the Codex home, or of its auth.json (Enter: back)";
+  const given = await dialog.text(question, undefined, (text) =>
+    text === "" || existsSync(pathOf(text, home)) ? undefined : `${text} does not exist`,
   );
+  if (given === "") return CHANGED;
   const taken = accounts.map(({ alias }) => alias);
   const alias = await dialog.text(
     "Name for the account (Enter: choose one from the login)",

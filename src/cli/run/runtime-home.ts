@@ -58,10 +58,15 @@ export async function prepareRuntime(
   const usable = accounts.filter((account) => account.health.kind !== "disabled");
   const keyed = await requiresKey(context, proxyUrl);
   const credentials = await credentialsFor(context, address, () => planOfAny(usable));
-  if (keyed && !(await admits(proxyUrl, credentials.stub)))
-    throw new CodexlbError("unauthorized", `the proxy at ${proxyUrl} requires a key`, {
+  const { keyProblem } = credentials;
+  if (keyed && !(await admits(proxyUrl, credentials.stub))) {
+    const why = keyProblem === undefined ? "" : `, and CODEXLB_CLIENT_KEY cannot be used: ${keyProblem}`;
+    throw new CodexlbError("unauthorized", `the proxy at ${proxyUrl} requires a key${why}`, {
       next: KEY_NEXT,
     });
+  }
+  if (keyProblem !== undefined)
+    context.deps.log.warn(`requesting credentials with CODEXLB_CLIENT_KEY: ${keyProblem}`);
   const { stub } = credentials;
   const pathKey = keyed ? credentials.pathKey : undefined;
   const addresses = codexAddresses(proxyUrl, { pathKey });
@@ -158,6 +163,8 @@ const ANSWER_TIMEOUT_MS = 3_000;
 interface RuntimeCredentials {
   readonly stub: StubAuth;
   readonly pathKey: string | undefined;
+  /** Why CODEXLB_CLIENT_KEY did not give credentials; undefined if it did, or is not set. */
+  readonly keyProblem?: string;
 }
 
 /**
@@ -172,16 +179,21 @@ async function credentialsFor(
 ): Promise<RuntimeCredentials> {
   const { deps, layout } = context;
   const given = whose === "named" ? await credentialsOfProxy(context, url) : undefined;
-  if (given !== undefined) return given;
+  if (typeof given === "object") return given;
   const key = whose === "named" ? newSecret(deps.random) : secretFile(layout.signingKey, deps.random);
   const nowMs = deps.clock.now();
-  return { stub: makeStub(plan() ?? DEFAULT_PLAN, key, nowMs), pathKey: pathKeyOf(key, nowMs) };
+  return {
+    stub: makeStub(plan() ?? DEFAULT_PLAN, key, nowMs),
+    pathKey: pathKeyOf(key, nowMs),
+    ...(given === undefined ? {} : { keyProblem: given }),
+  };
 }
 
+/** The credentials that the proxy gives, or why it gives none for CODEXLB_CLIENT_KEY; undefined without a secret. */
 async function credentialsOfProxy(
   context: CommandContext,
   url: string,
-): Promise<RuntimeCredentials | undefined> {
+): Promise<RuntimeCredentials | string | undefined> {
   const { deps } = context;
   const key = deps.env.CODEXLB_CLIENT_KEY?.trim();
   const secret = key || tokenFor(context, undefined);
@@ -190,9 +202,14 @@ async function credentialsOfProxy(
   try {
     return await remoteStub({ url, credential, timeoutMs: ANSWER_TIMEOUT_MS });
   } catch (error) {
-    if (key) deps.log.warn(`requesting credentials with CODEXLB_CLIENT_KEY: ${messageOf(error)}`);
-    return undefined;
+    return key ? keyProblemOf(error) : undefined;
   }
+}
+
+function keyProblemOf(error: unknown): string {
+  return error instanceof CodexlbError && error.code === "unauthorized"
+    ? "it is not a key of this proxy"
+    : messageOf(error);
 }
 
 function planOfAny(accounts: readonly AccountRecord[]): string | undefined {

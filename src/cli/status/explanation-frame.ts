@@ -3,8 +3,9 @@
 import type { Explained } from "../../admin/answers.ts";
 import { advised } from "../../advice.ts";
 import { bindingText, termText, tierWords, whyWords } from "../../core/explanation-words.ts";
+import { firstBackWords } from "../../core/outage.ts";
 import { choiceWords, WINDOW_LIMITS } from "../../core/reason-words.ts";
-import { until } from "../../core/time-words.ts";
+import { backAt } from "../../core/time-words.ts";
 import { fittedTable, type TableFrame } from "../terminal/fitted-table.ts";
 import { noAccountsText } from "./no-accounts.ts";
 import { stateBrush } from "./state-brush.ts";
@@ -20,8 +21,19 @@ export function explanationFrame(explained: Explained, frame: TableFrame, nowMs:
 type ExplainedAccount = Explained["accounts"][number];
 
 function headOf(explained: Explained, { columns, style: { paint } }: TableFrame, nowMs: number): string {
-  const { mode, session, model, bound_to, held, pinned, chosen, reason, back_at_ms: backMs } = explained;
-  const back = backMs === undefined ? "" : `; the first account is available again ${until(backMs, nowMs)}`;
+  const {
+    mode,
+    session,
+    model,
+    bound_to,
+    held,
+    pinned,
+    chosen,
+    reason,
+    back: first,
+    back_at_ms: backMs,
+  } = explained;
+  const back = backMs === undefined ? "" : `; ${backWords(first, backMs, explained.accounts.length, nowMs)}`;
   const choice =
     chosen === undefined
       ? paint.red(`no account is available${back}`)
@@ -38,6 +50,12 @@ function headOf(explained: Explained, { columns, style: { paint } }: TableFrame,
   return [next, facts.join("; "), ...changeLine(explained)]
     .map((line) => `${Bun.wrapAnsi(line, columns, { hard: true })}\n`)
     .join("");
+}
+
+function backWords(first: string | undefined, atMs: number, total: number, nowMs: number): string {
+  // Older proxies do not name the account.
+  if (first === undefined) return `the first is ${backAt(atMs, nowMs)}`;
+  return firstBackWords({ name: first, atMs }, total, nowMs);
 }
 
 /** A line about what can change the answer before the next turn begins; none if nothing is known to. */

@@ -1,6 +1,6 @@
 // Forecasts in words. Times are rounded, because a forecast does not know the minute.
 
-import { WINDOW_LIMITS } from "../reason-words.ts";
+import { windowLimit } from "../reason-words.ts";
 import type { AccountAnswer, StatusAnswer } from "../status-schema.ts";
 import { dayAndTime } from "../time-words.ts";
 import type { PoolForecastAnswer, WindowForecastAnswer } from "./forecast-schema.ts";
@@ -46,7 +46,7 @@ export function isUsefulForecast(forecast: PoolForecastAnswer | WindowForecastAn
 
 /** `Weekly limit`. */
 export function limitName({ window }: WindowForecastAnswer): string {
-  return WINDOW_LIMITS[window as keyof typeof WINDOW_LIMITS] ?? window;
+  return windowLimit(window);
 }
 
 /** What is expected of a window: `reached Tue 14:00 (between Mon 20:00 and the reset)`. The longest wording first. */

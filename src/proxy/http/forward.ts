@@ -225,6 +225,7 @@ async function unserved(
   const { incoming, facts, recorder } = exchange;
   const { requestId, path, ended } = incoming;
   const { pool, events, deps } = context;
+  const about = { req_id: requestId, method: incoming.request.method, path, client: clientKindOf(incoming) };
   const spends = isTurnPath(path);
   const shortage = pool.shortage(spends ? facts.session : undefined, facts.model, incoming.tags);
   const nowMs = deps.clock.now();
@@ -234,7 +235,7 @@ async function unserved(
     form: "response" as const,
   };
   if (last !== undefined && answerRequest({ shortage, last: answered }, spends) === "as_received") {
-    events.append("request.failed", { req_id: requestId, status: last.reply.response.status });
+    events.append("request.failed", { ...about, status: last.reply.response.status });
     recorder?.end("failed");
     if (last.verdict.kind !== "cool") return asReceived(context, exchange, last.reply, undefined);
     const waitSeconds = retryAfterSeconds(shortage, nowMs, last.verdict.isTimed);
@@ -253,7 +254,7 @@ async function unserved(
     { limitBody, usage: pool.usage(), brokenWhy, client: clientKindOf(incoming) },
     nowMs,
   );
-  events.append("request.failed", { req_id: requestId, status: refusal.status, error: refusal.code });
+  events.append("request.failed", { ...about, status: refusal.status, error: refusal.code });
   recorder?.end("refused", refusal.code);
   return refusalResponse(refusal);
 }

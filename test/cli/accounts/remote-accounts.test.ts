@@ -263,7 +263,9 @@ describe("login", () => {
     expect(ran.out).toBe(
       "open https://auth.example/codex/device and enter ABCD-1234\nregistered account work (total=1)\n",
     );
-    expect(ran.err).toBe("a warning\n");
+    expect(ran.err).toBe(
+      "codexlb: if this machine has no browser, press Ctrl-C and run: codexlb account login work --device-auth\na warning\n",
+    );
     expect(codex.starts()[0]?.args).toEqual(["login", "--flow", "--with", "-x"]);
     expect(codex.starts()[0]?.home).toStartWith(join(root, "logins"));
     expect(readdirSync(join(root, "logins"))).toEqual([]);
@@ -434,7 +436,7 @@ describe("codexlb run on another machine", () => {
     // Without a key, Codex does not start, because it would ask the user to log in again.
     for (const [env, why] of [
       [{}, ""],
-      [{ CODEXLB_CLIENT_KEY: `${key}x` }, "does not know this token or key, so the secret was not sent"],
+      [{ CODEXLB_CLIENT_KEY: `${key}x` }, "CODEXLB_CLIENT_KEY cannot be used: it is not a key of this proxy"],
     ] as [Record<string, string>, string][]) {
       const ran = await run(args, { CODEXLB_ROOT: ownRoot(), ...env });
       expect(ran).toMatchObject({ code: 1, out: "" });

@@ -356,7 +356,7 @@ describe("codexlb doctor", () => {
         runCli(["account", "disable", "alice"], { cwd: temp.path, env: { CODEXLB_ROOT: root } }),
       check: "account alice",
       status: "warning",
-      detail: "disabled by the operator",
+      detail: "disabled by you",
     },
     {
       what: "the same account under two names",

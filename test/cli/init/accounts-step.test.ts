@@ -144,6 +144,13 @@ test("accounts are added one after the other: browser, code, path", async () => 
   expect(here.talk.text()).toContain("1 account: bob (bob@example.com).");
 });
 
+test("Enter instead of a path goes back to the question before", async () => {
+  const here = machine(["i", "/nowhere", "", "n"]);
+  expect(await run(here)).toBe("skipped");
+  expect(here.commands).toEqual([]);
+  expect(here.talk.prompts.filter((prompt) => prompt.startsWith("Add an account?"))).toHaveLength(2);
+});
+
 test("init asks again for a name that cannot be used", async () => {
   const here = machine(["y", "alice", "d", "no good", "ALICE", "", "n"]);
   logIn(join(here.home, ".codex"), mock.authFile("alice"));

@@ -38,9 +38,9 @@ const eventsIn = (out: string) =>
 
 test("a terminal gets the switches and failures, one line each", async () => {
   const { out } = await logs([], 100);
-  expect(out).toMatch(/^\d\d:\d\d:\d\d {2}alice {9}cooling down for 3 h \(usage-limit\)$/m);
+  expect(out).toMatch(/^\d\d:\d\d:\d\d {2}alice {9}cooling down for 3 h \(5h limit\)$/m);
   expect(out).toMatch(/^\d\d:\d\d:\d\d {2}bob {11}took over from alice \(5h limit\)$/m);
-  expect(out).toMatch(/ {2}bob {11}account\.draining/);
+  expect(out).toMatch(/ {2}bob {11}draining \(no new sessions\)/);
   expect(out).not.toContain("request.received");
   expect((await logs(["--all"], 100)).out).toContain("request.received");
   expect((await logs(["--tail", "1"], 100)).out.trimEnd().split("\n")).toHaveLength(1);

@@ -28,7 +28,7 @@ test.each([
   ["exhausted by its figures", { exhausted: true }, "present", "absent"],
   ["refused by the backend", { ...CLOSED, condition: "limited", reason: "usage-limit" }, "present", "absent"],
   ["cooling down", { ...CLOSED, condition: "cooling", reason: "http-503" }, "unclear", "absent"],
-  ["disabled by the operator", OPERATOR, "unclear", "unclear"],
+  ["disabled by you", OPERATOR, "unclear", "unclear"],
   ["logged out", { ...CLOSED, condition: "disabled", reason: "invalid-grant" }, "unclear", "present"],
   ["without a login", { ...CLOSED, condition: "disabled", reason: "missing-auth" }, "unclear", "present"],
   ["disabled for another reason", { ...CLOSED, condition: "disabled", reason: "x" }, "unclear", "present"],

@@ -1,0 +1,92 @@
+// The words of the event log: what it shows by default has no codes and no names of events.
+
+import { expect, test } from "bun:test";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { eventText, eventWords } from "../../src/core/event-words.ts";
+import { levelOf } from "../../src/core/log-event.ts";
+
+const SOURCES = join(import.meta.dir, "..", "..", "src");
+
+/** The names of events that the sources append to the log. */
+function appendedEvents(): string[] {
+  const found = readdirSync(SOURCES, { recursive: true, encoding: "utf8" })
+    .filter((path) => path.endsWith(".ts"))
+    .flatMap((path) => [
+      ...readFileSync(join(SOURCES, path), "utf8").matchAll(/events\.append\(\s*"([a-z_.]+)"/g),
+    ])
+    .map(([, name = ""]) => name);
+  const accounts = [
+    "changed",
+    "disabled",
+    "draining",
+    "enabled",
+    "imported",
+    "pinned",
+    "removed",
+    "unpinned",
+  ];
+  const upstreams = ["account", "child_proxy"].flatMap((kind) => [`${kind}.cooldown`, `${kind}.disabled`]);
+  return [...new Set([...found, ...accounts.map((change) => `account.${change}`), ...upstreams])];
+}
+
+test("every event that is shown by default has words", () => {
+  const shown = appendedEvents().filter((event) => levelOf({ event, fields: {} }) !== "debug");
+  expect(shown.length).toBeGreaterThan(25);
+  for (const event of shown) {
+    const { what } = eventWords({ event, fields: {} });
+    expect([event, what]).not.toEqual([event, event]);
+    expect(what).not.toMatch(/\w+\.\w+_?\w*$/);
+  }
+});
+
+test.each([
+  [
+    "account.cooldown",
+    { reason: "usage-limit", window: "daily", cooldown_seconds: 3600 },
+    "cooling down for 1 h (5h limit)",
+  ],
+  [
+    "account.cooldown",
+    { reason: "usage-limit", cooldown_seconds: 3600 },
+    "cooling down for 1 h (limit reached)",
+  ],
+  [
+    "account.cooldown",
+    { reason: "http-503", cooldown_seconds: 120 },
+    "cooling down for 2 min (backend error 503)",
+  ],
+  ["account.disabled", { reason: "refresh-token-invalidated" }, "disabled (login expired)"],
+  ["account.disabled", {}, "disabled by you"],
+  [
+    "request.failed",
+    { method: "GET", path: "/backend-api/x", client: "codex", status: 404 },
+    "GET /backend-api/x of Codex was refused with status 404",
+  ],
+  [
+    "request.failed",
+    { status: 503, error: "all_exhausted" },
+    "a request was refused with status 503 (all exhausted)",
+  ],
+  [
+    "config.reload_failed",
+    { path: "/r/config.toml", error: "line 1: x" },
+    "config.toml is invalid, so the last valid settings stay (line 1: x)",
+  ],
+  [
+    "proxy.started",
+    { listen: "127.0.0.1:1", upstream: "http://x" },
+    "started on 127.0.0.1:1, backend http://x",
+  ],
+] as const)("%s %j", (event, fields, words) => {
+  const { what, details } = eventWords({ event, fields });
+  expect(`${what}${details}`).toBe(words);
+  expect(eventText({ event, fields }, "->")).toBe(words);
+});
+
+test("an event without words keeps its name and its fields", () => {
+  expect(eventWords({ event: "some.new_event", fields: { a: 1 } })).toEqual({
+    what: "some.new_event",
+    details: "  a=1",
+  });
+});
