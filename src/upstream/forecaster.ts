@@ -42,6 +42,7 @@ export function createForecaster({ deps, pool, usage, isRecording }: ForecasterC
   let forecasts: Forecasts | undefined;
   let cancel: (() => void) | undefined;
   let isRead = false;
+  let isFailing = false;
   let isForecasting = false;
   let isStopped = false;
   let savedMs = clock.monotonic();
@@ -51,18 +52,18 @@ export function createForecaster({ deps, pool, usage, isRecording }: ForecasterC
   /** Reads what an earlier process has learned, once. */
   const read = (): void => {
     if (isRead || !isRecording()) return;
-    isRead = true;
     attempt("reading", () => {
       // Reading does not create the file.
       const database = usage.reader();
-      if (database === undefined) return;
-      for (const { key, history } of readMeters(database, clock.now()))
-        meters.set(nameOf(key), { key, history, saved: history });
+      const known = database === undefined ? [] : readMeters(database, clock.now());
+      for (const { key, history } of known) meters.set(nameOf(key), { key, history, saved: history });
+      isRead = true;
     });
   };
   const save = (): void => {
     savedMs = clock.monotonic();
-    if (!isRecording()) return;
+    // Writing before reading would replace what an earlier process has learned.
+    if (!isRead || !isRecording()) return;
     const changed = [...meters.values()].filter(isWorthSaving);
     if (changed.length === 0) return;
     const changes = changed.map(({ key, history, saved }): MeterChange => ({ key, history, saved }));
@@ -74,14 +75,17 @@ export function createForecaster({ deps, pool, usage, isRecording }: ForecasterC
       if (isWritten) for (const meter of changed) meter.saved = meter.history;
     });
   };
-  /** The forecast works without the file, so a failure is only reported; the next attempt is in a few minutes. */
+  /** The forecast works without the file, so a failure is only reported, once, and the next look tries again. */
   const attempt = (what: string, work: () => void): void => {
     try {
       work();
+      isFailing = false;
     } catch (error) {
-      log.warn(
-        `${what} the history of the accounts' use: ${messageOf(error)}; forecasts know less after a restart`,
-      );
+      if (!isFailing)
+        log.warn(
+          `${what} the history of the accounts' use: ${messageOf(error)}; forecasts know less until that works again`,
+        );
+      isFailing = true;
     }
   };
 
@@ -116,10 +120,14 @@ export function createForecaster({ deps, pool, usage, isRecording }: ForecasterC
     if (now.state === seen.state && !isDue) return;
     seen = now;
     forecastMs = clock.monotonic();
-    void forecast(members);
+    isForecasting = true;
+    void forecast(members)
+      .catch((error) => log.warn(`making a forecast: ${messageOf(error)}; the proxy works as before`))
+      .finally(() => {
+        isForecasting = false;
+      });
   };
   const forecast = async (members: readonly KnownAccount[]): Promise<void> => {
-    isForecasting = true;
     const nowMs = clock.now();
     const accounts = new Map<string, readonly WindowForecast[]>();
     const options = { nowMs, futures: futuresFor(members.length) };
@@ -132,7 +140,6 @@ export function createForecaster({ deps, pool, usage, isRecording }: ForecasterC
     let step = pooling.next();
     for (; !step.done; step = pooling.next()) await otherWork();
     forecasts = { accounts, pool: step.value };
-    isForecasting = false;
   };
 
   return {

@@ -178,7 +178,7 @@ describe("the forecaster", () => {
     const forecaster = s.restarted();
     await use(s, 24, 20, 2);
     expect(aliceOf(s, forecaster).alice?.outcome).toBe("reached");
-    expect(s.warnings[0]).toContain("the history of the accounts' use");
+    expect(s.warnings).toEqual([expect.stringContaining("reading the history of the accounts' use")]);
   });
 
   test("has no forecast for an account out of service", async () => {
