@@ -20,9 +20,14 @@ type Column =
 
 export type RecordedTurn = Readonly<Record<Column, string | number | null>>;
 
-/** The rows of the file at `path`, in the order in which the turns began. No file means no turns. */
+/** The rows of the file at `path`, in the order in which the turns began; none without a file, and until it has tables. */
 export function recordedTurns(path: string): RecordedTurn[] {
   if (!existsSync(path)) return [];
   using database = new Database(path, { readonly: true });
+  // The proxy creates the file a moment before its tables.
+  const { count } = database
+    .query<{ count: number }, []>("SELECT count(*) AS count FROM sqlite_master WHERE name = 'turns'")
+    .get() ?? { count: 0 };
+  if (count === 0) return [];
   return database.query<RecordedTurn, []>("SELECT * FROM turns ORDER BY id").all();
 }
