@@ -31,7 +31,7 @@ describe.skipIf(why !== undefined)("status --watch", () => {
       const lines = await pane.shows(/^\*[>›]bob +P .* 80% /);
       expect(pane.state()).toEqual(TAKEN);
       expect(lines.join("\n")).toContain("policy usage_balanced");
-      expect(lines.join("\n")).toMatch(/answered \d\d:\d\d:\d\d/);
+      expect(lines.join("\n")).toMatch(/updated \d\d:\d\d:\d\d/);
       expect(lines.find((line) => line.startsWith("*>bob"))).toMatch(
         / ready +80% #+-+ \S+.* {1,2}\d+% #+-* /,
       );
@@ -60,7 +60,7 @@ describe.skipIf(why !== undefined)("status --watch", () => {
       expect(await pane.modes()).toBe(before);
       const after = pane.screen();
       expect(after).toContain("what was here");
-      expect(after.some((line) => line.includes("answered"))).toBe(false);
+      expect(after.some((line) => line.includes("updated"))).toBe(false);
     });
 
   for (const [key, expected] of [

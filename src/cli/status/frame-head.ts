@@ -20,7 +20,10 @@ export interface StatusSnapshot {
   readonly trouble: string | undefined;
 }
 
-/** The lines of the head, as many as `columns` requires. `notes` are further words, for a screen. */
+/**
+ * The lines of the head, as many as `columns` requires. `notes` are further words, for a screen. They begin on a line of
+ * their own, so that a longer name of the next account does not move the table.
+ */
 export function headOf(
   { status, url }: StatusSnapshot,
   {
@@ -36,21 +39,13 @@ export function headOf(
     withoutTrailingSlash(url),
     ...(policy.mode === "" ? [] : [`policy ${policy.mode}`]),
     ...nextWords(status, nowMs),
-    ...notes,
   ];
-  const lines: string[] = [];
-  for (const word of words) {
-    const last = lines.at(-1);
-    const joined = last === undefined ? word : `${last}${GAP}${word}`;
-    if (last !== undefined && Bun.stringWidth(joined) <= columns) lines[lines.length - 1] = joined;
-    else lines.push(word);
-  }
-  return lines;
+  return [...linesOf(words, columns), ...linesOf(notes, columns)];
 }
 
-/** When the proxy answered: `answered 05:41:09`. */
-export function answeredWords({ answeredMs }: StatusSnapshot): string {
-  return `answered ${exactTimeOfDay(answeredMs)}`;
+/** When the proxy sent the status: `updated 05:41:09`. */
+export function updatedWords({ answeredMs }: StatusSnapshot): string {
+  return `updated ${exactTimeOfDay(answeredMs)}`;
 }
 
 /** `! 1m old: connection refused`. */
@@ -70,6 +65,18 @@ export function wrap(text: string, columns: number, rows: number, ellipsis: stri
 // --- internal ---
 
 const GAP = "  ";
+
+/** `words` on as many lines as `columns` requires. */
+function linesOf(words: readonly string[], columns: number): string[] {
+  const lines: string[] = [];
+  for (const word of words) {
+    const last = lines.at(-1);
+    const joined = last === undefined ? word : `${last}${GAP}${word}`;
+    if (last !== undefined && Bun.stringWidth(joined) <= columns) lines[lines.length - 1] = joined;
+    else lines.push(word);
+  }
+  return lines;
+}
 
 /** `next bob (served last)`, or `no account can serve, first back at 19:26 (alice)`. */
 function nextWords(status: StatusAnswer, nowMs: number): string[] {

@@ -12,7 +12,7 @@ import { fill, fit } from "../terminal/fit.ts";
 import { styleOf, type TextStyle } from "../terminal/glyphs.ts";
 import { table } from "../terminal/table.ts";
 import { crop, type Viewport } from "./frame-crop.ts";
-import { alarmOf, answeredWords, headOf, type StatusSnapshot, wrap } from "./frame-head.ts";
+import { alarmOf, headOf, type StatusSnapshot, updatedWords, wrap } from "./frame-head.ts";
 import { addAccountStep, NO_ACCOUNTS } from "./no-accounts.ts";
 import { layoutOf, type RowLayout } from "./row-layout.ts";
 import { historySection } from "./switch-history.ts";
@@ -78,7 +78,7 @@ export function frameOf(known: StatusSnapshot, canvas: Canvas): Frame {
   const share = Math.floor(rows / HEAD_SHARE);
   const alarm = isOld ? wrap(alarmOf(known, trouble, nowMs), columns, Math.max(1, share), ellipsis) : [];
   const list = (isPage ? undefined : height.list) ?? everyRow(status);
-  const notes = isPage ? [] : [...list.notes, answeredWords(known)];
+  const notes = isPage ? [] : [...list.notes, updatedWords(known)];
   const head = headOf(known, { columns, notes, nowMs }, style).slice(0, Math.max(isOld ? 0 : 1, share));
   const top = [...head.map(finish), ...alarm.map(outer.paint.bold)];
 

@@ -12,7 +12,7 @@ export function helpPage({ glyphs, paint }: TextStyle): string[] {
     ["p", "pin: new turns go only to the account; press again to unpin"],
     ["d", "drain: no new sessions, existing ones stay; press again to end"],
     ["e", "disable: the account gets no turns; press again to enable"],
-    ["s", "sort: as listed, by quota left, by status and reset, by name"],
+    ["s", "sort: not at all, by quota left, by status and reset, by name"],
     ["/", "filter by alias or e-mail address"],
     ["h", "show or hide which sessions moved, and why (newest first)"],
     ["Esc", "go back, remove the filter, close the history, or quit"],

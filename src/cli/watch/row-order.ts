@@ -14,12 +14,12 @@ export const NEXT_ORDER: Readonly<Record<SortOrder, SortOrder>> = {
   name: "listed",
 };
 
-/** The orders in words, after "sorted". */
+/** The orders in words. */
 export const ORDER_WORDS: Readonly<Record<SortOrder, string>> = {
-  listed: "as listed",
-  room: "by quota left",
-  status: "by status and reset",
-  name: "by name",
+  listed: "not sorted",
+  room: "sorted by quota left",
+  status: "sorted by status and reset",
+  name: "sorted by name",
 };
 
 /**

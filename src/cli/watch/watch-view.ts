@@ -91,7 +91,7 @@ function listOf(state: WatchState, { status }: NonNullable<WatchState["known"]>)
     order,
     selected: isShown ? state.position : undefined,
     viewport,
-    notes: status.accounts.length > 1 ? [`sorted ${ORDER_WORDS[sort]}`] : [],
+    notes: status.accounts.length > 1 ? [ORDER_WORDS[sort]] : [],
     empty: status.accounts.length === 0 ? NO_ACCOUNTS : `no alias or e-mail address contains ${filter}`,
     history,
   };

@@ -152,7 +152,7 @@ test("no accounts, and a proxy that reports little about itself", () => {
     "http://127.0.0.1:8765\n\nno accounts\n  add one with: codexlb account login ALIAS\n",
   );
   expect(picture(known(status), screen(80, 24))).toBe(
-    "http://127.0.0.1:8765  answered 03:04:04\n\nno accounts\n  add one with: codexlb account login ALIAS\n",
+    "http://127.0.0.1:8765\nupdated 03:04:04\n\nno accounts\n  add one with: codexlb account login ALIAS\n",
   );
 });
 
