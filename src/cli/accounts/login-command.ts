@@ -87,7 +87,7 @@ async function loginHere(login: Login): Promise<void> {
   if (isOwnLogin(binary, deps.env)) return loginOurselves(login);
   const words = [...(await configOf(context)).commands.login, ...args];
   // Codex advises its own command, which would enrol nothing.
-  if (!words.includes(DEVICE_FLAG))
+  if (!words.includes(DEVICE_FLAG) && Bun.which(binary, { PATH: deps.env.PATH ?? "" }) !== null)
     deps.log.info(
       `if this machine has no browser, press Ctrl-C and run: ${advised("account login", alias, DEVICE_FLAG)}`,
     );
