@@ -115,6 +115,14 @@ export function readTextIfPresent(path: string, limitBytes = LONGEST_FILE_BYTES)
   }
 }
 
+/** Throws what reading `path` would throw if it is missing or a directory, and `Error` if it is not a regular file. */
+export function requireFile(path: string): void {
+  const stat = statSync(path);
+  if (stat.isDirectory())
+    throw Object.assign(new Error("EISDIR: illegal operation on a directory"), { code: "EISDIR" });
+  if (!stat.isFile()) throw new Error("it is not a regular file");
+}
+
 /** The error for a file or directory that cannot be used. `what` says what was being done. */
 export function unusable(what: string, error: unknown): CodexlbError {
   return new CodexlbError("file_unusable", `${what}: ${systemProblem(error)}`, {

@@ -1,12 +1,12 @@
 // Keeps the state that survives a restart: accounts with their health and quota, the active and the pinned one. It is
 // in memory; `touch` marks it for saving, and it is written in the background. Nothing waits for the disk.
 
-import { copyFileSync, linkSync, renameSync, rmSync, statSync } from "node:fs";
+import { copyFileSync, linkSync, renameSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
 import { advised } from "../advice.ts";
 import type { Deps } from "../deps.ts";
 import { CodexlbError, messageOf, systemCodeOf } from "../errors.ts";
-import { readTextIfPresent, unusable, writeFileAtomic } from "./atomic-file.ts";
+import { readTextIfPresent, requireFile, unusable, writeFileAtomic } from "./atomic-file.ts";
 import { moved, type RootOwner } from "./root-owner.ts";
 import { decodeStore } from "./store-decode.ts";
 import { type EncodedAccounts, encodeStore } from "./store-encode.ts";
@@ -136,7 +136,7 @@ function keepPrevious(path: string): void {
   const temporary = `${previousPath(path)}.tmp.${process.pid}`;
   try {
     rmSync(temporary, { force: true });
-    if (!statSync(path).isFile()) throw new Error("it is not a file");
+    requireFile(path);
     linkOrCopy(path, temporary);
     renameSync(temporary, previousPath(path));
   } catch (error) {

@@ -10,6 +10,7 @@ import { programRunner, type RunProgram } from "../../service/run-program.ts";
 import type { ServiceManager, ServiceOptions } from "../../service/service.ts";
 import { createSystemd, SYSTEM_UNIT_DIRECTORY, userUnitDirectory } from "../../service/systemd.ts";
 import { SYSTEM_ROOT } from "../../service/systemd-unit.ts";
+import { requireFile } from "../../state/atomic-file.ts";
 import { namedRoot, rootFrom } from "../../state/layout.ts";
 import { checkSetting } from "../../state/settings.ts";
 import { usage } from "../flags.ts";
@@ -161,7 +162,7 @@ function binaryOf(flag: string | undefined, env: Deps["env"]): string {
     ? resolve(named)
     : lastingPath({ executable: process.execPath, startedAs: process.argv0 }, env);
   try {
-    if (!statSync(path).isFile()) throw new Error("it is not a file");
+    requireFile(path);
     accessSync(path, constants.X_OK);
   } catch (error) {
     throw new CodexlbError(
