@@ -82,9 +82,10 @@ settings of the running proxy, and warn about the file.
 ## Codex's own settings
 
 \`codexlb run\` gives Codex a home with stub credentials and a config.toml of its own, and with links to your files and
-threads ([codex-home.md](codex-home.md)). Each run copies settings from the first config.toml found: of \`CODEX_HOME\` or
-\`~/.codex\`, of the account that served last (with \`--isolated-home\` and \`--codex-home\` that of the account comes first).
-Later changes in the run's home (by \`codexlb run mcp add ...\`, in Codex's menus, by hand) win. Comments are not copied.
+threads ([codex-home.md](codex-home.md)). Each run copies settings from the config.toml in \`CODEX_HOME\` (or \`~/.codex\`);
+if there is none, from that of the account that served last. With \`--isolated-home\` or \`--codex-home\`, the account's
+file comes first. Later changes in the run's home (by \`codexlb run mcp add ...\`, in Codex's menus, by hand) win.
+Comments are not copied.
 
 - Relative paths in these settings (\`model_instructions_file\`, \`agents.NAME.config_file\`, ...) become absolute, so they
   still name the same files.
@@ -102,7 +103,7 @@ that is a terminal; other input is left to Codex.
 
 ## Listening for other machines
 
-A proxy that listens on other addresses than loopback starts only with one of these settings:
+A proxy that listens on addresses other than loopback starts only with one of these settings:
 
 - \`proxy.client_auth = true\`: clients must show a key (\`codexlb key add NAME\`), or the credentials that \`codexlb run\`
   gives to Codex. On another machine: \`CODEXLB_CLIENT_KEY=KEY codexlb run --proxy-url http://host:8765\`.

@@ -62,7 +62,7 @@ ${MODES}
 \`\`\`sh
 codexlb account set spare --priority 10         # spend this account first
 codexlb account set main --floor-weekly 20%     # keep the last 20 % of its week for yourself
-codexlb run --account main                      # ... and spend it
+codexlb run --account main                      # one run that may go below the floor
 codexlb account set main --floor-weekly none    # remove the floor
 \`\`\`
 
@@ -88,13 +88,13 @@ spend_floors = "last"
   left. Unknown figures count as above the floor. A turn that begins above the floor may end a little below it.
 - **At its floor** an account gets no turn while another one has room, not even of its own sessions: they move, as after a
   usage limit. Only a pin goes below a floor, because you name the account yourself.
-- **If no other account can serve,** the floor gives way: before accounts that are exhausted according to their figures,
-  and after credits, because you asked to keep this quota. \`status\` and \`explain\` show that.
-  With \`policy.spend_floors = "never"\` the proxy refuses the turn instead, as a usage limit with the reset of the window.
-  The figures that Codex shows still include the part that is kept back.
+- **If no other account can serve,** codexlb spends credits first, then quota below a floor, and only then tries accounts
+  that look exhausted. \`status\` and \`explain\` show that. With \`policy.spend_floors = "never"\` the proxy refuses the
+  turn instead, as a usage limit with the reset of the window. The figures that Codex shows still include the part that is
+  kept back.
 - **Who sees them.** Everyone who can read the status sees priorities, floors, tags and notes.
-- **In a chain** each proxy has its own options for its own accounts. A proxy in front counts accounts of a child that are
-  at their floor as the last resort too.
+- **In a chain** each proxy has its own options for its own accounts. A proxy in front also uses a child's accounts that
+  are at their floor only as a last resort.
 
 ## Tags
 
@@ -106,14 +106,14 @@ codexlb explain --tag work                      # shows which account that is
 codexlb key add laptop --tags work --only       # the same for a client's key
 \`\`\`
 
-One of several tags is enough. A tag is a preference: like a pin on several accounts, it decides before the session and
-the priority. It decides among the accounts with the best availability, so other accounts serve while those with the tag
-are exhausted, at their floor or have only credits left, and a tag alone never causes a refusal. With
+An account matches if it has any of the tags. A tag is a preference: like a pin on several accounts, it decides before the
+session and the priority. It applies only among the accounts with the best availability. So other accounts serve while
+those with the tag are exhausted, at their floor or have only credits left. A tag alone never causes a refusal. With
 \`--only\` the tag is a requirement: if no account with the tag can serve, the proxy refuses the turn and names the tag.
 These are two flags because people use tags for two purposes: a preference must never stop your work, and an account of
 your employer must never serve private work.
 
-- \`policy.tags\` and \`policy.tags_only\` count for requests whose run and key name no tags.
+- \`policy.tags\` and \`policy.tags_only\` apply to requests whose run and key name no tags.
 - The tags of a run come before those of its key. What a key requires always counts, if clients must show their keys
   (\`proxy.client_auth\`). Client keys cannot choose tags for a run, as they cannot choose accounts.
 - Child proxies have no tags here: with \`--only\` they get no turns.

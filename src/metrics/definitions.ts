@@ -22,7 +22,7 @@ export const METRICS = {
     name: "codexlb_requests_total",
     type: "counter",
     labels: ["answered_by", "status"],
-    help: "Requests of clients that got a response, by who answered (upstream, or proxy: codexlb itself) and by the class of its status (1xx: a WebSocket was opened).",
+    help: "Requests from clients that got a response, by who answered (upstream, or proxy: codexlb itself) and by the class of its status (1xx: a WebSocket was opened).",
   },
   requestsInFlight: {
     name: "codexlb_requests_in_flight",
@@ -46,13 +46,13 @@ export const METRICS = {
     name: "codexlb_turns_in_flight",
     type: "gauge",
     labels: [],
-    help: "Turns that began and have not ended.",
+    help: "Turns in progress.",
   },
   turnOverhead: {
     name: "codexlb_turn_overhead_seconds",
     type: "histogram",
     labels: ["transport"],
-    help: "Time that codexlb adds to a turn: from receiving it whole until sending it to the first upstream, including the renewal of a token.",
+    help: "Time that codexlb adds to a turn: from receiving the complete request until sending it to the first upstream, including the renewal of a token.",
     bounds: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10],
   },
   turnFirstOutput: {
@@ -73,7 +73,7 @@ export const METRICS = {
     name: "codexlb_attempts_total",
     type: "counter",
     labels: ["purpose", "result", ...UPSTREAM],
-    help: "Attempts to have a request served by an upstream, by purpose (turn, handshake of a WebSocket, other) and result (served, client_error, limit, cooldown, elsewhere, login_ended, foreign_ciphertext, connection, unready, aborted).",
+    help: "Requests sent to upstreams, by purpose (turn, handshake of a WebSocket, other) and result (served, client_error, limit, cooldown, elsewhere, login_ended, foreign_ciphertext, connection, unready, aborted). cooldown: a failure after which the upstream cools down. elsewhere: a failure after which only this request goes to another upstream. unready: the request could not be prepared, for example because no token could be renewed.",
   },
   retriesDenied: {
     name: "codexlb_retries_denied_total",
@@ -103,7 +103,7 @@ export const METRICS = {
     name: "codexlb_account_state",
     type: "gauge",
     labels: ["account", "state", "reason"],
-    help: "1 for the account's current state (ready, probing, credits, at_floor, exhausted, cooling, limited, kept_back, draining, disabled), with the reason for all but the first three, exhausted and draining.",
+    help: "1 for the account's current state (ready, probing, credits, at_floor, exhausted, cooling, limited, kept_back, draining, disabled), with the reason for at_floor, kept_back, cooling, limited and disabled, and for draining accounts that are also in one of these states.",
   },
   accountQuota: {
     name: "codexlb_account_quota_remaining_ratio",
@@ -139,7 +139,7 @@ export const METRICS = {
     name: "codexlb_child_proxy_reachable",
     type: "gauge",
     labels: ["proxy"],
-    help: "1 if the child proxy answered the last question about its status, otherwise 0. Absent before the first answer.",
+    help: "1 if the child proxy answered the last status request, otherwise 0. Absent before the first answer.",
   },
   poolUpstreams: {
     name: "codexlb_pool_upstreams",
@@ -187,7 +187,7 @@ export const METRICS = {
     name: "codexlb_usage_record_dropped_turns_total",
     type: "counter",
     labels: [],
-    help: "Turns that are missing in usage.db because it could not be written.",
+    help: "Turns that are missing from usage.db because it could not be written.",
   },
   usageLag: {
     name: "codexlb_usage_record_lag_seconds",

@@ -43,7 +43,7 @@ export const POLICY = {
     .default("last")
     .meta({
       description:
-        "Whether an account that has reached a floor still serves. last: if no other account can serve. never: not before its reset.",
+        "Whether an account at its floor can still serve. last: only if no other account can. never: not until its reset.",
     }),
   tags: tagList().meta({
     description:
