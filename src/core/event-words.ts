@@ -121,30 +121,30 @@ const SENTENCES: Readonly<Record<string, (fields: LogEvent["fields"]) => string>
   "child_proxy.seen": () => "answers",
   "clock.set_back": ({ by_ms }) =>
     `the system clock was set back by ${durationText(Math.max(1, Math.round(Number(by_ms) / 1000)))}`,
-  "config.reload_failed": () => "config.toml is invalid, so the last valid settings stay",
+  "config.reload_failed": () => "config.toml is invalid, so the last valid settings stay in effect",
   "config.reloaded": ({ policy_mode, upstream_base_url }) =>
     `reloaded config.toml; policy ${policy_mode}, backend ${upstream_base_url}`,
   "connections.limited": ({ open_files, limit }) =>
     `too many connections: ${open_files} of ${limit} file descriptors are open`,
-  "notify.failed": ({ way }) => `the notification by ${way} failed`,
-  "notify.sent": ({ way }) => `sent a notification by ${way}`,
+  "notify.failed": ({ way }) => `the ${way} notification failed`,
+  "notify.sent": ({ way }) => `sent a ${way} notification`,
   "proxy.error": () => "the proxy failed",
   "proxy.started": ({ listen, upstream }) => `started on ${listen}, backend ${upstream}`,
   "proxy.stopping": ({ signal }) => `shutting down (${signal})`,
   "quota.refresh_failed": () => "quota could not be read",
   "request.account_unready": () => "could not be used",
   "request.failed": ({ status = 500, method, path, client }) =>
-    `${method === undefined ? "a request" : `${method} ${path}`}${client === undefined ? "" : ` of ${CLIENTS[String(client)] ?? client}`} was refused with status ${status}`,
+    `${method === undefined ? "a request" : `${method} ${path}`}${client === undefined ? "" : ` from ${CLIENTS[String(client)] ?? client}`} was refused with status ${status}`,
   "request.retry_denied": () => "no other account was tried, because too many requests are being retried",
   "request.switched": (fields) => switchLine(switchOf({ fields })),
   "request.transport_error": () => "connection failed",
   "run.bypassed": () => "a run bypassed this proxy",
-  "usage.file_set_aside": ({ path }) => `the record of turns was unusable, and is now ${path}`,
+  "usage.file_set_aside": ({ path }) => `the usage database was unusable; moved it to ${path}`,
   "usage.write_failed": () => "turns are not recorded",
   "usage.write_resumed": () => "turns are recorded again",
   "websocket.failed": () => "no WebSocket could be opened",
   "websocket.moved": ({ from_account_id }) =>
-    `opened a connection in place of that of ${accountOf({ fields: { account_id: from_account_id } })}`,
+    `opened a connection, replacing ${accountOf({ fields: { account_id: from_account_id } })}'s connection`,
 };
 
 /** Clients in words. */

@@ -25,7 +25,7 @@ export function whyChosen(
   const among = isNarrowed && group !== "" ? `among those with ${group}: ` : "";
   const cost =
     availabilityFor(chosen, context) === "at_floor"
-      ? `; no other account can serve, so its floor gives way${floorsReached(chosen)}`
+      ? `; no other account can serve, so its kept-back quota is used${floorsReached(chosen)}`
       : "";
   return `${among}${CHOSEN[reason]}${cost}`;
 }
@@ -109,8 +109,9 @@ const CHOSEN: Readonly<Record<ChoiceReason, string>> = {
   "rr-stay": "the only one in the round",
   "rr-fallback": "the next in the round that can serve",
   "usage-stay": "it served last, and no other score is better by more than delta_percent",
-  "usage-hysteresis": "the best score, better than the last one's by more than delta_percent",
-  "usage-idle": "the same score as the last one, and fewer requests in flight",
+  "usage-hysteresis":
+    "the best score, better than that of the account that served last, by more than delta_percent",
+  "usage-idle": "the same score as the account that served last, and fewer requests in flight",
   "usage-fallback": "the best score",
   "least-in-flight": "the fewest requests in flight",
   "reset-stay": "it served last, and no other is more urgent by more than delta_percent",
@@ -131,7 +132,7 @@ function status(candidate: Candidate, availability: Availability, nowMs: number)
     case "ready":
       return "ready";
     case "probing":
-      return "it is recovering and already has as many requests in flight as it may";
+      return "it is recovering, and already has the most requests allowed";
     case "credits":
       return "only credits are left";
     case "at_floor":
@@ -152,7 +153,7 @@ function status(candidate: Candidate, availability: Availability, nowMs: number)
     case "without_tag":
       return "it has no tag that the request requires";
     case "tried":
-      return "the session's last answer broke off there, so the session avoids it once";
+      return "the session's last response broke off there, so it is avoided for now";
     case "cannot_read":
       return "it cannot decrypt this session's history";
     case "draining":

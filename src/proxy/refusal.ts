@@ -246,7 +246,7 @@ function usageLimit(
     ...(keptBack.length === 0
       ? {}
       : {
-          message: `${reached}; floors keep back the rest of ${keptBack.join(", ")}`,
+          message: `${reached}; the remaining quota of ${keptBack.join(", ")} is kept back by a floor`,
           next: `wait for the reset, lower a floor with: ${advised("account set", "ALIAS", "--floor-weekly", "none")}, or pin a run to the account with: ${advised("run", "--account", "ALIAS")}`,
         }),
     ...(untilMs === undefined || inSeconds === undefined

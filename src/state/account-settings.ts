@@ -35,7 +35,7 @@ export const accountOptions = () =>
       {
         error: ({ code }) =>
           code === "unrecognized_keys"
-            ? `has a key that is no option; the options are ${Object.keys(OPTION_NAMES).join(", ")}`
+            ? `has an unknown option; the options are ${Object.keys(OPTION_NAMES).join(", ")}`
             : "must be a table, such as [accounts.alice]",
       },
     )

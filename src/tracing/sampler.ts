@@ -1,4 +1,4 @@
-// Decides which turns get a trace: the samplers of OpenTelemetry's OTEL_TRACES_SAMPLER.
+// Decides which turns get a trace: OpenTelemetry's samplers, chosen by OTEL_TRACES_SAMPLER.
 
 import type { TraceParent } from "./traceparent.ts";
 
@@ -7,7 +7,7 @@ export type Sampler = (traceId: string, parent: TraceParent | undefined) => bool
 
 /**
  * The sampler with this name; default: `parentbased_always_on`. `argument`: the share of the traces, 0 to 1; default: 1.
- * Undefined for an unknown name or an argument that is no share.
+ * Returns undefined if the name is unknown, or the argument is not a number from 0 to 1.
  */
 export function createSampler(name = "parentbased_always_on", argument = "1"): Sampler | undefined {
   const share = Number(argument);
@@ -22,7 +22,7 @@ export function createSampler(name = "parentbased_always_on", argument = "1"): S
 
 // --- internal ---
 
-/** The place of a trace id among all ids, 0 to 1: every process samples the same traces. */
+/** The position of a trace id among all possible ids, 0 to 1: every process samples the same traces. */
 function shareOf(traceId: string): number {
   return Number.parseInt(traceId.slice(-13), 16) / 2 ** 52;
 }

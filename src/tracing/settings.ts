@@ -1,4 +1,4 @@
-// The settings of traces: the standard environment variables of OpenTelemetry that apply to spans which are sent by OTLP
+// The trace settings: the standard OpenTelemetry environment variables that apply to spans which are sent by OTLP
 // as JSON over HTTP.
 
 import type { Deps } from "../deps.ts";
@@ -35,7 +35,9 @@ export function tracingSettings({ env, log }: Pick<Deps, "env" | "log">): Tracin
     return off("OTEL_EXPORTER_OTLP_PROTOCOL is grpc, and codexlb sends JSON over HTTP (http/json)");
   const sampler = createSampler(read("OTEL_TRACES_SAMPLER"), read("OTEL_TRACES_SAMPLER_ARG"));
   if (sampler === undefined)
-    return off("OTEL_TRACES_SAMPLER names an unknown sampler, or its argument is not a share");
+    return off(
+      "OTEL_TRACES_SAMPLER names an unknown sampler, or OTEL_TRACES_SAMPLER_ARG is not a number from 0 to 1",
+    );
   const timeoutMs = Number(forTraces("TIMEOUT") ?? DEFAULT_TIMEOUT_MS);
   const attributes = pairsIn(read("OTEL_RESOURCE_ATTRIBUTES"));
   return {

@@ -83,7 +83,7 @@ export function createForecaster({ deps, pool, usage, isRecording }: ForecasterC
     } catch (error) {
       if (!isFailing)
         log.warn(
-          `${what} the history of the accounts' use: ${messageOf(error)}; forecasts know less until that works again`,
+          `${what} the history of the accounts' use: ${messageOf(error)}; forecasts are less accurate until this works again`,
         );
       isFailing = true;
     }
@@ -122,7 +122,7 @@ export function createForecaster({ deps, pool, usage, isRecording }: ForecasterC
     forecastMs = clock.monotonic();
     isForecasting = true;
     void forecast(members)
-      .catch((error) => log.warn(`making a forecast: ${messageOf(error)}; the proxy works as before`))
+      .catch((error) => log.warn(`making a forecast: ${messageOf(error)}; turns are not affected`))
       .finally(() => {
         isForecasting = false;
       });
@@ -180,7 +180,7 @@ const UNCHANGED_MS = 5 * 60_000;
 /** The time of a figure alone is written this often. */
 const TIME_ALONE_MS = HOUR_MS;
 
-/** In large pools fewer futures have to do, so that a forecast takes some hundred milliseconds at most. */
+/** In large pools fewer futures must suffice, so that a forecast takes a few hundred milliseconds at most. */
 const MOST_FUTURES = 100;
 const LEAST_FUTURES = 20;
 const FUTURES_OF_POOL = 6_000;

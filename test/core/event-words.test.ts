@@ -61,7 +61,7 @@ test.each([
   [
     "request.failed",
     { method: "GET", path: "/backend-api/x", client: "codex", status: 404 },
-    "GET /backend-api/x of Codex was refused with status 404",
+    "GET /backend-api/x from Codex was refused with status 404",
   ],
   [
     "request.failed",
@@ -71,7 +71,7 @@ test.each([
   [
     "config.reload_failed",
     { path: "/r/config.toml", error: "line 1: x" },
-    "config.toml is invalid, so the last valid settings stay (line 1: x)",
+    "config.toml is invalid, so the last valid settings stay in effect (line 1: x)",
   ],
   [
     "proxy.started",

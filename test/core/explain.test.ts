@@ -43,7 +43,7 @@ describe("an explanation names the winner and says of the others", () => {
         "<c> out: draining: it takes no new sessions",
         "<d> exhausted: exhausted according to its figures; <g> is not",
         "<e> resting: cooling down after a failure; <g> is not",
-        "<f> probing: it is recovering and already has as many requests in flight as it may; <g> is not; recovering, at most 1 at a time",
+        "<f> probing: it is recovering, and already has the most requests allowed; <g> is not; recovering, at most 1 at a time",
       ],
     });
   });
@@ -53,7 +53,7 @@ describe("an explanation names the winner and says of the others", () => {
       "a better score",
       [candidate("a", { score: 0.9 }), candidate("b")],
       context("usage_balanced", { activeId: "b" }),
-      "the best score, better than the last one's by more than delta_percent",
+      "the best score, better than that of the account that served last, by more than delta_percent",
       "score 0.50: <a> has 0.90",
     ],
     [

@@ -70,7 +70,7 @@ describe("config.toml", () => {
     ['tags = "work"', 'must be a list of texts, such as ["work"]'],
     ['tags = ["a b"]', '"a b" is not a tag'],
     ['note = "a\\nb"', "must be one line, without control characters"],
-    ["floor = 10", "has a key that is no option; the options are priority, floor_daily"],
+    ["floor = 10", "has an unknown option; the options are priority, floor_daily"],
   ])("refuses a wrong option of an account: %s", (line, why) => {
     expect(() => parse(`[accounts.alice]\n${line}\n`)).toThrow(why);
   });

@@ -128,7 +128,7 @@ describe("a floor", () => {
     expect(s.pool.shouldMove("openai:alice", { session: "one", hops: [] }, true)).toBe(false);
     const { accounts } = s.pool.explain(undefined, undefined);
     expect(accounts[0]?.why).toBe(
-      "among those with priority 1: it served last, and no other score is better by more than delta_percent; no other account can serve, so its floor gives way (Weekly limit: the last 20 % are kept back)",
+      "among those with priority 1: it served last, and no other score is better by more than delta_percent; no other account can serve, so its kept-back quota is used (Weekly limit: the last 20 % are kept back)",
     );
   });
 

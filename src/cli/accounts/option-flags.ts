@@ -20,22 +20,22 @@ export const OPTION_FLAGS = {
   },
   "floor-daily": {
     type: "string",
-    description: `Keep back the last part of the ${WINDOW_LIMITS.daily}, such as 20% (none: nothing)`,
+    description: `Keep back this share of the ${WINDOW_LIMITS.daily}, such as 20% (none: remove the floor)`,
     valueHint: "PERCENT",
   },
   "floor-weekly": {
     type: "string",
-    description: `Keep back the last part of the ${WINDOW_LIMITS.weekly} (none: nothing)`,
+    description: `Keep back this share of the ${WINDOW_LIMITS.weekly}, such as 20% (none: remove the floor)`,
     valueHint: "PERCENT",
   },
   tag: {
     type: "string",
-    description: "Tags of the account, in place of those it has (none: no tags)",
+    description: "Replace the account's tags (none: remove them)",
     valueHint: "TAG,...",
   },
   note: {
     type: "string",
-    description: "A text that lists show with the account (none: no text)",
+    description: "Note shown next to the account in lists (none: remove it)",
     valueHint: "TEXT",
   },
 } as const;

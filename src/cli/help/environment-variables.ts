@@ -53,7 +53,7 @@ export const ENVIRONMENT: readonly Variable[] = [
   {
     name: "OTEL_EXPORTER_OTLP_ENDPOINT",
     description:
-      "A collector of OpenTelemetry, which gets a trace of each turn. The other standard variables of OTLP apply, too.",
+      "An OpenTelemetry collector, which gets a trace of each turn. The other standard OTLP variables apply, too.",
   },
   { name: "CODEXLB_DEBUG", description: "1 adds the stack trace to error messages." },
   {

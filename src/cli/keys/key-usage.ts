@@ -45,7 +45,7 @@ export function keyObstacles(
   const open = `0.0.0.0:${parseListen(listen)?.port || DEFAULT_PORT}`;
   const remedy =
     listenSource === LISTEN_FLAG
-      ? `${LISTEN_FLAG} of its start wins over ${path}, so run: ${advised(isService ? "service install" : "proxy restart", LISTEN_FLAG, open)}`
+      ? `the proxy was started with ${LISTEN_FLAG}, which overrides ${path}, so run: ${advised(isService ? "service install" : "proxy restart", LISTEN_FLAG, open)}`
       : `set listen = ${JSON.stringify(open)} below [proxy] in ${path}, and restart the proxy`;
   return [
     ...(role === "client" && !client_auth

@@ -58,7 +58,7 @@ export function keptFlags({
 }: {
   /** The flags of the first start. */
   readonly before: GivenProxyFlags;
-  /** Those of the restart. */
+  /** The flags of the restart. */
   readonly given: GivenProxyFlags;
   readonly file: ParsedConfig;
   readonly env: Environment;
@@ -71,7 +71,7 @@ export function keptFlags({
     if (!flag.startsWith("--") || restated.includes(flag) || configured === undefined) return [];
     if (configured.value === value || configured.source === "default") return [];
     return [
-      `kept ${flag} ${value} of the first start, which wins over ${key} = ${JSON.stringify(configured.value)} (${configured.source}); to use that, run: ${advised("proxy stop")}; ${advised("proxy start")}`,
+      `kept ${flag} ${value} from the first start, overriding ${key} = ${JSON.stringify(configured.value)} (${configured.source}); to use the setting instead, run: ${advised("proxy stop")}; ${advised("proxy start")}`,
     ];
   });
 }

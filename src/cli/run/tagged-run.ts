@@ -65,7 +65,7 @@ export async function tagRun(
         },
       )
     : account === undefined
-      ? new CodexlbError("proxy_answer", `the proxy at ${door.url} does not support tags of accounts`, {
+      ? new CodexlbError("proxy_answer", `the proxy at ${door.url} does not support account tags`, {
           next: "leave --tag out, or upgrade that proxy",
         })
       : new CodexlbError("proxy_answer", `the proxy at ${door.url} cannot pin a single run`, {

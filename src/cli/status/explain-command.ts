@@ -43,7 +43,7 @@ export default defineCommand({
       description: "Explain a turn of a run with --tag",
       valueHint: "TAG,...",
     },
-    only: { type: "boolean", description: "With --tag: of a run that accepts no other account" },
+    only: { type: "boolean", description: "With --tag: explain a run with --only" },
     json: { type: "boolean", description: "Print JSON" },
   },
   run: async ({ args }) => {

@@ -1,5 +1,6 @@
 // The forecast below a usage report, for a person. Pure.
 
+import { counted } from "../../core/count-words.ts";
 import type { ForecastReport } from "../../core/forecast/forecast-report.ts";
 import {
   accountName,
@@ -36,8 +37,6 @@ export function forecastFrame({ pool, accounts }: ForecastReport, frame: TableFr
       ],
       frame,
     ),
-    leftOut === 0
-      ? ""
-      : paint.dim(cut(`${leftOut} of the accounts in service have no known figures, and do not count.`)),
+    leftOut === 0 ? "" : paint.dim(cut(`Not counted: ${counted(leftOut, "account")} without figures.`)),
   ].join("");
 }

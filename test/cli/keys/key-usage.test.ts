@@ -39,7 +39,7 @@ test("settings that keep a key from having an effect are named", () => {
 
 test("where a flag decides the address, the advice names the flag", () => {
   expect(keyObstacles("parent", DEFAULT, { ...FILE, listenSource: "--listen" })).toEqual([
-    "the proxy listens on 127.0.0.1:8765, which other machines cannot reach directly: --listen of its start wins over /r/config.toml, so run: codexlb proxy restart --listen 0.0.0.0:8765",
+    "the proxy listens on 127.0.0.1:8765, which other machines cannot reach directly: the proxy was started with --listen, which overrides /r/config.toml, so run: codexlb proxy restart --listen 0.0.0.0:8765",
   ]);
   const flag = { ...FILE, listenSource: "--listen", isService: true };
   expect(keyObstacles("parent", DEFAULT, flag)[0]).toEndWith("codexlb service install --listen 0.0.0.0:8765");

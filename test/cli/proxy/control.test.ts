@@ -143,7 +143,7 @@ describe("the proxy in the background", () => {
       readFileSync(layout.config, "utf8").replace("[proxy]\n", "[proxy]\nmax_attempts = 3\n"),
     );
     expect((await proxy(layout, ["restart"])).err).toContain(
-      `codexlb: kept --max-attempts 7 of the first start, which wins over proxy.max_attempts = 3 (config.toml line 2); to use that, run: codexlb proxy stop --root ${layout.root}; codexlb proxy start --root ${layout.root}\n`,
+      `codexlb: kept --max-attempts 7 from the first start, overriding proxy.max_attempts = 3 (config.toml line 2); to use the setting instead, run: codexlb proxy stop --root ${layout.root}; codexlb proxy start --root ${layout.root}\n`,
     );
     expect((await proxy(layout, ["restart", "--max-attempts", "4"])).err).not.toContain("kept");
     await proxy(layout, ["stop"]);

@@ -107,8 +107,8 @@ test("a terminal names the account that served the turn, not those to which its 
     "carol  took over from bob (carol is pinned)",
   ]);
   expect((await linesOf(["--all"])).slice(0, 2)).toEqual([
-    "alice  opened a connection in place of that of carol",
-    "bob  opened a connection in place of that of alice",
+    "alice  opened a connection, replacing carol's connection",
+    "bob  opened a connection, replacing alice's connection",
   ]);
 });
 

@@ -318,7 +318,7 @@ describe("a run", () => {
     expect(pinned.err).toContain("cannot pin a single run");
     const tagged = await run([...at, "--tag", "work", "exec"], {});
     expect(tagged).toMatchObject({ code: 1, out: "" });
-    expect(tagged.err).toContain("does not support tags of accounts");
+    expect(tagged.err).toContain("does not support account tags");
     await other.stop(true);
   });
 

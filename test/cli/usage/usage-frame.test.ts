@@ -114,7 +114,7 @@ Cost: an estimate, at OpenAI's API prices of 2026-11-28.
     );
     const lasts = { ...pool, outcome: "lasts", left_out: 2 };
     expect(usageFrame(report("day", [], { forecast: { pool: lasts, accounts } }), frame(80), NOW)).toContain(
-      "2 of the accounts in service have no known figures",
+      "Not counted: 2 accounts without figures.",
     );
   });
 

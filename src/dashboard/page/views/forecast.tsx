@@ -117,8 +117,8 @@ function Missing({ status, rows }: { readonly status: StatusAnswer; readonly row
   return (
     <p class="empty small missing">
       Too little is known about the use of the accounts. A 5h limit needs half an hour of history, a weekly
-      limit and the pool need a day, and a monthly limit three days; the time since the current window began
-      counts.
+      limit and the pool need a day, and a monthly limit three days. The time since the current window began
+      counts as history, even before codexlb saw the account.
     </p>
   );
 }
