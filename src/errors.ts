@@ -115,7 +115,7 @@ export class CodexlbError extends Error {
   }
 }
 
-/** The message of anything thrown, without a stack. That of a file system error is `PATH: permission denied`. */
+/** The message of anything thrown, without a stack. The message of a file system error is `PATH: permission denied`. */
 export function messageOf(thrown: unknown): string {
   if (!(thrown instanceof Error)) return String(thrown);
   const reason = systemReason(thrown);

@@ -7,7 +7,7 @@ export interface AccountOptions {
   readonly priority: number;
   /** How much of the short window is kept back, percent; 0: nothing. */
   readonly floorDaily: number;
-  /** The same for every longer window. */
+  /** How much of every longer window is kept back, percent; 0: nothing. */
   readonly floorWeekly: number;
   /** In lower case, without duplicates. */
   readonly tags: readonly string[];
@@ -60,7 +60,7 @@ export function optionsIn(own: OptionValues, file: OptionValues = NO_OPTIONS): A
   };
 }
 
-/** The same object for every account for which nothing is set. */
+/** The options of an account for which nothing is set: one object for all of them. */
 export const NO_OPTIONS: OptionValues = {};
 
 /** `before` with `changes`. */

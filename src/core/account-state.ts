@@ -15,7 +15,7 @@ export interface ShownState {
   readonly level: StateLevel;
   /** True if it takes new sessions now. */
   readonly canServe: boolean;
-  /** The same state in fewer and fewer columns, the longest first. */
+  /** The state in words that take fewer and fewer columns, the longest first. */
   readonly wordings: readonly [string, ...string[]];
   /** The command that ends the state; it is part of the longest wording. */
   readonly command?: string;

@@ -15,7 +15,7 @@ export interface AccountFacts {
   readonly email: string | undefined;
   /** Short workspace id, if another account has the same e-mail address in another workspace. */
   readonly workspace: string | undefined;
-  /** The same for the same ChatGPT account and user. */
+  /** Identifies the ChatGPT account and user. */
   readonly identity: string | undefined;
   readonly health: Health;
   readonly quota: Quota;

@@ -1,4 +1,4 @@
-// The limits of single features or models, pooled over the accounts that have them.
+// The limits per feature or model, pooled over the accounts that have them.
 
 import { MOST_LIMITS } from "./bounds.ts";
 import type { Health } from "./health.ts";

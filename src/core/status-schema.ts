@@ -53,7 +53,7 @@ const ACCOUNT = {
   proxy_path: z.array(Hop).default([]),
   alias: text,
   id: text,
-  /** The same for the same ChatGPT account and user, in any proxy. */
+  /** Identifies the ChatGPT account and user, in any proxy. */
   identity: text.optional(),
   email: text.default(""),
   /** Short workspace id, if another account has the same e-mail address in another workspace. */

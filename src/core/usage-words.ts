@@ -4,7 +4,7 @@
 import { counted } from "./count-words.ts";
 import type { UsageGrouping, UsageLine, UsageReport } from "./usage-report.ts";
 
-/** All tokens of `line`: input and output. */
+/** The sum of a line's input and output tokens. */
 export function tokensOf({
   input_tokens,
   output_tokens,

@@ -66,7 +66,7 @@ export type UsageView = (typeof USAGE_VIEWS)[number];
 
 /** `GET /_/usage?since=PERIOD&by=VIEW`. */
 export interface UsageAnswer extends UsageTimeline {
-  /** The same as `codexlb usage --json` prints. */
+  /** The report that `codexlb usage --json` prints. */
   readonly report: UsageReport;
   /**
    * When the parts of the timeline begin: hours as `2026-11-28T14:00`, or days as `2026-11-28`, in the time zone of the

@@ -17,7 +17,7 @@ export function reasonLabel(code: string | undefined): string {
 
 /**
  * The name of an account or a child proxy as a label. A name that looks like an e-mail address becomes its first letter
- * and a hash, because monitoring systems keep labels for long.
+ * and a hash, because monitoring systems keep labels for a long time.
  */
 export function nameLabel(name: string): string {
   if (!name.includes("@")) return name;

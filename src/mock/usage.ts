@@ -1,4 +1,4 @@
-// The usage of the simulated accounts: turns use up the windows, the limits of single models, and then the credits.
+// The usage of the simulated accounts: turns use up the windows, the per-model limits, and then the credits.
 
 import type { Clock } from "../deps.ts";
 

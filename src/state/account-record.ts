@@ -53,7 +53,7 @@ export interface AccountRecord extends UpstreamRecord {
   readonly email: string | undefined;
   /** Hash that identifies the credentials in use; not the credentials themselves. */
   readonly loginMark: string | undefined;
-  /** The same for the credentials that the account was disabled with. */
+  /** Hash that identifies the credentials that the account was disabled with. */
   readonly deadLoginMark: string | undefined;
   /** When the usage endpoint last answered, Unix ms, and the message counter then. */
   readonly quotaSyncMs: number;
@@ -119,7 +119,7 @@ export function optionsOf(record: OptionOwner, file: Readonly<Record<string, Opt
   return optionsIn(record.options, file[record.alias.toLowerCase()]);
 }
 
-/** The same without the defaults of options that are not set. */
+/** The account options that are set, without defaults for the others. */
 export function setOptionsOf(
   { alias, options }: OptionOwner,
   file: Readonly<Record<string, OptionValues>>,

@@ -51,14 +51,14 @@ export interface EventLogOptions {
   readonly owner?: Pick<RootOwner, "isOurs">;
 }
 
-/** At most 40 MiB: some hundred thousand requests. */
+/** At most 40 MiB: a few hundred thousand requests. */
 const DEFAULT_LIMITS: EventLogLimits = { fileBytes: 8 * 1024 * 1024, fullFiles: 4 };
 
 /** How long events are gathered. */
 const GATHER_MS = 100;
 /** The longest text of one field. */
 const TEXT_LIMIT_CHARS = 2_000;
-/** This many events, some 64 KiB, are written immediately. */
+/** This many events, about 64 KiB, are written immediately. */
 const MOST_GATHERED = 400;
 
 /**

@@ -29,7 +29,7 @@ export interface SpanExporterOptions {
 export const GATHER_MS = 5_000;
 /** The most spans of one request. */
 export const MOST_AT_ONCE = 512;
-/** The most spans that wait: some 2 MB. */
+/** The most spans that wait: about 2 MB. */
 export const MOST_WAITING = 2_048;
 /** The longest time between two requests while they fail. */
 export const LONGEST_RETRY_MS = 60_000;

@@ -70,7 +70,7 @@ export function windowWords(forecast: WindowForecastAnswer, nowMs: number): read
   }
 }
 
-/** The same for the pool: `lasts until Thu 14:00 (between Wed 20:00 and Fri 09:00)`. */
+/** The pool's forecast in words: `lasts until Thu 14:00 (between Wed 20:00 and Fri 09:00)`. */
 export function poolWords(forecast: PoolForecastAnswer, nowMs: number): readonly [string, ...string[]] {
   const { likely_at: likely, earliest_at: earliest, until } = forecast;
   switch (forecast.outcome) {

@@ -32,7 +32,7 @@ export interface WindowForecast {
   readonly outcome: WindowOutcome;
 }
 
-/** The same for the pool: `reached` when no account has anything left, `lasts` if that is not within `untilMs`. */
+/** The forecast for the pool: `reached` when no account has anything left, `lasts` if that is not within `untilMs`. */
 export interface PoolForecast {
   readonly outcome: WindowOutcome;
   /** How far ahead the forecast looks, Unix ms. */

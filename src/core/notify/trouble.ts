@@ -58,7 +58,7 @@ export interface PoolCounts {
 }
 
 export interface Trouble {
-  /** The same for the same trouble of the same account or child proxy. */
+  /** Identifies the trouble: one kind of trouble of one account or child proxy always has the same key. */
   readonly key: string;
   readonly kind: TroubleKind;
   /** `unclear`: it may or may not be present, so what was last reported stays valid. */

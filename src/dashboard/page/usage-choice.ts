@@ -1,4 +1,4 @@
-// What the view of the usage shows: the period, the groups and the figure of the chart. The browser keeps the choice.
+// What the usage view shows: the period, the groups and the figure of the chart. The browser keeps the choice.
 
 import { USAGE_PERIODS, USAGE_VIEWS, type UsagePeriod, type UsageView } from "../messages.ts";
 import { isMeasure, type Measure } from "./usage-measures.ts";

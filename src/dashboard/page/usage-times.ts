@@ -9,7 +9,7 @@ export function partLabel(start: string): string {
   return isHour(start) ? timeOfDay(atMs) : shortDate(atMs, atMs);
 }
 
-/** The same in a sentence: `27 Nov, 14:00`, `week from 22 Nov`, with the year if it is not that of `nowMs`. */
+/** The name of the part in a sentence: `27 Nov, 14:00`, `week from 22 Nov`, with the year if it is not that of `nowMs`. */
 export function partWords(start: string, since: UsagePeriod, nowMs: number): string {
   const atMs = timeOf(start);
   const date = shortDate(atMs, nowMs);

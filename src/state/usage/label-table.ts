@@ -14,7 +14,7 @@ export interface LabelTable {
 export interface LabelTableOptions {
   /** Is called when the ids of sets in memory no longer count. */
   readonly forget: () => void;
-  /** The most combinations in the file. Default: 50,000, some 15 MB. */
+  /** The most combinations in the file. Default: 50,000, about 15 MB. */
   readonly most?: number;
 }
 

@@ -47,7 +47,7 @@ export function SeriesFills() {
 
 const LINE = "M0 0h6v2h-6z";
 
-/** `turn`: of the lines, in degrees. The last one is for the groups without a series of their own. */
+/** The patterns. `turn`: the angle of its lines, in degrees. The last pattern is for the groups without a series of their own. */
 const FILLS = [
   { turn: 0, path: "" },
   { turn: 45, path: LINE },
