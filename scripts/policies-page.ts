@@ -132,7 +132,7 @@ session's prompt is not in the account's cache. The test suite runs this and pri
 - cache hits: the share of turns whose prompt was in the account's cache, without the first turn of each session.
 `;
 
-const OPTIONS_HEAD = `The same simulation with \`usage_balanced\` and with options of accounts:
+const OPTIONS_HEAD = `The same simulation with \`usage_balanced\` and with account options:
 
 - refused, with room: as above, without what is kept back if floors are never spent. This must be 0.
 - floor crossed, with room: turns that began on an account at its floor although another one had room above its own. This

@@ -91,7 +91,7 @@ export const METRICS = {
     name: "codexlb_tokens_total",
     type: "counter",
     labels: ["type", ...UPSTREAM],
-    help: "Tokens of turns, as upstreams report them. input includes cached_input, and output includes reasoning.",
+    help: "Tokens that turns used, as upstreams report them. input includes cached_input, and output includes reasoning.",
   },
   accountUsable: {
     name: "codexlb_account_usable",
@@ -127,7 +127,7 @@ export const METRICS = {
     name: "codexlb_token_refreshes_total",
     type: "counter",
     labels: ["result"],
-    help: "Requests for new tokens of accounts, by result (renewed, rejected: the login has ended, failed).",
+    help: "Token refreshes for accounts, by result (renewed, rejected: the login has ended, failed).",
   },
   childUsable: {
     name: "codexlb_child_proxy_usable",
@@ -199,7 +199,7 @@ export const METRICS = {
     name: "codexlb_trace_spans_total",
     type: "counter",
     labels: ["result"],
-    help: "Spans of traces, by result (sent, dropped). Only if turns are traced.",
+    help: "Trace spans, by result (sent, dropped). Only if turns are traced.",
   },
   loopDelay: {
     name: "codexlb_event_loop_delay_seconds",
