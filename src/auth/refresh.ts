@@ -18,7 +18,7 @@ import { type Credentials, type NewTokens, parseAuthFile, Token, withNewTokens }
 import { authFileOf } from "./homes.ts";
 import { RENEWAL_LOCK } from "./leftovers.ts";
 
-/** The public client id of Codex, which the accounts' tokens were issued to. */
+/** Codex's public client id, which the accounts' tokens were issued to. */
 export const CLIENT_ID = "app_EMoamEEZ73f0CkXaXp7hrann";
 /** Extra room, because new tokens can be longer than the ones they replace. */
 const ROOM_FOR_LONGER_BYTES = 16 * 1024;

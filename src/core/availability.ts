@@ -31,15 +31,15 @@ import type { Ramp } from "./slow-start.ts";
 /** The state of an upstream for one request. */
 export type Availability =
   | Condition
-  /** It takes no new sessions. */
+  /** The upstream takes no new sessions. */
   | "draining"
-  /** It cannot decrypt the session's history. */
+  /** The upstream cannot decrypt the session's history. */
   | "cannot_read"
-  /** Its catalogue does not list the model. */
+  /** The upstream's catalogue does not list the model. */
   | "without_model"
-  /** It has none of the tags that the request requires. */
+  /** The upstream has none of the tags that the request requires. */
   | "without_tag"
-  /** It already failed this request. */
+  /** The upstream already failed this request. */
   | "tried";
 
 /** An upstream as the policies see it. */
@@ -52,7 +52,7 @@ export interface Candidate {
   readonly closedBy: "health" | "capacity" | undefined;
   /** When cooling or the limit ends, Unix ms; 0 when that is unknown, and in the other conditions. */
   readonly untilMs: number;
-  /** It keeps its sessions and takes no new ones. */
+  /** The upstream keeps its sessions and takes no new ones. */
   readonly draining: boolean;
   /** Requests in flight. */
   readonly inFlight: number;

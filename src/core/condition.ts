@@ -4,23 +4,23 @@ import type { QuotaSummary } from "./quota-summary.ts";
 
 /** The state of an upstream, independent of the request. */
 export type Condition =
-  /** It has room. */
+  /** The upstream has room. */
   | "ready"
-  /** It has room, but is recovering and already has the number of requests in flight that it may have for now. */
+  /** The upstream has room, but is recovering and already has the most requests allowed. */
   | "probing"
   /** Only credits are left, and they may be spent. */
   | "credits"
-  /** A window has reached its floor, which gives way if no other upstream can serve. */
+  /** A window has reached its floor. The quota below it is spent only if no other upstream can serve. */
   | "at_floor"
-  /** Its figures say that nothing is left, although no request was refused yet. */
+  /** The figures say that nothing is left, although no request was refused yet. */
   | "exhausted"
-  /** It is cooling down after a failure, or is a child proxy that does not answer. */
+  /** The upstream is cooling down after a failure, or is a child proxy that does not answer. */
   | "cooling"
   /** The backend refuses turns until a reset, or they would spend credits, which is forbidden. */
   | "limited"
-  /** A window has reached its floor, and policy.spend_floors does not let it give way. */
+  /** A window has reached its floor, and policy.spend_floors forbids spending the quota below it. */
   | "kept_back"
-  /** It is out of service. */
+  /** The upstream is out of service. */
   | "disabled";
 
 /** The condition according to the figures of a limit alone. */

@@ -16,7 +16,7 @@ export interface RunSeen {
   readonly requests: number;
   /** Requests that carry turns; over WebSocket one for each socket. */
   readonly turns: number;
-  /** The threads of the last turns, the newest first: ids of Codex, at most 16. Undefined if there are none. */
+  /** The threads of the last turns, the newest first: Codex's ids, at most 16. Undefined if there are none. */
   readonly threads?: readonly string[] | undefined;
   /** Why the account that the run is pinned to cannot serve now; other accounts serve instead. */
   readonly absence?: Absence | undefined;

@@ -169,7 +169,7 @@ const ChildAnswer = z.looseObject(CHILD);
 
 const DOCUMENT = {
   proxy_name: text.default(""),
-  /** New at every start of the proxy. */
+  /** A new id each time the proxy starts. */
   proxy_id: text.optional(),
   generated_at: text.optional(),
   policy: z
@@ -205,7 +205,7 @@ const DOCUMENT = {
   refresh_failed: z.array(z.looseObject({ alias: text, why: text })).optional(),
   /** Why the proxy cannot record turns now. */
   usage_problem: text.optional(),
-  /** The last ones since the start of the proxy, newest first. */
+  /** The last switches since the proxy started, newest first. */
   switches: z.array(SwitchAnswer).optional(),
   child_proxies: z
     .array(ChildAnswer)

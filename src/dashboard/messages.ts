@@ -56,7 +56,7 @@ export interface ShownSettings {
   readonly settings: readonly { readonly key: string; readonly value: unknown; readonly source: string }[];
 }
 
-/** The periods of the usage, as values of `codexlb usage --since`. */
+/** The usage periods, as values of `codexlb usage --since`. */
 export const USAGE_PERIODS = ["24h", "7d", "30d", "90d", "52w"] as const;
 export type UsagePeriod = (typeof USAGE_PERIODS)[number];
 

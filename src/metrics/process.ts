@@ -14,7 +14,7 @@ export interface ProcessContext {
   /** The most file descriptors that the process may open. */
   readonly mostDescriptors: number;
   readonly log: () => EventBacklog;
-  /** The spans of traces that were sent and dropped; undefined if turns are not traced. */
+  /** The trace spans that were sent and dropped; undefined if turns are not traced. */
   readonly spans: (() => { readonly sent: number; readonly dropped: number }) | undefined;
   readonly usage: { health(): UsageHealth; backlog(): UsageBacklog };
 }

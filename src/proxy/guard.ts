@@ -105,8 +105,8 @@ export function ownPath(path: string): OwnPath {
 
 /**
  * `path` in a form that is safe to log. A path may contain a key, and a client can spell it in other ways than we do
- * (`/%7EKEY`, `//~KEY`, `/@RUN/~KEY`) or put the key elsewhere. So every path that contains a tilde (no path of Codex
- * does) or something like a key is replaced.
+ * (`/%7EKEY`, `//~KEY`, `/@RUN/~KEY`) or put the key elsewhere. So every path that contains a tilde (Codex uses no such
+ * path) or something like a key is replaced.
  */
 export const pathForLog = remembered(MOST_REMEMBERED, (path) => {
   let plain = path;

@@ -47,7 +47,7 @@ export function isPageSegment(segment: string): boolean {
   return PAGE_SEGMENTS.has(segment);
 }
 
-/** The next step of a client that looks for a page of the proxy. */
+/** The next step of a client that looks for one of the proxy's pages. */
 export const USE_PAGES =
   "use GET /healthz (is the proxy alive?), GET /status (the accounts and the pool), GET /metrics (for Prometheus) or GET /logs (the event log)";
 

@@ -1,4 +1,4 @@
-// The settings of single accounts in config.toml: `[accounts.ALIAS]`.
+// The settings per account in config.toml: `[accounts.ALIAS]`.
 
 import { z } from "zod";
 import {

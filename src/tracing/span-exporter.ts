@@ -33,7 +33,7 @@ export const MOST_AT_ONCE = 512;
 export const MOST_WAITING = 2_048;
 /** The longest time between two requests while they fail. */
 export const LONGEST_RETRY_MS = 60_000;
-/** The longest time that the end of the proxy waits for the collector. */
+/** The longest time that the proxy's shutdown waits for the collector. */
 export const STOP_MS = 2_000;
 
 export function createSpanExporter({ deps, outbound, settings }: SpanExporterOptions): SpanExporter {

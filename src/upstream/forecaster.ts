@@ -168,7 +168,7 @@ interface KnownAccount {
   readonly histories: ByWindow<MeterHistory>;
 }
 
-/** The start of the proxy does not wait for the first forecast. */
+/** The proxy's start does not wait for the first forecast. */
 const FIRST_LOOK_MS = 1_000;
 const LOOK_MS = 20_000;
 /** The shortest time between two forecasts because of new figures. */

@@ -1,4 +1,4 @@
-// The auth.json of Codex.
+// Codex's auth.json.
 
 import { basename, dirname } from "node:path";
 import { objectOf } from "../../core/json.ts";
@@ -19,5 +19,5 @@ export const codexFormat: LoginFormat = {
 
 // --- internal ---
 
-/** Each login of Codex has at least one of them. */
+/** Each Codex login has at least one of them. */
 const KEYS = ["auth_mode", "OPENAI_API_KEY", "tokens", "personal_access_token"] as const;

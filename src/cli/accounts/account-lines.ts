@@ -26,7 +26,7 @@ export function accountLines(details: AccountDetails, canvas: AccountCanvas): st
   const { columns, nowMs } = canvas;
   const style = styleOf(canvas);
   const { status } = details;
-  // Details are those of the proxy that has the account.
+  // Details come from the proxy that has the account.
   const state = shownState(status, status.proxy_name, nowMs);
   const sections: readonly (readonly [string, readonly string[]])[] = [
     ["Account", ownerTexts(details)],

@@ -68,7 +68,7 @@ async function examineBinary(context: CommandContext, flags: CodexFlags): Promis
   return [ok("codex", `${version} (${binary})`), await examineTraffic(context, binary, version)];
 }
 
-/** Runs a turn of the real Codex, configured as by `codexlb run`, with a simulated backend in place of the proxy. */
+/** Runs a turn with the real Codex, configured as by `codexlb run`, with a simulated backend in place of the proxy. */
 async function examineTraffic(context: CommandContext, binary: string, version: string): Promise<Finding> {
   const { deps } = context;
   const directory = mkdtempSync(join(tmpdir(), "codexlb-doctor-"));

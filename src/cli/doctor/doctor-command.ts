@@ -65,7 +65,7 @@ export default defineCommand({
 
 // --- internal ---
 
-/** Yields each finding as soon as it is known, because the test turn of Codex takes seconds. */
+/** Yields each finding as soon as it is known, because Codex's test turn takes seconds. */
 async function* examine(
   context: CommandContext,
   flags: CodexFlags,
@@ -94,7 +94,7 @@ async function* examine(
   );
 }
 
-/** The address of the proxy if it is named, without a slash at the end. */
+/** The proxy's address if it is named, without a slash at the end. */
 function namedUrl(location: Location): string | undefined {
   return location.kind === "named" ? urlOf(location) : undefined;
 }

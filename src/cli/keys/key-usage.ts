@@ -39,7 +39,7 @@ export function keyObstacles(
   { listen, client_auth }: KeySettings,
   { path, listenSource, isService }: SettingsPlace,
 ): string[] {
-  // A monitoring program often runs on the machine of the proxy.
+  // A monitoring program often runs on the proxy's machine.
   if (role === "metrics") return [];
   const isLocal = isLoopback(parseListen(listen)?.host ?? "");
   const open = `0.0.0.0:${parseListen(listen)?.port || DEFAULT_PORT}`;

@@ -241,7 +241,7 @@ function failureOf(ended: Ended): string | undefined {
   return ended.code === 0 ? undefined : `with code ${ended.code}`;
 }
 
-/** The model provider of Codex, and the user's file that sets it, from which codexlb made the settings of Codex. */
+/** Codex's model provider, and the user's file that sets it, from which codexlb made Codex's settings. */
 function providerOf(context: CommandContext, home: string): { name: string; path: string } | undefined {
   const name = settingsIn(home)?.model_provider;
   if (typeof name !== "string") return undefined;

@@ -92,7 +92,7 @@ export async function prepareRuntime(
 
 /**
  * True if the proxy refuses clients without credentials; false if it does not answer, too. Throws `proxy_answer` if
- * another program answers there, because it must not see the requests of Codex.
+ * another program answers there, because it must not see Codex's requests.
  */
 export async function requiresKey(context: CommandContext, proxyUrl: string): Promise<boolean> {
   const door = { url: proxyUrl, timeoutMs: ANSWER_TIMEOUT_MS };

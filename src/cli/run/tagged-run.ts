@@ -96,7 +96,7 @@ export interface EndedRun {
   readonly traffic: RunSeen;
   /** How Codex failed, such as `with code 3` or `by SIGTERM`; undefined if it succeeded. */
   readonly failure: string | undefined;
-  /** `model_provider` in the settings of Codex, and the file that sets it. */
+  /** `model_provider` in Codex's settings, and the file that sets it. */
   readonly provider: { readonly name: string; readonly path: string } | undefined;
   /** The `.env` of the home, if it makes Codex use an HTTP proxy. */
   readonly dotenv: ProxyDotenv | undefined;
@@ -151,7 +151,10 @@ export function othersReport(account: string, { others = [] }: RunSeen): string 
 
 // --- internal ---
 
-/** No account of the proxy has one of the tags. Throws `account_not_found` if the run accepts no other account. */
+/**
+ * Warns that none of the proxy's accounts has one of the tags. Throws `account_not_found` if the run accepts no other
+ * account.
+ */
 function noteUntagged({ tags, only }: TagDemand, log: Pick<Deps["log"], "warn">): void {
   const why = `no account of this proxy has the tag ${tags.join(" or ")}`;
   const next = `tag one with: ${advised("account set", "ALIAS", "--tag", tags[0] ?? "TAG")}`;
@@ -163,7 +166,7 @@ const ANSWER_MS = 3_000;
 const SEE_CODEX = ", for a reason that its own output names";
 /** Sub-commands that send a turn, unless they fail. */
 const EXEC: ReadonlySet<string> = new Set(["exec", "e", "review"]);
-/** Sub-commands and flags of Codex that send no turn. */
+/** Codex's sub-commands and flags that send no turn. */
 const SILENT_WORDS: ReadonlySet<string> = new Set([
   ..."--help -h --version -V help login logout mcp mcp-server app-server completion features".split(" "),
   ..."plugin sandbox debug apply a cloud update doctor execpolicy generate-ts archive delete unarchive".split(

@@ -12,7 +12,7 @@ import type { TextStyle } from "../terminal/glyphs.ts";
 /** The last status of a proxy, and whether newer requests failed. */
 export interface StatusSnapshot {
   readonly status: StatusAnswer;
-  /** The address of the proxy. */
+  /** The proxy's address. */
   readonly url: string;
   /** The time of the reply, in Unix ms. */
   readonly answeredMs: number;

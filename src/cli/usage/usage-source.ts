@@ -11,7 +11,7 @@ import { configOf } from "../config/root-config.ts";
 import type { CommandContext } from "../context.ts";
 import { doorOf, locate } from "../proxy/locate-proxy.ts";
 
-/** The report that `query` asks for. Throws what `locate` throws, `file_unusable`, and errors of the proxy. */
+/** The report that `query` asks for. Throws what `locate` throws, `file_unusable`, and the proxy's errors. */
 export async function usageReport(
   context: CommandContext,
   flags: RemoteFlags,

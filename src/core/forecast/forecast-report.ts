@@ -15,7 +15,7 @@ export const ForecastReport = z.looseObject({
   accounts: z.array(
     z.looseObject({
       alias: text,
-      /** The child proxy that has the account; absent for those of the proxy itself. */
+      /** The child proxy that has the account; absent for the proxy's own accounts. */
       proxy_name: text.optional(),
       windows: z.array(WindowForecastAnswer),
     }),

@@ -1,9 +1,9 @@
-// The figures that the chart of the usage can show.
+// The figures that the usage chart can show.
 
 import type { UsageLine } from "../../core/usage-report.ts";
 import { compactNumber, costText, tokensOf } from "../../core/usage-words.ts";
 
-/** One figure of a line of the usage. */
+/** One figure of a usage line. */
 interface MeasureWords {
   readonly title: string;
   readonly value: (line: UsageLine) => number;

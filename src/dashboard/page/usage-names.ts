@@ -1,4 +1,4 @@
-// The names of the groups of the usage.
+// The names of the usage groups.
 
 import { unnamedGroup } from "../../core/usage-words.ts";
 import type { UsageView } from "../messages.ts";

@@ -1,4 +1,4 @@
-// The groups of the usage and their figures, as `codexlb usage` prints them.
+// The usage groups and their figures, as `codexlb usage` prints them.
 
 import { useState } from "preact/hooks";
 import type { UsageLine } from "../../../core/usage-report.ts";
