@@ -24,7 +24,7 @@ const MODES = markdownTable([
     "the one that served last, while it can serve; then the first in the list that can",
     "use one account after another",
   ],
-  ["`round_robin`", "the next one in the list", "take turns, whatever the figures say"],
+  ["`round_robin`", "the next one in the list", "rotate through the accounts, whatever the figures say"],
   [
     "`least_in_flight`",
     "the one with the fewest requests in flight; among equals, the one with the better score",
@@ -103,7 +103,7 @@ codexlb account set alice --tag work,fast       # in place of the tags that it h
 codexlb run --tag work                          # prefers accounts with the tag
 codexlb run --tag work --only                   # accepts no other account
 codexlb explain --tag work                      # shows which account that is
-codexlb key add laptop --tags work --only       # the same for a client's key
+codexlb key add laptop --tag work --only        # the same for a client's key
 \`\`\`
 
 An account matches if it has any of the tags. A tag is a preference: like a pin on several accounts, it decides before the
@@ -115,7 +115,8 @@ your employer must never serve private work.
 
 - \`policy.tags\` and \`policy.tags_only\` apply to requests whose run and key name no tags.
 - The tags of a run come before those of its key. What a key requires always counts, if clients must show their keys
-  (\`proxy.client_auth\`). Client keys cannot choose tags for a run, as they cannot choose accounts.
+  (\`proxy.client_auth\`). A run that uses a client key cannot use \`--tag\` or \`--account\`; that needs a key with
+  role \`parent\`.
 - Child proxies have no tags here: with \`--only\` they get no turns.
 
 ## How they compare

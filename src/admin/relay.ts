@@ -229,7 +229,7 @@ function passed(
         await changed?.();
         controller.close();
       } catch {
-        controller.error(new Error("the answer broke off"));
+        controller.error(new Error("the response broke off"));
       }
     },
     cancel: abort,

@@ -118,6 +118,20 @@ export function windowsAtFloor<
   });
 }
 
+/** A floor, as the options name it: `daily` is that of the short window, `weekly` that of longer ones. */
+export type FloorName = "daily" | "weekly";
+
+/** The floors that windows of `windows` have reached, each once. */
+export function floorsReached(
+  windows: Parameters<typeof windowsAtFloor>[0],
+  options: Floors,
+): readonly FloorName[] {
+  const names = windowsAtFloor(windows, options).map(
+    ({ kind }): FloorName => (kind === "short" ? "daily" : "weekly"),
+  );
+  return [...new Set(names)];
+}
+
 /** How much of the window is kept back, percent. */
 export function floorOf(kind: WindowKind, { floorDaily, floorWeekly }: Floors): number {
   return kind === "short" ? floorDaily : floorWeekly;

@@ -27,8 +27,11 @@ export interface ShownState {
   readonly backAtMs?: number;
 }
 
-/** Why an account takes no new sessions. `login`: it needs a new login. `failed`: all other reasons. */
-export type OutageCause = "limit" | "cooling" | "login" | "off" | "draining" | "failed";
+/**
+ * Why an account takes no new sessions. `floor`: its floor keeps it back. `login`: it needs a new login. `failed`: all
+ * other reasons.
+ */
+export type OutageCause = "limit" | "floor" | "cooling" | "login" | "off" | "draining" | "failed";
 
 /** The state of `account` as the proxy called `ownName` reports it. */
 export function shownState(account: AccountAnswer, ownName: string, nowMs: number): ShownState {
@@ -153,7 +156,8 @@ function floorState(account: AccountAnswer, low: readonly string[], nowMs: numbe
   const resets = (["daily", "weekly", "monthly"] as const).flatMap((name) =>
     low.includes(name) ? [account[`${name}_reset_at`] * 1000] : [],
   );
-  return limitState("at its floor", resets.includes(0) ? 0 : Math.max(0, ...resets), nowMs);
+  const kept = limitState("at its floor", resets.includes(0) ? 0 : Math.max(0, ...resets), nowMs);
+  return { ...kept, cause: "floor" };
 }
 
 const WORKSPACE_LIMITS: Readonly<Record<string, string>> = {

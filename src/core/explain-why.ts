@@ -67,7 +67,7 @@ export function whyNot(
     case "rr":
     case "rr-stay":
     case "rr-fallback":
-      return `its turn comes after ${winner}'s`;
+      return `comes after ${winner} in the rotation`;
     case "usage-stay":
       return `score ${number(candidate.score)}: not better than ${winner}'s ${number(chosen.score)} by more than ${number(Math.max(0, context.settings.deltaPercent) / 100)}`;
     case "usage-hysteresis":
@@ -105,9 +105,9 @@ const CHOSEN: Readonly<Record<ChoiceReason, string>> = {
   affinity: "the session belongs to it",
   sticky: "it served last, and can still serve",
   "sticky-fallback": "the first in the list that can serve",
-  rr: "its turn in the round",
-  "rr-stay": "the only one in the round",
-  "rr-fallback": "the next in the round that can serve",
+  rr: "next in the rotation",
+  "rr-stay": "the only one in the rotation",
+  "rr-fallback": "the next one in the rotation that can serve",
   "usage-stay": "it served last, and no other score is better by more than delta_percent",
   "usage-hysteresis":
     "the best score, better than that of the account that served last, by more than delta_percent",

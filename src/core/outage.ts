@@ -44,7 +44,7 @@ export function outageAmong(accounts: readonly NamedState[]): Outage | undefined
 }
 
 /**
- * `all 2 accounts have reached a limit; the first is back at 19:26 (alice)`, or with several causes `2 of 3 accounts
+ * `both accounts have reached a limit; the first is back at 19:26 (alice)`, or with several causes `2 of 3 accounts
  * have reached a limit, 1 needs a new login; ...`.
  */
 export function outageWords({ causes, first }: Outage, nowMs: number): string {
@@ -54,7 +54,8 @@ export function outageWords({ causes, first }: Outage, nowMs: number): string {
     return count === 0 ? [] : [{ count, words: WORDS[cause] }];
   });
   const parts = counts.map(({ count, words: [one, many] }, index) => {
-    if (count === total) return total === 1 ? `the only account ${one}` : `all ${total} accounts ${many}`;
+    if (count === total)
+      return total === 1 ? `the only account ${one}` : `${allWords(total)} accounts ${many}`;
     const accounts = index === 0 ? ` of ${total} accounts` : "";
     return `${count}${accounts} ${count === 1 ? one : many}`;
   });
@@ -69,12 +70,18 @@ export function firstBackWords({ name, atMs }: FirstBack, total: number, nowMs: 
 
 // --- internal ---
 
+/** All of several accounts: `both`, `all 3`. */
+function allWords(total: number): string {
+  return total === 2 ? "both" : `all ${total}`;
+}
+
 /** In the order in which they are counted. */
-const CAUSES: readonly OutageCause[] = ["limit", "cooling", "login", "failed", "off", "draining"];
+const CAUSES: readonly OutageCause[] = ["limit", "floor", "cooling", "login", "failed", "off", "draining"];
 
 /** What is said of one account, and of several. */
 const WORDS: Readonly<Record<OutageCause, readonly [string, string]>> = {
   limit: ["has reached a limit", "have reached a limit"],
+  floor: ["is kept back by its floor", "are kept back by their floors"],
   cooling: ["is cooling down", "are cooling down"],
   login: ["needs a new login", "need a new login"],
   failed: ["is out of service", "are out of service"],

@@ -72,7 +72,7 @@ export const UsageReport = z.looseObject({
   by: z.enum(USAGE_GROUPINGS),
   /** Whether the proxy records turns; `failing`: it cannot write the file. `unknown`: no proxy was asked. */
   recording: z.enum(["recording", "off", "failing", "unknown"]).catch("unknown"),
-  /** How many days the single turns are kept; sums of days are kept for ever. */
+  /** How many days individual turns are kept; the sums of each day are kept forever. */
   keep_days: z.number(),
   /** The date of the packaged prices. */
   prices_as_of: z.string(),

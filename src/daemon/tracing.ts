@@ -31,6 +31,6 @@ export async function tracingOf({
   };
   const exporter = createSpanExporter({ deps, outbound, settings: { ...settings, resource } });
   const begin = createTurnTracer({ deps, sampler: settings.sampler, add: exporter.add });
-  deps.log.info("sends traces of turns to the collector that OTEL_EXPORTER_OTLP_ENDPOINT names");
+  deps.log.info("sending turn traces to the configured OTLP collector");
   return { begin, counts: exporter.counts, stop: exporter.stop };
 }

@@ -85,7 +85,7 @@ export const METRICS = {
     name: "codexlb_switches_total",
     type: "counter",
     labels: ["reason", "window"],
-    help: "Turns that moved to another account or child proxy, by reason, and by the exhausted window if that is the reason.",
+    help: "Switches (turns not served by the account or child proxy of the session's previous turn), by reason, and by the exhausted window if that is the reason. In a session's first turn, a failover counts.",
   },
   tokens: {
     name: "codexlb_tokens_total",
@@ -97,13 +97,13 @@ export const METRICS = {
     name: "codexlb_account_usable",
     type: "gauge",
     labels: ["account"],
-    help: "1 if the account takes new turns now, otherwise 0.",
+    help: "1 if the account can take new sessions now, otherwise 0.",
   },
   accountState: {
     name: "codexlb_account_state",
     type: "gauge",
     labels: ["account", "state", "reason"],
-    help: "1 for the account's current state (ready, probing, credits, at_floor, exhausted, cooling, limited, kept_back, draining, disabled), with the reason for at_floor, kept_back, cooling, limited and disabled, and for draining accounts that are also in one of these states.",
+    help: "1 for the account's current state (ready, probing, credits, at_floor, exhausted, cooling, limit_reached, kept_back, draining, disabled), with the reason for at_floor, kept_back, cooling, limit_reached and disabled, and for draining accounts that are also in one of these states.",
   },
   accountQuota: {
     name: "codexlb_account_quota_remaining_ratio",
@@ -133,7 +133,7 @@ export const METRICS = {
     name: "codexlb_child_proxy_usable",
     type: "gauge",
     labels: ["proxy"],
-    help: "1 if the child proxy takes new turns now, otherwise 0.",
+    help: "1 if the child proxy can take new sessions now, otherwise 0.",
   },
   childReachable: {
     name: "codexlb_child_proxy_reachable",
@@ -145,13 +145,13 @@ export const METRICS = {
     name: "codexlb_pool_upstreams",
     type: "gauge",
     labels: [],
-    help: "Accounts and child proxies of this proxy, without those that the operator disabled or drains.",
+    help: "Accounts and child proxies of this proxy, excluding those that are disabled by the operator or draining.",
   },
   poolUsable: {
     name: "codexlb_pool_usable_upstreams",
     type: "gauge",
     labels: [],
-    help: "Those of codexlb_pool_upstreams that take new turns now.",
+    help: "Those of codexlb_pool_upstreams that can take new sessions now.",
   },
   poolQuota: {
     name: "codexlb_pool_quota_remaining_ratio",

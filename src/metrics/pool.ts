@@ -1,6 +1,7 @@
 // The state of the pool as metrics. It is read when a monitoring program asks.
 
 import { type Candidate, isOpen } from "../core/availability.ts";
+import type { Condition } from "../core/condition.ts";
 import { OPERATOR_REASON } from "../core/health.ts";
 import { FIELD_NAMES } from "../core/status-quota.ts";
 import { presentOf } from "../core/windows.ts";
@@ -38,9 +39,12 @@ export function reportPool(pool: Pick<Pool, "watched" | "facts">, report: Report
 
 // --- internal ---
 
+/** The conditions with another name in the metrics. In `status`, `limited` is the limit of a workspace. */
+const STATES: Partial<Record<Condition, string>> = { limited: "limit_reached" };
+
 function reportAccount(candidate: Candidate, labels: Labels, report: Report): void {
   const { condition, reason, summary, inFlight, draining } = candidate;
-  const state = draining && condition !== "disabled" ? "draining" : condition;
+  const state = draining && condition !== "disabled" ? "draining" : (STATES[condition] ?? condition);
   report("requestsInFlight", inFlight, labels);
   report("accountUsable", Number(isUsable(candidate)), labels);
   report("accountState", 1, { ...labels, state, reason: reasonLabel(reason) });
@@ -51,7 +55,7 @@ function reportAccount(candidate: Candidate, labels: Labels, report: Report): vo
   }
 }
 
-/** True if the upstream takes turns of new sessions, and can serve them. */
+/** True if the upstream can take new sessions. A draining one still serves its own. */
 function isUsable({ condition, draining }: Candidate): boolean {
   return isOpen(condition) && condition !== "exhausted" && !draining;
 }

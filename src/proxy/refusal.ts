@@ -246,8 +246,8 @@ function usageLimit(
     ...(keptBack.length === 0
       ? {}
       : {
-          message: `${reached}; the remaining quota of ${keptBack.join(", ")} is kept back by a floor`,
-          next: `wait for the reset, lower a floor with: ${advised("account set", "ALIAS", "--floor-weekly", "none")}, or pin a run to the account with: ${advised("run", "--account", "ALIAS")}`,
+          message: `${reached}; the remaining quota of ${keptBack.map(({ alias }) => alias).join(", ")} is kept back by a floor`,
+          next: `wait for the reset, remove the floor with: ${advised("account set", "ALIAS", ...floorFlags(keptBack))}, or pin a run to the account with: ${advised("run", "--account", "ALIAS")}`,
         }),
     ...(untilMs === undefined || inSeconds === undefined
       ? {}
@@ -262,6 +262,12 @@ function usageLimit(
     limitId,
     reachedType: usage.reachedType,
   };
+}
+
+/** The flags of `codexlb account set` that remove the floors that any of `keptBack` has reached. */
+function floorFlags(keptBack: Shortage["keptBack"]): string[] {
+  const reached = new Set(keptBack.flatMap(({ floors }) => floors));
+  return [...reached].sort().flatMap((floor) => [`--floor-${floor}`, "none"]);
 }
 
 function refuse(

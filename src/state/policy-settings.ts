@@ -21,7 +21,7 @@ export const POLICY = {
     .default("usage_balanced")
     .meta({
       description:
-        "How new sessions are placed. usage_balanced: the account with the most quota left. sticky: one account until it cannot serve. round_robin: take turns. least_in_flight: the account with the fewest requests in flight. reset_aware: first the quota that would expire unused.",
+        "How new sessions are placed. usage_balanced: the account with the best score (weighted quota left). sticky: one account until it cannot serve. round_robin: rotate through the accounts. least_in_flight: the account with the fewest requests in flight. reset_aware: first the quota that would expire unused.",
     }),
   delta_percent: share(10).meta({
     description:

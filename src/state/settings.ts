@@ -180,7 +180,7 @@ const USAGE = {
       "Record what each turn used in ROOT/usage.db, for codexlb usage. Never the content of a turn.",
   }),
   keep_days: positive(90, 3_650).meta({
-    description: "How many days single turns are kept. The sums of each day are kept for ever.",
+    description: "How many days individual turns are kept. The sums of each day are kept forever.",
   }),
 };
 

@@ -1,5 +1,6 @@
 // Explains why no upstream can take a request, and when one can.
 
+import { type FloorName, floorsReached } from "../core/account-options.ts";
 import type { TagNeeds } from "../core/account-tags.ts";
 import { type Candidate, shortageGroupOf } from "../core/availability.ts";
 import { FLOOR_REASON } from "../core/capacity.ts";
@@ -18,8 +19,8 @@ export interface Shortage {
   readonly ofAccounts: boolean;
   /** The accounts of this proxy that a person disabled, by alias. */
   readonly disabledByOperator: readonly string[];
-  /** The accounts that are kept back because they have reached their floor, by alias. */
-  readonly keptBack: readonly string[];
+  /** The accounts that are kept back because they have reached a floor. */
+  readonly keptBack: readonly KeptBackAccount[];
   /** `alias (reason)` of each. */
   readonly details: readonly string[];
   /** The limit that counts for the model, unless it is the main one. */
@@ -28,6 +29,13 @@ export interface Shortage {
   readonly model?: string | undefined;
   /** The tags that the request requires, one of each list. The accounts without them are not counted. */
   readonly requiredTags?: TagNeeds["required"];
+}
+
+/** An account that its floors keep back. */
+export interface KeptBackAccount {
+  readonly alias: string;
+  /** The floors that it has reached, as the options name them. */
+  readonly floors: readonly FloorName[];
 }
 
 /** An upstream that could take the request if it were available. */
@@ -58,7 +66,9 @@ export function shortageOf(all: readonly ShortUpstream[], nowMs: number): Shorta
         ? [label]
         : [],
     ),
-    keptBack: all.flatMap(({ label, candidate }) => (candidate.condition === "kept_back" ? [label] : [])),
+    keptBack: all.flatMap(({ label, candidate: { condition, summary, options } }) =>
+      condition === "kept_back" ? [{ alias: label, floors: floorsReached(summary.windows, options) }] : [],
+    ),
     details: all.map((one) => `${one.label} (${describe(one.candidate, nowMs)})`),
   };
 }

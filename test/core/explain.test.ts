@@ -81,8 +81,8 @@ describe("an explanation names the winner and says of the others", () => {
       "the round",
       [candidate("a"), candidate("b")],
       context("round_robin", { activeId: "b" }),
-      "its turn in the round",
-      "its turn comes after <a>'s",
+      "next in the rotation",
+      "comes after <a> in the rotation",
     ],
     [
       "the requests in flight",

@@ -13,6 +13,7 @@ process.env.TZ = "UTC";
 const AT = NOW / 1000;
 const LIMITED = { cooldown_seconds: 3_600, cooldown_reason: "usage-limit" };
 const EXPIRED = { enabled: false, disabled_reason: "refresh-token-invalidated" };
+const KEPT_BACK = { daily_left_pct: 10, daily_reset_at: AT + 3_600, at_floor: ["daily"], kept_back: true };
 const OFF = { enabled: false, disabled_reason: "operator" };
 
 const pool = (accounts: readonly object[], more: object = {}) =>
@@ -29,13 +30,19 @@ test.each([
     "all have reached a limit",
     [account("alice", { ...LIMITED, active: true }), account("bob", { ...LIMITED, cooldown_seconds: 7_200 })],
     "no account can serve, first back at 04:04 (alice)",
-    "all 2 accounts have reached a limit; the first is back at 04:04 (alice)",
+    "both accounts have reached a limit; the first is back at 04:04 (alice)",
   ],
   [
     "all logins have expired",
     [account("alice", EXPIRED), account("bob", EXPIRED)],
     "no account can serve",
-    "all 2 accounts need a new login",
+    "both accounts need a new login",
+  ],
+  [
+    "floors keep back two of three",
+    [account("alice", KEPT_BACK), account("bob", LIMITED), account("carol", KEPT_BACK)],
+    "no account can serve, first back at 04:04 (alice)",
+    "1 of 3 accounts has reached a limit, 2 are kept back by their floors; the first is back at 04:04 (alice)",
   ],
   [
     "one is draining, and the others are disabled",

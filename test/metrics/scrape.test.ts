@@ -35,9 +35,9 @@ describe.each(["sse", "websocket"] as const)("turns over %s", (transport) => {
     expect(sum("codexlb_cooldowns_total", { reason: "usage-limit", account: "alice" })).toBe(1);
     expect(sum("codexlb_switches_total", { window: "daily" })).toBe(1);
     expect(sum("codexlb_account_usable", { account: "alice" })).toBe(0);
-    expect(sum("codexlb_account_state", { account: "alice", state: "limited", reason: "usage-limit" })).toBe(
-      1,
-    );
+    expect(
+      sum("codexlb_account_state", { account: "alice", state: "limit_reached", reason: "usage-limit" }),
+    ).toBe(1);
     expect(sum("codexlb_account_quota_remaining_ratio", { account: "alice", window: "daily" })).toBe(0);
     expect(sum("codexlb_account_usable", { account: "bob" })).toBe(1);
     expect([sum("codexlb_pool_upstreams"), sum("codexlb_pool_usable_upstreams")]).toEqual([2, 1]);

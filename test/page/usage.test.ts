@@ -150,7 +150,7 @@ describe.skipIf(!hasBrowser())("the usage on the dashboard", () => {
     test("shows hostile names as text", async () => {
       const { page, problems } = await openUsage();
       await page.getByRole("radio", { name: "52 weeks" }).check();
-      await page.getByRole("table", { name: "Switches within a turn" }).getByText("<img").waitFor();
+      await page.getByRole("table", { name: "Failovers within a turn" }).getByText("<img").waitFor();
       expect(await page.locator("img, script:not([src])").count()).toBe(0);
       for (const width of [360, 1280, 2560]) {
         await page.setViewportSize({ width, height: 900 });

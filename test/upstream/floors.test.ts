@@ -154,7 +154,10 @@ describe("a floor", () => {
     expect(s.pool.shortage(undefined)).toMatchObject({
       kind: "all_exhausted",
       untilMs: SHORT_RESET_MS,
-      keptBack: ["alice", "bob"],
+      keptBack: [
+        { alias: "alice", floors: ["daily"] },
+        { alias: "bob", floors: ["weekly"] },
+      ],
     });
     expect(s.pool.explain(undefined, undefined).back_at_ms).toBe(SHORT_RESET_MS);
     s.clock.advance(SHORT_RESET_MS - NOW);

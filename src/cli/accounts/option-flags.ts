@@ -20,7 +20,7 @@ export const OPTION_FLAGS = {
   },
   "floor-daily": {
     type: "string",
-    description: `Keep back this share of the ${WINDOW_LIMITS.daily}, such as 20% (none: remove the floor)`,
+    description: `Keep back this share of the ${WINDOW_LIMITS.daily} ("daily" in JSON), such as 20% (none: remove the floor)`,
     valueHint: "PERCENT",
   },
   "floor-weekly": {
@@ -50,29 +50,29 @@ export function optionChanges(flags: OptionFlags): OptionChanges | undefined {
     priority: changeOf(flags.priority, priorityIn),
     floorDaily: changeOf(flags["floor-daily"], (text) => floorIn(text, "floor-daily")),
     floorWeekly: changeOf(flags["floor-weekly"], (text) => floorIn(text, "floor-weekly")),
-    tags: changeOf(flags.tag, (text) => tagsIn(text, "tag")),
+    tags: changeOf(flags.tag, tagsIn),
     note: changeOf(flags.note, noteIn),
   };
 }
 
 /**
- * The demand of a command with a flag for tags (`flag`) and `--only`; undefined without tags. `command` names it in
- * errors. Throws `usage`.
+ * The demand of a command with `--tag` and `--only`; undefined without tags. `command` names it in errors. Throws
+ * `usage`.
  */
 export function tagDemand(
   command: string,
-  { flag, tags, only }: { flag: string; tags: string | undefined; only: boolean | undefined },
+  { tag, only }: { tag: string | undefined; only: boolean | undefined },
 ): TagDemand | undefined {
-  if (tags !== undefined) return { tags: tagsIn(tags, flag), only: only === true };
-  if (only) throw usage(`${command}: --only needs --${flag}`, `name the tags, as in: --${flag} work --only`);
+  if (tag !== undefined) return { tags: tagsIn(tag), only: only === true };
+  if (only) throw usage(`${command}: --only needs --tag`, "name the tags, as in: --tag work --only");
   return undefined;
 }
 
-/** The tags in the value of `flag`, separated by commas. Throws `usage`. */
-function tagsIn(text: string, flag: string): readonly string[] {
+/** The tags in the value of `--tag`, separated by commas. Throws `usage`. */
+function tagsIn(text: string): readonly string[] {
   const tags = normalizedTags(text.split(","));
   const problem = tags.length === 0 ? "names no tag" : tagsProblem(tags);
-  return problem === undefined ? tags : refuse(flag, problem);
+  return problem === undefined ? tags : refuse("tag", problem);
 }
 
 // --- internal ---

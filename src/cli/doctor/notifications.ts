@@ -1,4 +1,4 @@
-// Checks the notifications: whether each way of sending them works.
+// Checks the notifications: whether each channel works.
 
 import { advised } from "../../advice.ts";
 import { ago } from "../../core/time-words.ts";

@@ -30,7 +30,7 @@ export function examineOptions(
           {
             check,
             status: policy.tags_only ? ("bad" as const) : ("warning" as const),
-            detail: `no account has a tag that policy.tags names (${policy.tags.join(", ")})${policy.tags_only ? ", so the proxy refuses every turn" : ""}`,
+            detail: `no account has a tag that policy.tags names (${policy.tags.join(", ")})${policy.tags_only ? ", so the proxy refuses every turn that names no tags of its own" : ""}`,
             remedy: `run: ${advised("account set", "ALIAS", "--tag", policy.tags[0] ?? "TAG")}, or change policy.tags`,
           },
         ]),

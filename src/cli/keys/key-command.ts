@@ -31,21 +31,21 @@ const add = defineCommand({
       default: "client",
       valueHint: KEY_ROLES.join("|"),
     },
-    tags: {
+    tag: {
       type: "string",
       description: "Prefer accounts with one of these tags for requests with this key",
       valueHint: "TAG,...",
     },
     only: {
       type: "boolean",
-      description: "With --tags: refuse the requests if no account with such a tag can serve",
+      description: "With --tag: refuse the requests if no account with such a tag can serve",
     },
     name: NAME,
   },
   run: async ({ args, rawArgs }) => {
     const name = onlyName("add", rawArgs);
     const role = roleOf(args.role);
-    const tags = tagDemand("key add", { flag: "tags", tags: args.tags, only: args.only });
+    const tags = tagDemand("key add", args);
     const context = contextOf(args.root, { createsRoot: true });
     await withKeys(context, true, async (keys) => {
       const key = await keys.add(name, role, tags);

@@ -1,4 +1,4 @@
-// `codexlb notify test`: sends a test message in every way of the settings.
+// `codexlb notify test`: sends a test message through every channel of the settings.
 
 import { defineCommand } from "citty";
 import { remoteNotifyTest } from "../../admin/client.ts";
@@ -17,7 +17,7 @@ import { waitingFor } from "../terminal/terminal.ts";
 const test = defineCommand({
   meta: {
     name: "codexlb notify test",
-    description: "Send a test message in every way that [notify] sets, and show which ones work",
+    description: "Send a test message through every channel that [notify] sets, and show which ones work",
   },
   args: { ...ROOT_FLAG, json: { type: "boolean", description: "Print JSON" } },
   run: async ({ args }) => {

@@ -96,7 +96,7 @@ export default defineCommand({
         "run: --command and --account cannot be combined",
         `leave one of them out, or pin all runs: ${advised("account pin", "ALIAS")}`,
       );
-    const tags = tagDemand("run", { flag: "tag", tags: args.tag, only: args.only });
+    const tags = tagDemand("run", args);
     const other = args.command ? "--command" : args.account?.trim() ? "--account" : undefined;
     if (tags !== undefined && other !== undefined)
       throw usage(`run: ${other} and --tag cannot be combined`, "leave one of them out");

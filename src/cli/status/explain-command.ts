@@ -54,7 +54,7 @@ export default defineCommand({
       {
         session: plainText("session", args.session),
         model: plainText("model", args.model),
-        tags: tagDemand("explain", { flag: "tag", tags: args.tag, only: args.only }),
+        tags: tagDemand("explain", args),
       },
     );
     if (args.json) return printJson(explained, 2);

@@ -28,7 +28,7 @@ export default defineCommand({
     ...ADMIN_TOKEN_FLAG,
     timeout: {
       type: "string",
-      description: "Longest wait for the answer (default 3s; 30s with --refresh)",
+      description: "Longest wait for the response (default 3s; 30s with --refresh)",
       valueHint: "DURATION",
     },
     refresh: {
@@ -40,7 +40,8 @@ export default defineCommand({
     json: { type: "boolean", description: "Print the status as JSON" },
     wide: {
       type: "boolean",
-      description: "Also show the proxy and the score of each account, and the source and age of its figures",
+      description:
+        "Also show each account's priority, floors, tags, note, proxy and score, and the source and age of its figures",
     },
     watch: { type: "boolean", description: "Show the live status; ? shows its keys, q quits" },
     interval: {

@@ -29,6 +29,9 @@ test("a tag that no account has is a problem, and a bad one if the policy requir
     ["warning", "no account has a tag that policy.tags names (x, y)"],
   ]);
   expect(found('[accounts.alice]\ntags = []\n[policy]\ntags = ["work"]\ntags_only = true\n')).toEqual([
-    ["bad", "no account has a tag that policy.tags names (work), so the proxy refuses every turn"],
+    [
+      "bad",
+      "no account has a tag that policy.tags names (work), so the proxy refuses every turn that names no tags of its own",
+    ],
   ]);
 });

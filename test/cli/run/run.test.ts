@@ -433,7 +433,7 @@ describe("a run", () => {
     const limited = await run(["exec", "hi"], env);
     expect(limited.code).not.toBe(0);
     expect(limited.err).toMatch(
-      /\ncodexlb: no account can serve: all 2 accounts have reached a limit; the first is back (?:at|\w{3}) \d\d:\d\d \((?:alice|bob)\)\. See: codexlb status\n$/,
+      /\ncodexlb: no account can serve: both accounts have reached a limit; the first is back (?:at|\w{3}) \d\d:\d\d \((?:alice|bob)\)\. See: codexlb status\n$/,
     );
     // A run that succeeds, and one that fails while an account can serve, report nothing.
     expect((await run(["exec", "nothing"], env)).err).not.toContain("no account can serve");

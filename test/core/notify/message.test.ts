@@ -90,10 +90,10 @@ describe("one line says what happened", () => {
     ].map((accounts) => troublesOf(watchedPool(accounts), VIEW).slice(0, 1));
     expect(pools.map(textOf)).toMatchInlineSnapshot(`
       [
-        "The only account is at its limit; it is back at 04:04 (in 1 h)",
-        "All 3 accounts are at their limits; the first is back at 04:04 (in 1 h)",
-        "No account can serve turns: 1 is at its limit, 1 needs attention (codexlb status); the first is back at 04:04 (in 1 h)",
-        "No account can serve turns: 2 are at their limits, 2 need attention (codexlb status); the first is back at 04:04 (in 1 h)",
+        "The only account has reached a limit; it is back at 04:04 (in 1 h)",
+        "All 3 accounts have reached a limit; the first is back at 04:04 (in 1 h)",
+        "No account can serve turns: 1 has reached a limit, 1 needs attention (codexlb status); the first is back at 04:04 (in 1 h)",
+        "No account can serve turns: 2 have reached a limit, 2 need attention (codexlb status); the first is back at 04:04 (in 1 h)",
         "No account can serve turns: 1 needs attention (codexlb status)",
       ]
     `);
@@ -107,7 +107,7 @@ test("a storm becomes one message with one line for each kind", () => {
   const accounts = Array.from({ length: 11 }, (_, at) => exhaustedAccount(`a${at}`, NOW + (at + 1) * HOUR));
   const message = messageFor(notices(present(watchedPool(accounts))), "laptop", NOW);
   expect(message.text).toMatchInlineSnapshot(`
-    "All 11 accounts are at their limits; the first is back at 04:04 (in 1 h)
+    "All 11 accounts have reached a limit; the first is back at 04:04 (in 1 h)
     11 accounts reached their limits: a0, a1, a2 and 8 more; the first is back at 04:04 (in 1 h)
     A run of Codex bypassed the proxy, so its turns did not use the accounts; check with: codexlb doctor"
   `);

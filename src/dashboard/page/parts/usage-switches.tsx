@@ -1,4 +1,4 @@
-// The changes of the account within turns.
+// The failovers within turns.
 
 import { switchWords } from "../../../core/reason-words.ts";
 import type { UsageAnswer } from "../../messages.ts";
@@ -8,13 +8,13 @@ export function UsageSwitches({ answer: { switches, report } }: { readonly answe
   const { since_ms: sinceMs, until_ms: untilMs, keep_days: keptDays } = report;
   return (
     <section>
-      <h2>Switches within a turn</h2>
+      <h2>Failovers within a turn</h2>
       {switches.length === 0 ? (
-        <p class="empty small">No turn moved to another account.</p>
+        <p class="empty small">No turn failed over to another account.</p>
       ) : (
         <Table
-          caption="Switches within a turn"
-          columns={[{ heading: "Switch" }, { heading: "Reason" }, { heading: "Times", kind: "number" }]}
+          caption="Failovers within a turn"
+          columns={[{ heading: "Failover" }, { heading: "Reason" }, { heading: "Times", kind: "number" }]}
           rows={switches.map((one) => ({
             key: `${one.from}\0${one.to}\0${one.reason}`,
             cells: [
@@ -28,7 +28,7 @@ export function UsageSwitches({ answer: { switches, report } }: { readonly answe
         />
       )}
       {untilMs - sinceMs > (keptDays + 1) * DAY_MS && (
-        <p class="muted note">Switches are known for the last {keptDays} days.</p>
+        <p class="muted note">Failovers are known for the last {keptDays} days.</p>
       )}
     </section>
   );
