@@ -116,7 +116,7 @@ function linesOf(notices: readonly Notice[], nowMs: number): string[] {
 
 /** Only accounts and child proxies have more than one notice of a kind. */
 const GROUPS: Readonly<Partial<Record<NoticeKind, string>>> = {
-  account_exhausted: "accounts reached their limits",
+  account_exhausted: "accounts have reached a limit",
   account_back: "accounts are back",
   login_required: "accounts must log in again",
   login_restored: "logins work again",
@@ -124,7 +124,7 @@ const GROUPS: Readonly<Partial<Record<NoticeKind, string>>> = {
   child_back: "child proxies are reachable again",
 };
 
-/** `11 accounts reached their limits: a, b, c and 8 more; the first is back at 05:41 (in 4 h)`. */
+/** `11 accounts have reached a limit: a, b, c and 8 more; the first is back at 05:41 (in 4 h)`. */
 function groupLine(kind: NoticeKind, group: readonly Notice[], nowMs: number): string {
   const names = group.slice(0, MOST_NAMES).map(({ name = "" }) => name);
   const backs = group.map(({ backAtMs }) => backAtMs).filter((back) => back !== undefined);

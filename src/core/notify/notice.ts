@@ -132,10 +132,7 @@ function shortageWords(counts: PoolCounts | undefined, rootFlag: string): string
   const { total, exhausted, dead } = counts;
   if (dead === 0 && total === 1) return "The only account has reached a limit";
   if (dead === 0) return `All ${total} ${membersWords(counts)} have reached a limit`;
-  const limits =
-    exhausted === 0
-      ? ""
-      : `${exhausted} ${exhausted === 1 ? "has reached a limit" : "have reached a limit"}, `;
+  const limits = exhausted === 0 ? "" : `${exhausted} ${exhausted === 1 ? "has" : "have"} reached a limit, `;
   return `No account can serve turns: ${limits}${dead} ${dead === 1 ? "needs" : "need"} attention (codexlb status${rootFlag})`;
 }
 

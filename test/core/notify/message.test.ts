@@ -108,7 +108,7 @@ test("a storm becomes one message with one line for each kind", () => {
   const message = messageFor(notices(present(watchedPool(accounts))), "laptop", NOW);
   expect(message.text).toMatchInlineSnapshot(`
     "All 11 accounts have reached a limit; the first is back at 04:04 (in 1 h)
-    11 accounts reached their limits: a0, a1, a2 and 8 more; the first is back at 04:04 (in 1 h)
+    11 accounts have reached a limit: a0, a1, a2 and 8 more; the first is back at 04:04 (in 1 h)
     A run of Codex bypassed the proxy, so its turns did not use the accounts; check with: codexlb doctor"
   `);
   expect(message.json.kind).toBe("digest");
