@@ -28,7 +28,8 @@ export interface ShownState {
 }
 
 /** Why an account takes no new sessions. `login`: it needs a new login. `failed`: all other reasons. */
-export type OutageCause = "limit" | "cooling" | "login" | "off" | "draining" | "failed";
+export type OutageCause = (typeof OUTAGE_CAUSES)[number];
+export const OUTAGE_CAUSES = ["limit", "cooling", "login", "off", "draining", "failed"] as const;
 
 /** The state of `account` as the proxy called `ownName` reports it. */
 export function shownState(account: AccountAnswer, ownName: string, nowMs: number): ShownState {
