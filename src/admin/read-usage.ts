@@ -11,7 +11,7 @@ import type { UsageStore } from "../state/usage/usage-store.ts";
 
 export interface UsageContext {
   readonly deps: Pick<Deps, "clock">;
-  readonly usage: Pick<UsageStore, "reader" | "health">;
+  readonly usage: Pick<UsageStore, "reader" | "replaceUnusable" | "health">;
   readonly usageSettings: () => { readonly keepDays: number; readonly prices: PriceTable };
 }
 
@@ -40,13 +40,22 @@ export function readUsage(context: UsageContext, query: UsageQuery): Promise<Usa
   });
 }
 
-/** Runs `work` with the database, undefined if there is none. Throws `file_unusable`. */
+/**
+ * Runs `work` with the database, undefined if there is none. If the database turns out to be damaged, sets it aside and
+ * runs `work` again. Throws `file_unusable`.
+ */
 export async function withDatabase<Result>(
   { usage }: Pick<UsageContext, "usage">,
   work: (database: Database | undefined) => Promise<Result>,
 ): Promise<Result> {
   try {
-    return await work(usage.reader());
+    const database = usage.reader();
+    try {
+      return await work(database);
+    } catch (error) {
+      if (database === undefined || !usage.replaceUnusable(database, error)) throw error;
+      return await work(usage.reader());
+    }
   } catch (error) {
     throw new CodexlbError("file_unusable", `reading the usage database: ${systemProblem(error)}`, {
       next: "check the proxy's warnings and the disk of its root",

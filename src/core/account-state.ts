@@ -31,7 +31,8 @@ export interface ShownState {
  * Why an account takes no new sessions. `floor`: its floor keeps it back. `login`: it needs a new login. `failed`: all
  * other reasons.
  */
-export type OutageCause = "limit" | "floor" | "cooling" | "login" | "off" | "draining" | "failed";
+export type OutageCause = (typeof OUTAGE_CAUSES)[number];
+export const OUTAGE_CAUSES = ["limit", "floor", "cooling", "login", "off", "draining", "failed"] as const;
 
 /** The state of `account` as the proxy called `ownName` reports it. */
 export function shownState(account: AccountAnswer, ownName: string, nowMs: number): ShownState {

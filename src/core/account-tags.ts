@@ -40,3 +40,8 @@ export function hasTag({ tags: own }: Pick<AccountOptions, "tags">, tags: readon
 export function allowsTags(options: Pick<AccountOptions, "tags">, { required }: TagNeeds): boolean {
   return required.every((tags) => hasTag(options, tags));
 }
+
+/** Required tags in words: `work or home`, with several lists `work, and home`; empty if none are required. */
+export function requiredTagWords(required: TagNeeds["required"]): string {
+  return required.map((tags) => tags.join(" or ")).join(", and ");
+}

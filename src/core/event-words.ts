@@ -142,7 +142,8 @@ const SENTENCES: Readonly<Record<string, (fields: LogEvent["fields"]) => string>
   "usage.file_set_aside": ({ path }) => `the usage database was unusable; moved it to ${path}`,
   "usage.write_failed": () => "turns are not recorded",
   "usage.write_resumed": () => "turns are recorded again",
-  "websocket.failed": () => "no WebSocket could be opened",
+  "websocket.failed": ({ required_tags: tags, pinned_to: account }) =>
+    `no WebSocket could be opened${typeof tags === "string" ? ` to an account with the tag ${tags}` : ""}${typeof account === "string" ? ` for a run that is pinned to ${account}` : ""}`,
   "websocket.moved": ({ from_account_id }) =>
     `opened a connection, replacing ${accountOf({ fields: { account_id: from_account_id } })}'s connection`,
 };

@@ -1,7 +1,9 @@
 // The tag of one `codexlb run`. The path of every request of the run begins with it, so that the proxy knows whether the
 // run sends requests at all, and which accounts the run has chosen.
 
+import type { OutageCause } from "./account-state.ts";
 import type { TagDemand } from "./account-tags.ts";
+import type { FirstBack } from "./outage.ts";
 
 export interface RunTag {
   readonly id: string;
@@ -24,6 +26,18 @@ export interface RunSeen {
   readonly others?: readonly OtherAccount[] | undefined;
   /** How many accounts have one of the run's tags. */
   readonly tagged?: number | undefined;
+  /** Why no account can serve the run now; undefined if one can. */
+  readonly outage?: RunOutage | undefined;
+}
+
+/** An outage of the accounts that may serve a run. */
+export interface RunOutage {
+  /** Why each account cannot serve; undefined for a client that must not learn which accounts exist. */
+  readonly causes?: readonly OutageCause[] | undefined;
+  /** The account that is back first; undefined if none is back by itself, or without `causes`. */
+  readonly first?: FirstBack | undefined;
+  /** An account must have one tag of each list; undefined if any account may serve, or without `causes`. */
+  readonly tags?: readonly (readonly string[])[] | undefined;
 }
 
 /** Why an account takes no turns: its quota or its limit, a failure that passes, or anything else. */

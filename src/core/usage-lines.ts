@@ -9,16 +9,22 @@ export const MOST_LINES = 1_000;
 /** The name of that line. */
 export const OTHERS = "(others)";
 
-/** The lines and the total of `sums`: days in order, other groups by their tokens, the most first. */
+/**
+ * The lines and the total of `sums`: days in order, other groups by their tokens, the most first. `prices`: those of
+ * config.toml.
+ */
 export function usageLines(
   sums: Iterable<UsageSums>,
   by: UsageGrouping,
   prices: PriceTable,
-): Pick<UsageReport, "lines" | "total" | "prices_as_of"> {
+): Pick<UsageReport, "lines" | "total" | "prices_as_of" | "uses_own_prices"> {
   const groups = new Map<string, LineBuilder>();
   const total = newBuilder("total");
+  const ownPrices = new Set(Object.values(prices));
+  let usesOwnPrices = false;
   for (const one of sums) {
     const price = priceOf(one.model, prices);
+    if (price !== undefined && one.reported > 0) usesOwnPrices ||= ownPrices.has(price);
     let group = groups.get(one.name);
     if (group === undefined) {
       group = newBuilder(one.name);
@@ -37,7 +43,12 @@ export function usageLines(
   );
   const lines = sorted.slice(0, MOST_LINES).map(finishedLine);
   if (sorted.length > MOST_LINES) lines.push(finishedLine(merged(sorted.slice(MOST_LINES))));
-  return { prices_as_of: PRICES_AS_OF, lines, total: finishedLine(total) };
+  return {
+    prices_as_of: PRICES_AS_OF,
+    uses_own_prices: usesOwnPrices,
+    lines,
+    total: finishedLine(total),
+  };
 }
 
 /** A line to which sums are added, and whose average is not computed yet. */

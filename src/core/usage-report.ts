@@ -76,6 +76,8 @@ export const UsageReport = z.looseObject({
   keep_days: z.number(),
   /** The date of the packaged prices. */
   prices_as_of: z.string(),
+  /** True if the estimate contains turns at a price from config.toml. Older proxies do not say so. */
+  uses_own_prices: z.boolean().catch(false),
   lines: z.array(UsageLine),
   total: UsageLine,
   /** When accounts are exhausted; absent without a proxy, for a period that has ended, and if accounts are not shown. */

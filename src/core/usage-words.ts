@@ -18,9 +18,14 @@ export function unnamedGroup(by: UsageGrouping): string {
 }
 
 /** What a reader has to know about the costs in a report with this total. */
-export function costNotes({ total, prices_as_of }: Pick<UsageReport, "total" | "prices_as_of">): string[] {
+export function costNotes({
+  total,
+  prices_as_of,
+  uses_own_prices,
+}: Pick<UsageReport, "total" | "prices_as_of" | "uses_own_prices">): string[] {
   return [
     ...(total.turns === 0 ? [] : [`Cost: an estimate, at OpenAI's API prices of ${prices_as_of}.`]),
+    ...(uses_own_prices ? ["A model with a price in config.toml counts at that price."] : []),
     ...(total.unpriced_turns === 0
       ? []
       : [`+ Excludes ${counted(total.unpriced_turns, "turn")} whose model has no known price.`]),

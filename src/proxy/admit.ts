@@ -14,6 +14,7 @@ import { type Guard, isDashboardPath, METHODS, ownPath, pathForLog } from "./gua
 import type { PathGate } from "./path-gate.ts";
 import { errorResponse } from "./refusal.ts";
 import { headProblem, targetOf } from "./request-head.ts";
+import { runOutage } from "./run-outage.ts";
 import { createRuns } from "./runs.ts";
 import { sessionFromHeaders } from "./session.ts";
 
@@ -79,7 +80,8 @@ export function createAdmit(context: AdmitContext, refusal: Connections["refusal
         const { others, ...seen } = runs.seen(run.id);
         const served = pinnedId === undefined ? {} : { others };
         const tagged = run.tags === undefined ? {} : { tagged: pool.taggedCount(tags) };
-        return answered(Response.json({ ...seen, absence, ...served, ...tagged } satisfies RunSeen));
+        const outage = runOutage(pool, tags, admission.readsAccounts(holder));
+        return answered(Response.json({ ...seen, absence, ...served, ...tagged, outage } satisfies RunSeen));
       }
       runs.note(run.id, isTurnPath(path), sessionFromHeaders(request.headers));
     }

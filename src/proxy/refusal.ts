@@ -4,6 +4,7 @@
 
 import { z } from "zod";
 import { advised } from "../advice.ts";
+import { requiredTagWords } from "../core/account-tags.ts";
 import { headerValue, LONGEST_NAME, shortText } from "../core/bounds.ts";
 import { ACTIVE_LIMIT, type Failure } from "../core/failure.ts";
 import { ATTEMPTS_HEADER } from "../core/hops.ts";
@@ -207,7 +208,7 @@ function withModel(shortage: Shortage): string {
 
 /** The required tags: `work or home`; empty if the request requires none. */
 function tagWords({ requiredTags = [] }: Pick<Shortage, "requiredTags">): string {
-  return requiredTags.map((tags) => tags.join(" or ")).join(", and ");
+  return requiredTagWords(requiredTags);
 }
 
 /**

@@ -9,7 +9,7 @@ import type { Descriptors } from "../state/descriptors.ts";
 import { type AdmitContext, createAdmit, INCOMPLETE_HANDSHAKE, keyRemoved } from "./admit.ts";
 import { type ConnectionLimits, createConnections } from "./connections.ts";
 import type { IncomingRequest } from "./context.ts";
-import { forward } from "./http/forward.ts";
+import { type ForwardResult, forward } from "./http/forward.ts";
 import { errorResponse } from "./refusal.ts";
 import { raiseBunHeadLimit } from "./request-head.ts";
 import { openTunnel } from "./ws/open-tunnel.ts";
@@ -40,17 +40,24 @@ export function startServer(listen: ListenAddress, context: ServerContext): Prox
   const connections = createConnections(context);
   const admit = createAdmit(context, connections.refusal);
 
-  const serve = async (incoming: IncomingRequest, server: Server<Tunnel>): Promise<Response | undefined> => {
+  const serve = async (
+    incoming: IncomingRequest,
+    server: Server<Tunnel>,
+  ): Promise<ForwardResult | undefined> => {
     try {
-      if (incoming.isHandshake) return await tunnelFor(incoming, server);
-      const response = await forward(context, incoming);
-      return incoming.isRevoked() ? errorResponse(keyRemoved()) : response;
+      if (incoming.isHandshake) {
+        const response = await tunnelFor(incoming, server);
+        return response && { by: "proxy", response };
+      }
+      const result = await forward(context, incoming);
+      return incoming.isRevoked() ? { by: "proxy", response: errorResponse(keyRemoved()) } : result;
     } catch (error) {
       incoming.ended();
-      return failure(context, incoming.request, error, incoming.requestId);
+      return { by: "proxy", response: failure(context, incoming.request, error, incoming.requestId) };
     }
   };
 
+  /** The response to a handshake that is refused; undefined if the connection has become a WebSocket. */
   const tunnelFor = async (
     incoming: IncomingRequest,
     server: Server<Tunnel>,
@@ -74,7 +81,7 @@ export function startServer(listen: ListenAddress, context: ServerContext): Prox
     return undefined;
   };
 
-  const counted = (by: "upstream" | "proxy", response: Response): Response => {
+  const counted = ({ by, response }: ForwardResult): Response => {
     context.counts.answered(by, response.status);
     return response;
   };
@@ -94,14 +101,14 @@ export function startServer(listen: ListenAddress, context: ServerContext): Prox
         const connection = connections.take(request);
         try {
           const admitted = await admit(request, connection);
-          if (admitted.kind === "answered") return counted("proxy", admitted.response);
-          const response = await serve(admitted.incoming, self);
-          if (response !== undefined) return counted("upstream", response);
+          if (admitted.kind === "answered") return counted({ by: "proxy", response: admitted.response });
+          const result = await serve(admitted.incoming, self);
+          if (result !== undefined) return counted(result);
           // The connection has become a WebSocket.
           context.counts.answered("upstream", SWITCHING_PROTOCOLS);
           return undefined;
         } catch (error) {
-          return counted("proxy", failure(context, request, error, undefined));
+          return counted({ by: "proxy", response: failure(context, request, error, undefined) });
         } finally {
           connection.handled();
         }

@@ -28,9 +28,15 @@ export const ATTEMPT_RESULTS = [
 ] as const;
 export type AttemptEnd = (typeof ATTEMPT_RESULTS)[number];
 
+/**
+ * Who answered a request. `upstream`: an upstream's response was passed on, or its WebSocket was opened. `proxy`:
+ * codexlb answered itself, also after upstreams had failed.
+ */
+export type AnsweredBy = "upstream" | "proxy";
+
 export interface TrafficCounts {
-  /** A request got its response. `by`: whether an upstream was used, or the proxy answered itself. */
-  answered(by: "upstream" | "proxy", status: number): void;
+  /** A request got its response. */
+  answered(by: AnsweredBy, status: number): void;
   /** The proxy refused a request before it used an upstream. */
   refused(code: ErrorCode): void;
   /** The attempt to have a request served by the upstream with this id ended. */

@@ -180,12 +180,14 @@ describe("output", () => {
       ["add", "front", "--role", "parent"],
       ["add", "--role", "parent", "front"],
       ["add", "--role", "boss", "x"],
+      ["add", "team", "--tags", "work,home", "--only"],
       ["list"],
       ["list", "--json"],
       ["rm", "ci"],
       ["rm", "ci"],
       ["rm"],
       ["rm", "front"],
+      ["rm", "team"],
     ]) {
       const { code, out, err } = await run(...args);
       expect({ code, out: stable(out), err: stable(err) }).toMatchSnapshot(args.join(" "));

@@ -59,6 +59,21 @@ test.each([
   ["account.disabled", { reason: "refresh-token-invalidated" }, "disabled (login expired)"],
   ["account.disabled", {}, "disabled by you"],
   [
+    "websocket.failed",
+    { error: "usage_limit_reached" },
+    "no WebSocket could be opened (usage limit reached)",
+  ],
+  [
+    "websocket.failed",
+    { error: "usage_limit_reached", required_tags: "work or home" },
+    "no WebSocket could be opened to an account with the tag work or home (usage limit reached)",
+  ],
+  [
+    "websocket.failed",
+    { error: "usage_limit_reached", pinned_to: "alice" },
+    "no WebSocket could be opened for a run that is pinned to alice (usage limit reached)",
+  ],
+  [
     "request.failed",
     { method: "GET", path: "/backend-api/x", client: "codex", status: 404 },
     "GET /backend-api/x from Codex was refused with status 404",

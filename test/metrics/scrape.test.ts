@@ -1,6 +1,9 @@
 // Tests the values of the metrics against turns whose course is known.
 
 import { describe, expect, test } from "bun:test";
+import { remoteKeys } from "../../src/admin/client.ts";
+import { socketDoor } from "../../src/admin/door.ts";
+import type { TagDemand } from "../../src/core/account-tags.ts";
 import { createSocketClient, createSseClient } from "../../src/mock/client.ts";
 import { limitBody, startPool, type TestPool, until } from "../support/pool.ts";
 import { type ScrapedSample, samplesIn, scrape, sumOf } from "../support/scrape.ts";
@@ -84,6 +87,73 @@ describe.each(["sse", "websocket"] as const)("turns over %s", (transport) => {
     expect(sumOf(samples, "codexlb_turns_in_flight")).toBe(0);
     expect(sumOf(samples, "codexlb_requests_in_flight")).toBe(0);
   });
+});
+
+test("a request counts as answered by an upstream only if an upstream's response is passed on", async () => {
+  await using pool = await startPool({
+    accounts: [{ alias: "alice" }, { alias: "bob" }],
+    config: '[proxy]\nname = "p"\nclient_auth = true\n',
+  });
+  const keys = remoteKeys(socketDoor(pool.layout.adminSocket));
+  const bearer = async (name: string, tags?: TagDemand) => ({
+    authorization: `Bearer ${await keys.add(name, "client", tags)}`,
+  });
+  const headers = await bearer("laptop");
+  const elsewhere = await bearer("elsewhere", { tags: ["no-such-tag"], only: true });
+  const turn = (withKey: Record<string, string>) =>
+    createSseClient(pool.url, "s1", withKey)
+      .turn("hello")
+      .catch(() => {});
+  const answered = async () => {
+    const samples = await samplesOf(pool);
+    return ["upstream", "proxy"].map((answered_by) =>
+      ["1xx", "2xx", "4xx", "5xx"].map((status) =>
+        sumOf(samples, "codexlb_requests_total", { answered_by, status }),
+      ),
+    );
+  };
+  // The proxy answers each scrape itself, which the next scrape counts.
+  await turn(headers);
+  expect(await answered()).toEqual([
+    [0, 1, 0, 0],
+    [0, 0, 0, 0],
+  ]);
+  await turn(elsewhere);
+  expect(await answered()).toEqual([
+    [0, 1, 0, 0],
+    [0, 1, 1, 0],
+  ]);
+  pool.mock.faults.add({ on: "turn", times: 1, answer: { status: 400, body: { detail: "invalid" } } });
+  await turn(headers);
+  expect(await answered()).toEqual([
+    [0, 1, 1, 0],
+    [0, 2, 1, 0],
+  ]);
+  for (const alias of ["alice", "bob"]) await pool.accounts.serve(alias, "disable");
+  await turn(headers);
+  await createSocketClient(pool.url, "s2", headers)
+    .turn("hello")
+    .catch(() => {});
+  expect(await answered()).toEqual([
+    [0, 1, 1, 0],
+    [0, 3, 3, 0],
+  ]);
+});
+
+test("a backend that cannot be reached answers no request", async () => {
+  const closed = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data: () => {} } });
+  const { port } = closed;
+  closed.stop(true);
+  await using pool = await startPool({
+    accounts: [{ alias: "alice" }],
+    upstream: `http://127.0.0.1:${port}/backend-api`,
+  });
+  await createSseClient(pool.url, "s1")
+    .turn("hello")
+    .catch(() => {});
+  const samples = await samplesOf(pool);
+  expect(sumOf(samples, "codexlb_requests_total", { answered_by: "upstream" })).toBe(0);
+  expect(sumOf(samples, "codexlb_requests_total", { answered_by: "proxy", status: "5xx" })).toBe(1);
 });
 
 test("a renewed token and a change by the operator show in the metrics", async () => {

@@ -7,7 +7,7 @@ import { socketDoor } from "../../src/admin/door.ts";
 import type { TagDemand } from "../../src/core/account-tags.ts";
 import { runPrefix } from "../../src/core/run-tag.ts";
 import { createSocketClient, createSseClient } from "../../src/mock/client.ts";
-import { startPool, type TestPool } from "../support/pool.ts";
+import { limitBody, startPool, type TestPool } from "../support/pool.ts";
 
 const ID = "0123456789abcdef";
 const STICKY = '[policy]\nmode = "sticky"\n';
@@ -75,6 +75,23 @@ test("a run that accepts only accounts with its tags is refused if none can serv
     body: expect.stringContaining("no account has the tag x or y, and the request accepts no other account"),
   });
   expect((await refusal(pool.url)).status).toBe(200);
+});
+
+test("the log names the tag or the account of a run for which no WebSocket could be opened", async () => {
+  await using pool = await start(STICKY);
+  const answer = { status: 429, body: { error: limitBody(Math.floor(Date.now() / 1000) + 3_600) } };
+  for (const account of ["alice", "bob", "carol"]) pool.mock.faults.add({ on: "upgrade", account, answer });
+  const pinned = `${pool.url}${runPrefix({ id: ID, account: "bob" })}`;
+  for (const url of [at(pool, workOnly), pinned, pool.url])
+    await createSocketClient(url, crypto.randomUUID())
+      .turn("hi")
+      .catch(() => {});
+  const failed = (await pool.stopAndReadEvents()).filter(({ event }) => event === "websocket.failed");
+  expect(failed.map(({ fields }) => [fields?.required_tags, fields?.pinned_to])).toEqual([
+    ["work", undefined],
+    [undefined, "bob"],
+    [undefined, undefined],
+  ]);
 });
 
 test("an explanation for a run with tags names the accounts with one, and why others do not serve", async () => {

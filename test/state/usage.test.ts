@@ -12,9 +12,11 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
+import { withDatabase } from "../../src/admin/read-usage.ts";
 import { dayOf, startOfDay } from "../../src/core/local-days.ts";
 import { usageLines } from "../../src/core/usage-lines.ts";
 import type { UsageQuery } from "../../src/core/usage-report.ts";
+import { filesSetAside } from "../../src/state/usage/files-set-aside.ts";
 import { createUsagePruner } from "../../src/state/usage/prune.ts";
 import { MIGRATIONS, migrate } from "../../src/state/usage/schema.ts";
 import { countSwitches } from "../../src/state/usage/switch-query.ts";
@@ -52,6 +54,13 @@ async function report(database: Database | undefined, query: Partial<UsageQuery>
   const asked = { sinceMs: startOfDay(NOON, -6), untilMs: startOfDay(NOON, 1), by: "day", ...query } as const;
   const sums = await sumUsage(database, asked, { nowMs: NOON, keepDays: 90 });
   return usageLines(sums, asked.by, {});
+}
+
+/** Overwrites everything but the first page, with which the file can still be opened. */
+function damageLaterPages(path: string): void {
+  const bytes = readFileSync(path);
+  bytes.fill(0x55, 4_096);
+  writeFileSync(path, bytes);
 }
 
 describe("the usage database", () => {
@@ -296,9 +305,7 @@ describe("a usage database that cannot be used", () => {
     const first = usage.store();
     for (let index = 0; index < 500; index++) first.add(turn({ session: `session ${index}` }));
     first.stop();
-    const bytes = readFileSync(usage.path);
-    bytes.fill(0x55, 4_096);
-    writeFileSync(usage.path, bytes);
+    damageLaterPages(usage.path);
     const store = usage.store();
     for (let round = 0; round < 3; round++) {
       store.add(turn());
@@ -308,6 +315,26 @@ describe("a usage database that cannot be used", () => {
     expect(set(usage).length).toBe(1);
     expect(recordedTurns(usage.path).length).toBe(3);
     expect(usage.events.filter((event) => event === "usage.file_set_aside").length).toBe(1);
+  });
+
+  test("is set aside if a query finds that it is damaged, and only once", async () => {
+    using usage = open();
+    const first = usage.store();
+    for (let index = 0; index < 500; index++) first.add(turn({ session: `session ${index}` }));
+    first.stop();
+    damageLaterPages(usage.path);
+    const store = usage.store();
+    const readingOf = () =>
+      withDatabase({ usage: store }, async (database) => database && report(database, { by: "session" }));
+    expect(await Promise.all([readingOf(), readingOf()])).toEqual([undefined, undefined]);
+    expect(filesSetAside(usage.path)).toEqual([
+      { path: join(usage.temp.path, set(usage)[0] ?? ""), atMs: NOON },
+    ]);
+    expect(usage.events).toEqual(["usage.file_set_aside"]);
+    store.add(turn());
+    expect((await readingOf())?.total.turns).toBe(1);
+    expect(set(usage).length).toBe(1);
+    store.stop();
   });
 
   test("stays as it is if a newer version wrote it, and turns are not recorded", () => {

@@ -17,6 +17,7 @@ import type { CommandContext } from "../context.ts";
 import { type Finding, ok } from "./finding.ts";
 import { examineNotifications } from "./notifications.ts";
 import { examinePaths } from "./paths.ts";
+import { examineUsageFiles } from "./usage-files.ts";
 
 /** The finding of a root that this user cannot read; undefined if it can be read, or does not exist yet. */
 export function unreadableRoot({ layout }: CommandContext): Finding | undefined {
@@ -61,6 +62,7 @@ export function examineRoot(context: CommandContext): Finding[] {
     examinePermissions(layout),
     ...examineConfig(context),
     examineStore(context),
+    ...examineUsageFiles(context),
     ...examineLeftovers(layout),
     ...examinePaths(context),
     ...examineNotifications(context),

@@ -15,7 +15,7 @@ import { foundServices } from "../service/running-services.ts";
 import { printOnce } from "../terminal/standard-output.ts";
 import { table } from "../terminal/table.ts";
 import { terminalFrame } from "../terminal/terminal-frame.ts";
-import { keyTable } from "./key-table.ts";
+import { keyTable, tagsText } from "./key-table.ts";
 import { keyObstacles, keySteps } from "./key-usage.ts";
 
 const NAME = { type: "positional", description: "Name of the key", valueHint: "NAME" } as const;
@@ -96,13 +96,14 @@ const list = defineCommand({
     const { env, clock } = context.deps;
     const frame = terminalFrame(env);
     if (frame !== undefined) return print(keyTable(keys, frame, clock.now()));
-    const rows = keys.map(({ name, role, createdMs, lastUsedMs }) => [
+    const rows = keys.map(({ name, role, tags, createdMs, lastUsedMs }) => [
       name,
       role,
       new Date(createdMs).toISOString().slice(0, 10),
       lastUsedMs === undefined ? "never" : `${new Date(lastUsedMs).toISOString().slice(0, 16)}Z`,
+      tags === undefined ? "-" : tagsText(tags),
     ]);
-    print(table([["NAME", "ROLE", "CREATED", "LAST USED"], ...rows]));
+    print(table([["NAME", "ROLE", "CREATED", "LAST USED", "TAGS"], ...rows]));
   },
 });
 

@@ -6,7 +6,7 @@ import { ago } from "../../core/time-words.ts";
 import { fittedTable, type TableFrame } from "../terminal/fitted-table.ts";
 
 /** `work, home`, and whether other accounts may serve. */
-function tagsText({ tags, only }: TagDemand): string {
+export function tagsText({ tags, only }: TagDemand): string {
   return `${tags.join(", ")}${only ? " (only)" : ""}`;
 }
 

@@ -1,17 +1,15 @@
-// Reports at the end of a run that failed that no account of the pool can serve. Codex only shows its own message about
-// the limit, which names neither codexlb nor the first reset.
+// Reports at the end of a run that failed that no account could serve it. Codex only shows its own message about the
+// limit, which names neither codexlb nor the first reset.
 
-import { remoteStatus } from "../../admin/client.ts";
-import type { Door } from "../../admin/door.ts";
 import { advised } from "../../advice.ts";
-import { outageOf, outageWords } from "../../core/outage.ts";
+import { requiredTagWords } from "../../core/account-tags.ts";
+import { outageWords } from "../../core/outage.ts";
+import type { RunOutage } from "../../core/run-tag.ts";
 
-/** The proxy answers from memory. */
-const ANSWER_MS = 2_000;
-
-/** The report; undefined if an account can serve, or the proxy does not report its status to this client. */
-export async function outageReport(door: Door, nowMs: number): Promise<string | undefined> {
-  const status = await remoteStatus({ ...door, timeoutMs: ANSWER_MS }).catch(() => undefined);
-  const outage = status && outageOf(status, nowMs);
-  return outage && `no account can serve: ${outageWords(outage, nowMs)}. See: ${advised("status")}`;
+/** The report: `no account with the tag work can serve: all 2 accounts have reached a limit; ... See: codexlb status`. */
+export function outageReport({ causes, first, tags = [] }: RunOutage, nowMs: number): string {
+  // This client must not learn which accounts exist.
+  if (causes === undefined) return "no account can serve this run; ask the administrator of the proxy";
+  const tagged = tags.length === 0 ? "" : `with the tag ${requiredTagWords(tags)} `;
+  return `no account ${tagged}can serve: ${outageWords({ causes, first }, nowMs)}. See: ${advised("status")}`;
 }

@@ -215,11 +215,8 @@ async function runAt(
     });
   if (report !== undefined) deps.log.info(report.message);
   if (tag !== undefined && report?.isUnexpected) await noteBypass(door, tag);
-  const outage =
-    traffic === undefined || failureOf(ended) === undefined
-      ? undefined
-      : await outageReport(door, deps.clock.now());
-  if (outage !== undefined) deps.log.info(outage);
+  if (traffic?.outage !== undefined && failureOf(ended) !== undefined)
+    deps.log.info(outageReport(traffic.outage, deps.clock.now()));
   const advice = openThreadAdvice(prepared?.home.own, job.args, ended);
   if (advice !== undefined) deps.log.info(advice);
   const threads = process.stdout.isTTY && isInteractive(job.args) ? traffic?.threads : undefined;

@@ -5,6 +5,7 @@ import { z } from "zod";
 import { type Door, textOf, through } from "../../admin/door.ts";
 import { advised } from "../../advice.ts";
 import { dotenvProblem, type ProxyDotenv } from "../../codex/dotenv.ts";
+import { OUTAGE_CAUSES } from "../../core/account-state.ts";
 import type { TagDemand } from "../../core/account-tags.ts";
 import { counted } from "../../core/count-words.ts";
 import { parseJson } from "../../core/json.ts";
@@ -196,6 +197,13 @@ function trafficIn(body: unknown): RunSeen | undefined {
   return Traffic.safeParse(body).data;
 }
 
+/** A cause that this version does not know counts as a failure. */
+const Outage = z.object({
+  causes: z.array(z.enum(OUTAGE_CAUSES).catch("failed")).optional(),
+  first: z.object({ name: z.string().transform((text) => shortLine(text)), atMs: z.number() }).optional(),
+  tags: z.array(z.array(z.string().transform((text) => shortLine(text)))).optional(),
+});
+
 /** A reason that this version does not know is ignored. */
 const KnownAbsence = z.enum(["exhausted", "limited", "resting", "out"]).optional().catch(undefined);
 
@@ -206,6 +214,7 @@ const Traffic = z.object({
   tagged: z.number().optional(),
   absence: KnownAbsence,
   others: z.array(z.object({ alias: z.string(), turns: z.number(), absence: KnownAbsence })).optional(),
+  outage: Outage.optional().catch(undefined),
 });
 
 const ABSENCES: Readonly<Record<Absence, string>> = {

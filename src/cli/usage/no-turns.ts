@@ -36,8 +36,9 @@ async function usedUpstreams(
   { untilMs }: UsageQuery,
 ): Promise<string[]> {
   try {
-    const { lines } = await usageReport(context, flags, { sinceMs: 0, untilMs, by: "account" }, undefined);
-    return lines.map(({ name }) => name).filter((name) => name !== "");
+    const ever = { sinceMs: 0, untilMs, by: "account" } as const;
+    const { report } = await usageReport(context, flags, ever, undefined);
+    return report.lines.map(({ name }) => name).filter((name) => name !== "");
   } catch {
     // The report is done. The names are only for a hint.
     return [];

@@ -9,6 +9,7 @@ import { REMOTE_FLAGS, ROOT_FLAG } from "../common-flags.ts";
 import { contextOf } from "../context.ts";
 import { durationFlag, usage } from "../flags.ts";
 import { terminalFrame } from "../terminal/terminal-frame.ts";
+import { reportMissingTurns } from "./missing-turns.ts";
 import { reportNoTurns } from "./no-turns.ts";
 import { usageFrame } from "./usage-frame.ts";
 import { periodOf } from "./usage-period.ts";
@@ -64,12 +65,13 @@ export default defineCommand({
       by,
       account: args.account?.trim() || undefined,
     };
-    const report = await usageReport(
+    const { report, isOfRoot } = await usageReport(
       context,
       args,
       query,
       durationFlag(args.timeout, "timeout") || undefined,
     );
+    if (isOfRoot) reportMissingTurns(context, query);
     if (report.total.turns === 0) await reportNoTurns(context, args, query, report);
     if (args.json) return printJson(report, 2);
     if (args.csv) return print(usageCsv(report));

@@ -9,7 +9,13 @@ import { sumUsage } from "../../state/usage/usage-query.ts";
 import type { RemoteFlags } from "../common-flags.ts";
 import { configOf } from "../config/root-config.ts";
 import type { CommandContext } from "../context.ts";
-import { doorOf, locate } from "../proxy/locate-proxy.ts";
+import { doorOf, type Location, listensAt, locate } from "../proxy/locate-proxy.ts";
+
+export interface FoundUsage {
+  readonly report: UsageReport;
+  /** True if the report is made from the record of the command's root. */
+  readonly isOfRoot: boolean;
+}
 
 /** The report that `query` asks for. Throws what `locate` throws, `file_unusable`, and the proxy's errors. */
 export async function usageReport(
@@ -17,13 +23,14 @@ export async function usageReport(
   flags: RemoteFlags,
   query: UsageQuery,
   timeoutMs: number | undefined,
-): Promise<UsageReport> {
+): Promise<FoundUsage> {
   const location = await locate(context, flags, { clientKey: true });
+  const isOfRoot = !flags["proxy-name"]?.trim() && isProxyOfRoot(location);
   // The file belongs to the proxy of this root: a proxy with another name must be asked.
-  if (location.kind === "files" && location.daemon.kind !== "silent" && !flags["proxy-name"]?.trim())
-    return reportOfFile(context, query);
+  if (location.kind === "files" && location.daemon.kind !== "silent" && isOfRoot)
+    return { report: await reportOfFile(context, query), isOfRoot };
   try {
-    return await remoteUsage({ ...doorOf(context, location), timeoutMs }, query);
+    return { report: await remoteUsage({ ...doorOf(context, location), timeoutMs }, query), isOfRoot };
   } catch (error) {
     if (!(error instanceof CodexlbError) || error.code !== "not_found") throw error;
     throw new CodexlbError("proxy_answer", "this proxy cannot report usage, because it is an older version", {
@@ -34,6 +41,10 @@ export async function usageReport(
 }
 
 // --- internal ---
+
+function isProxyOfRoot(location: Location): boolean {
+  return location.kind !== "named" || listensAt(location.daemon, location.named.url);
+}
 
 async function reportOfFile(context: CommandContext, query: UsageQuery): Promise<UsageReport> {
   const { deps, layout } = context;

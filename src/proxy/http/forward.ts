@@ -15,18 +15,25 @@ import { downstreamHeaders } from "../headers.ts";
 import { poolHeaders } from "../pool-limits.ts";
 import { refusalFor, refusalResponse, retryAfterSeconds } from "../refusal.ts";
 import { appsSession, factsOfRequest, type RequestFacts } from "../session.ts";
+import type { AnsweredBy } from "../traffic-counts.ts";
 import { answerRequest } from "../turn/final-answer.ts";
 import { createTurnRecorder, type TurnRecorder } from "../turn/turn-recorder.ts";
 import type { TurnTrace } from "../turn-trace.ts";
 import { type BodyEnds, passThrough, turnStream } from "./body-stream.ts";
 import { type HttpReply, sendHttp } from "./send-http.ts";
 
+export interface ForwardResult {
+  readonly by: AnsweredBy;
+  readonly response: Response;
+}
+
 /** Forwards one request. Throws `body_too_large`, `busy`, and an AbortError when the client disconnects. */
-export async function forward(context: ProxyContext, incoming: IncomingRequest): Promise<Response> {
+export async function forward(context: ProxyContext, incoming: IncomingRequest): Promise<ForwardResult> {
   const body = await readBody(incoming.request, context.bodies);
   try {
     await incoming.connection.received();
-    return (await catalogueResponse(context, incoming)) ?? (await forwardBody(context, incoming, body));
+    const catalogue = await catalogueResponse(context, incoming);
+    return catalogue === undefined ? await forwardBody(context, incoming, body) : ownResponse(catalogue);
   } finally {
     // The reply has arrived, so the body is not needed for another attempt.
     body.release();
@@ -35,11 +42,19 @@ export async function forward(context: ProxyContext, incoming: IncomingRequest):
 
 // --- internal ---
 
+function passedOn(response: Response): ForwardResult {
+  return { by: "upstream", response };
+}
+
+function ownResponse(response: Response): ForwardResult {
+  return { by: "proxy", response };
+}
+
 async function forwardBody(
   context: ProxyContext,
   incoming: IncomingRequest,
   body: RequestBody,
-): Promise<Response> {
+): Promise<ForwardResult> {
   const { request, path } = incoming;
   const { method } = request;
   const arrivedAt = context.deps.clock.monotonic();
@@ -94,25 +109,25 @@ async function respond(
   context: ProxyContext,
   exchange: Exchange,
   outcome: AttemptResult<HttpReply>,
-): Promise<Response> {
+): Promise<ForwardResult> {
   const { incoming } = exchange;
   switch (outcome.kind) {
     case "aborted":
       exchange.recorder?.end("aborted");
       incoming.ended();
-      return new Response(null, { status: 499 }); // the client has disconnected
+      return ownResponse(new Response(null, { status: 499 })); // the client has disconnected
     case "reply":
       if (exchange.recorder !== undefined) {
         const recording = recordReply(exchange.recorder, outcome.reply);
         if (recording !== undefined) await recording;
       }
-      return served(context, exchange, outcome);
+      return passedOn(served(context, exchange, outcome));
     case "unserved": {
-      const response = await unserved(context, exchange, outcome);
+      const result = await unserved(context, exchange, outcome);
       // A proxy in front counts these attempts too.
       if (incoming.attemptsLeft !== undefined && exchange.failures > 0)
-        response.headers.set(ATTEMPTS_HEADER, String(exchange.failures));
-      return response;
+        result.response.headers.set(ATTEMPTS_HEADER, String(exchange.failures));
+      return result;
     }
     default:
       return outcome satisfies never;
@@ -221,7 +236,7 @@ async function unserved(
   context: ProxyContext,
   exchange: Exchange,
   { last, brokenWhy }: UnservedRequest<HttpReply>,
-): Promise<Response> {
+): Promise<ForwardResult> {
   const { incoming, facts, recorder } = exchange;
   const { requestId, path, ended } = incoming;
   const { pool, events, deps } = context;
@@ -237,14 +252,14 @@ async function unserved(
   if (last !== undefined && answerRequest({ shortage, last: answered }, spends) === "as_received") {
     events.append("request.failed", { ...about, status: last.reply.response.status });
     recorder?.end("failed");
-    if (last.verdict.kind !== "cool") return asReceived(context, exchange, last.reply, undefined);
+    if (last.verdict.kind !== "cool") return passedOn(asReceived(context, exchange, last.reply, undefined));
     const waitSeconds = retryAfterSeconds(shortage, nowMs, last.verdict.isTimed);
     const { body } = last.reply;
     if (last.verdict.isTimed || body.kind !== "turn")
-      return asReceived(context, exchange, last.reply, waitSeconds);
+      return passedOn(asReceived(context, exchange, last.reply, waitSeconds));
     last.reply.abort();
     ended();
-    return overloaded(body.turn.failure, waitSeconds);
+    return ownResponse(overloaded(body.turn.failure, waitSeconds));
   }
   ended();
   if (last !== undefined) last.reply.abort();
@@ -256,7 +271,7 @@ async function unserved(
   );
   events.append("request.failed", { ...about, status: refusal.status, error: refusal.code });
   recorder?.end("refused", refusal.code);
-  return refusalResponse(refusal);
+  return ownResponse(refusalResponse(refusal));
 }
 
 /**

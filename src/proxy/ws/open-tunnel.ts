@@ -1,6 +1,7 @@
 // Opens a WebSocket for a client. Dials the upstream before upgrading the client, so that refusals are plain HTTP
 // responses.
 
+import { requiredTagWords } from "../../core/account-tags.ts";
 import { shortText } from "../../core/bounds.ts";
 import { failureOfReply } from "../../core/failure.ts";
 import { CodexlbError, dataPlaneErrorBody } from "../../errors.ts";
@@ -112,7 +113,13 @@ function unservedResponse(
     return useHttp(
       "the main limit of every account is exhausted; over HTTP a model with its own limit may still be served",
     );
-  events.append("websocket.failed", { req_id: requestId, error: refusal.code });
+  const requiredTags = requiredTagWords(shortage.requiredTags ?? []);
+  events.append("websocket.failed", {
+    req_id: requestId,
+    error: refusal.code,
+    ...(requiredTags === "" ? {} : { required_tags: requiredTags }),
+    ...(incoming.pinnedId === undefined ? {} : { pinned_to: pool.accountOf(incoming.pinnedId)?.label }),
+  });
   if (answer === "refusal") return refusalResponse(refusal);
   if (brokenWhy !== undefined) return useHttp(`no WebSocket: ${brokenWhy}`);
   if (refused === undefined) return useHttp("no account can take a WebSocket now");

@@ -2,6 +2,7 @@
 
 import { constants, Database, SQLiteError } from "bun:sqlite";
 import { chmodSync, closeSync, openSync, renameSync, rmSync, statSync } from "node:fs";
+import { pathAside } from "./files-set-aside.ts";
 import { APPLICATION_ID, migrate, numberOf } from "./schema.ts";
 import { SIDE_FILES } from "./side-files.ts";
 
@@ -28,8 +29,7 @@ export function openUsageFile(path: string): Database {
 
 /** Renames an unusable file, which no database may have open. Returns its new path. Throws `Error`. */
 export function setAside(path: string, nowMs: number): string {
-  const time = new Date(nowMs).toISOString().replaceAll(/[-:]|\.\d+/g, "");
-  const aside = `${path}.unusable-${time}`;
+  const aside = pathAside(path, nowMs);
   renameSync(path, aside);
   // They belong to the unusable file, and would damage a new one.
   for (const suffix of SIDE_FILES) rmSync(`${path}${suffix}`, { force: true });

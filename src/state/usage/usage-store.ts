@@ -39,6 +39,11 @@ export interface UsageStore {
   /** The database for queries, with all turns up to now; undefined if there is none. Throws `Error` if it cannot be read. */
   reader(): Database | undefined;
   /**
+   * For a query on `database`, from `reader`, that threw `error`: sets the file aside if it is unusable. Returns true if
+   * `reader` now returns something else, so that the query can run again. Throws `Error` if the file cannot be moved.
+   */
+  replaceUnusable(database: Database, error: unknown): boolean;
+  /**
    * Runs `work`, which changes about `rows` rows in one transaction, on the database, which is created if there is none;
    * undefined if the root is no longer this process's. Throws `Error` if the file cannot be written.
    */
@@ -88,16 +93,19 @@ export function createUsageStore(options: UsageStoreOptions): UsageStore {
     }
     file = undefined;
   };
+  const moveAside = (): void => {
+    close();
+    const aside = setAside(path, clock.now());
+    log.warn(`${path} is damaged or not codexlb's; moved it to ${aside}, and started a new one`);
+    events.append("usage.file_set_aside", { path: aside });
+  };
   /** Runs `work`. If the file turns out to be unusable, sets it aside and runs `work` again with a new one. */
   const withFile = <T>(work: (file: OpenFile) => T): T => {
     try {
       return work(opened());
     } catch (error) {
       if (!isUnusable(error)) throw error;
-      close();
-      const aside = setAside(path, clock.now());
-      log.warn(`${path} is damaged or not codexlb's; moved it to ${aside}, and started a new one`);
-      events.append("usage.file_set_aside", { path: aside });
+      moveAside();
       return work(opened());
     }
   };
@@ -194,6 +202,14 @@ export function createUsageStore(options: UsageStoreOptions): UsageStore {
       if (!owner.isOurs()) return file?.database;
       if (file === undefined && !existsSync(path)) return undefined;
       return withFile(({ database }) => database);
+    },
+    replaceUnusable: (database, error) => {
+      if (!owner.isOurs()) return false;
+      // Another query or a write may have replaced the file in the meantime.
+      if (file?.database !== database) return true;
+      if (!isUnusable(error)) return false;
+      moveAside();
+      return true;
     },
     change: (rows, work) => {
       if (!owner.isOurs()) return undefined;

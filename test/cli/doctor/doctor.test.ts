@@ -226,6 +226,13 @@ describe("codexlb doctor", () => {
       detail: ": polcy is not a setting and has no effect; did you mean policy?",
     },
     {
+      what: "a record of turns that was set aside",
+      harm: (root) => writeFileSync(join(root, "usage.db.unusable-20261128T101500Z"), ""),
+      check: "usage",
+      status: "warning",
+      detail: "usage.db.unusable-20261128T101500Z",
+    },
+    {
       what: "an address that everyone can reach",
       harm: (root) =>
         writeFileSync(join(root, "config.toml"), '[proxy]\nlisten = "0.0.0.0:0"\n', { mode: 0o600 }),

@@ -3,6 +3,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { remoteKeys } from "../../../src/admin/client.ts";
+import { socketDoor } from "../../../src/admin/door.ts";
 import { systemDeps } from "../../../src/deps.ts";
 import { type MockBackend, startMock } from "../../../src/mock/backend.ts";
 import { layoutOf } from "../../../src/state/layout.ts";
@@ -439,6 +441,58 @@ describe("a run", () => {
     expect((await run(["exec", "nothing"], env)).err).not.toContain("no account can serve");
     await pool.accounts.serve("bob", "enable");
     expect((await run(["exec", "nothing"], { ...env, FAKE_CODE: "3" })).err).not.toContain("can serve");
+  });
+
+  test("reports that no account can serve to a run of a proxy that requires keys", async () => {
+    await using pool = await startPool({
+      accounts: [{ alias: "alice" }, { alias: "bob" }],
+      config: "[proxy]\nclient_auth = true\n",
+    });
+    for (const alias of ["alice", "bob"]) await pool.accounts.serve(alias, "disable");
+    const own = await run(["--root", pool.layout.root, "exec", "hi"], { FAKE_CODE: "3" });
+    expect(own.err).toEndWith(
+      `codexlb: no account can serve: all 2 accounts are disabled by you. See: codexlb status --root ${pool.layout.root}\n`,
+    );
+    // A key that cannot read account status learns no details.
+    const key = await remoteKeys(socketDoor(pool.layout.adminSocket)).add("laptop", "client");
+    const remote = await run(["--proxy-url", pool.url, "exec", "hi"], {
+      ...freshRoot().env,
+      CODEXLB_CLIENT_KEY: key,
+      FAKE_CODE: "3",
+    });
+    expect(remote.err).toEndWith(
+      "codexlb: no account can serve this run; ask the administrator of the proxy\n",
+    );
+    await pool.accounts.serve("bob", "enable");
+    const served = await run(["--root", pool.layout.root, "exec", "hi"], { FAKE_CODE: "3" });
+    expect(served.err).not.toContain("can serve");
+  });
+
+  test("names the tag that a refused run requires, while other accounts can serve", async () => {
+    await using pool = await startPool({
+      accounts: [{ alias: "alice" }, { alias: "bob" }, { alias: "carol" }],
+      config: '[accounts.alice]\ntags = ["work"]\n[accounts.bob]\ntags = ["work", "home"]\n',
+    });
+    for (const account of ["alice", "bob"]) pool.mock.faults.add({ on: "turn", account, answer: LIMIT });
+    const at = ["--root", pool.layout.root];
+    const limited = await run([...at, "--tag", "work,play", "--only", "exec", "hi"], {});
+    expect(limited.code).not.toBe(0);
+    expect(limited.err).toMatch(
+      /\ncodexlb: no account with the tag work or play can serve: all 2 accounts have reached a limit; the first is back (?:at|\w{3}) \d\d:\d\d \((?:alice|bob)\)\. See: codexlb status --root \S+\n$/,
+    );
+    const { err } = await run([...at, "--tag", "home", "--only", "exec", "hi"], {});
+    expect(err).toContain(
+      "codexlb: no account with the tag home can serve: the only account has reached a limit;",
+    );
+    // The tag is only preferred, so carol serves.
+    expect((await run([...at, "--tag", "work", "exec", "hi"], { FAKE_CODE: "3" })).err).not.toContain(
+      "can serve",
+    );
+    for (const alias of ["carol"]) await pool.accounts.serve(alias, "disable");
+    const pinned = await run([...at, "--account", "alice", "exec", "hi"], {});
+    expect(pinned.err).toContain(
+      "codexlb: no account can serve: 2 of 3 accounts have reached a limit, 1 is disabled by you;",
+    );
   });
 
   test("reports that its proxy has stopped", async () => {

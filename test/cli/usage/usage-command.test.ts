@@ -1,6 +1,7 @@
 // `codexlb usage` when it selects no turns, with and without a running proxy.
 
 import { afterAll, beforeAll, expect, test } from "bun:test";
+import { readdirSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createSseClient } from "../../../src/mock/client.ts";
 import { runCli } from "../../support/cli.ts";
@@ -31,4 +32,23 @@ test("a root without a record has no turns", async () => {
   const root = join(pool.layout.root, "empty");
   const { err } = await usage(root, "--account", "alice");
   expect(err).toContain(`no turns have been recorded in ${root}/usage.db yet`);
+});
+
+test("a record that was set aside is reported if turns of the period were in it", async () => {
+  await using other = await startPool({
+    accounts: [{ alias: "alice" }],
+    prepare: ({ usage: path }) =>
+      writeFileSync(path, "this is not a database, and it is long enough ".repeat(30)),
+  });
+  const { root } = other.layout;
+  await createSseClient(other.url, "s1").turn("hello");
+  const missing =
+    /^codexlb: warning: turns from before [\d:]+ are missing: .*usage\.db was damaged .* moved to .*usage\.db\.unusable-\w+\n$/;
+  expect((await usage(root)).err).toMatch(missing);
+  expect((await usage(root, "--proxy-url", other.url)).err).toMatch(missing);
+  await other.stopAndReadEvents();
+  expect((await usage(root)).err).toMatch(missing);
+  const [aside = ""] = readdirSync(root).filter((name) => name.includes(".unusable-"));
+  renameSync(join(root, aside), join(root, "usage.db.unusable-20200101T000000Z"));
+  expect(await usage(root)).toEqual({ code: 0, err: "" });
 });

@@ -70,6 +70,19 @@ Cost: an estimate, at OpenAI's API prices of 2026-11-28.
 `);
   });
 
+  test("names the prices in config.toml if some turns have such a price", () => {
+    const own = { "unheard-of": { input: 1, cachedInput: 1, output: 1 } };
+    const text = (given: readonly UsageSums[]) =>
+      usageFrame(report("day", given, usageLines(given, "day", own)), frame(110), NOW);
+    expect(text(DAYS)).toEndWith(`
+Cost: an estimate, at OpenAI's API prices of 2026-11-28.
+A model with a price in config.toml counts at that price.
+`);
+    expect(text(DAYS.slice(0, 2))).toEndWith(`
+Cost: an estimate, at OpenAI's API prices of 2026-11-28.
+`);
+  });
+
   test.each([60, 70, 80, 100, 140])("fits %i columns", (columns) => {
     for (const by of ["day", "project", "session", "model", "key", "account"] as const) {
       const names = by === "day" ? DAYS : [sums(""), sums("/home/ann/a-long-directory/with/a/project-name")];
