@@ -113,7 +113,7 @@ export function createUsageStore(options: UsageStoreOptions): UsageStore {
     const why = systemProblem(error);
     if (trouble === undefined) {
       log.warn(
-        `writing ${path}: ${why}; turns are not recorded until codexlb can write it again (the proxy works as before)`,
+        `writing ${path}: ${why}; turns are not recorded until codexlb can write it again; turns themselves are not affected`,
       );
       events.append("usage.write_failed", { path, error: why });
     }
