@@ -75,7 +75,8 @@ reports the line, the key and the reason once, on standard error and as the even
 about unknown keys.
 
 \`codexlb config check\` checks the file, and exits with 1 if the file is not valid. Meanwhile other commands use the
-settings of the running proxy, and warn about the file.
+settings of the running proxy, and warn about the file. \`config check\`, \`proxy start\` and \`proxy restart\` also warn of
+keys that are not settings, and of tables \`[accounts.ALIAS]\` without such an account.
 
 [networks.md](networks.md) describes the variables for an HTTP proxy and for certificates.
 

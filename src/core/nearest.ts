@@ -12,6 +12,15 @@ export function nearest(word: string, known: readonly string[]): string | undefi
   return best !== undefined && best.distance <= most ? best.candidate : undefined;
 }
 
+/**
+ * The word of `known` of which `word` is the beginning, such as `upstream_base_url` for `upstream`; undefined if there is
+ * none, or more than one.
+ */
+export function completionOf(word: string, known: readonly string[]): string | undefined {
+  const [first, ...others] = known.filter((candidate) => candidate.startsWith(`${word}_`));
+  return others.length === 0 ? first : undefined;
+}
+
 // --- internal ---
 
 /** The Levenshtein distance. */

@@ -1,7 +1,7 @@
 // Reads config.toml: checks its keys and values, and names the line and the key in errors.
 
 import type { z } from "zod";
-import { nearest } from "../core/nearest.ts";
+import { completionOf, nearest } from "../core/nearest.ts";
 import { CodexlbError, messageOf } from "../errors.ts";
 import { shortLine } from "../printable.ts";
 import { readTextIfPresent } from "./atomic-file.ts";
@@ -129,7 +129,8 @@ function lowerKnownKeys(raw: TomlTable, prefix = ""): Record<string, unknown> {
 function unknownKeys(raw: TomlTable, lineOf: LineFinder): string[] {
   const describe = (path: string) => () => {
     const line = lineOf(path.split("."));
-    const meant = nearest(path.toLowerCase(), [...KEYS, ...TABLES]);
+    const lower = path.toLowerCase();
+    const meant = nearest(lower, [...KEYS, ...TABLES]) ?? completionOf(lower, [...KEYS]);
     const hint = meant === undefined ? "" : `; did you mean ${meant}?`;
     const where = line === undefined ? "" : `line ${line}: `;
     return `${where}${shortLine(path, LONGEST_KEY)} is not a setting and has no effect${hint}`;

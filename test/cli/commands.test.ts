@@ -9,7 +9,7 @@ import { type MockBackend, startMock } from "../../src/mock/backend.ts";
 import { createSseClient } from "../../src/mock/client.ts";
 import { layoutOf } from "../../src/state/layout.ts";
 import { runCli } from "../support/cli.ts";
-import { startPool } from "../support/pool.ts";
+import { enrol, startPool } from "../support/pool.ts";
 import { type TempDirectory, tempDirectory } from "../support/temp.ts";
 
 const MAIN = join(import.meta.dir, "..", "..", "src", "main.ts");
@@ -415,6 +415,24 @@ test("config check says what applies without a file, and with an empty one", asy
   });
   writeFileSync(path, "# mine\n");
   expect(await check()).toMatchObject({ code: 0, out: `${path} is valid\n` });
+});
+
+test("config check warns of keys that are not settings, and of options of accounts that do not exist", async () => {
+  const layout = layoutOf(join(temp.path, "checked-accounts"));
+  mkdirSync(layout.root);
+  const check = async () => runCli(["config", "check", "--root", layout.root], { cwd: temp.path });
+  const zoe = '[accounts.Alice]\npriority = 1\n[accounts.zoe]\ntags = ["work"]\n';
+  writeFileSync(layout.config, zoe);
+  expect(await check()).toMatchObject({ code: 0, out: `${layout.config} is valid\n` });
+  enrol(layout, "alice", mock.authFile("alice"));
+  writeFileSync(layout.config, zoe);
+  const noAccount = `${layout.config}: [accounts.zoe] has no effect, because there is no account zoe\n`;
+  expect(await check()).toMatchObject({ code: 0, out: `${noAccount}${layout.config} is valid\n` });
+  writeFileSync(layout.config, `[proxy]\nupstream = "http://127.0.0.1:1"\n${zoe}`);
+  expect(await check()).toMatchObject({
+    code: 1,
+    out: `${layout.config}: line 2: proxy.upstream is not a setting and has no effect; did you mean proxy.upstream_base_url?\n${noAccount}`,
+  });
 });
 
 describe("wrong input", () => {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import type { ArgsDef } from "citty";
 import { durationFlag, integerFlag, parseFlags, SEE_HELP } from "../../src/cli/flags.ts";
-import { nearest } from "../../src/core/nearest.ts";
+import { completionOf, nearest } from "../../src/core/nearest.ts";
 
 const FLAGS: ArgsDef = {
   root: { type: "string" },
@@ -116,4 +116,11 @@ test("whole numbers are whole", () => {
 test("the nearest word is found, if one is near", () => {
   expect(nearest("stauts", ["status", "proxy"])).toBe("status");
   expect(nearest("q", ["status", "proxy"])).toBeUndefined();
+});
+
+test("a word is completed, if only one known word begins with it", () => {
+  const known = ["proxy.upstream_base_url", "proxy.allowed_hosts", "proxy.allowed_paths"];
+  expect(completionOf("proxy.upstream", known)).toBe("proxy.upstream_base_url");
+  for (const word of ["proxy.allowed", "proxy.up", "proxy.listen"])
+    expect(completionOf(word, known)).toBeUndefined();
 });

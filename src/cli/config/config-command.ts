@@ -11,6 +11,7 @@ import { ROOT_FLAG } from "../common-flags.ts";
 import { contextOf, warnOfMissingRoot } from "../context.ts";
 import { table, widthOf } from "../terminal/table.ts";
 import { outputColumns } from "../terminal/terminal.ts";
+import { configWarnings } from "./config-warnings.ts";
 import { settingsInEffect } from "./root-config.ts";
 
 const path = defineCommand({
@@ -28,7 +29,7 @@ const check = defineCommand({
     const { deps, layout } = context;
     const file = readConfigFile(layout);
     const { config } = effectiveConfig(file, {}, deps.env);
-    for (const remark of [...file.unknown, ...file.ignored]) print(`${layout.config}: ${remark}\n`);
+    for (const warning of configWarnings(context)) print(`${warning}\n`);
     const exposure = exposureProblem(config);
     if (exposure !== undefined) throw new CodexlbError("invalid_config", exposure, { next: exposureNext() });
     if (file.unknown.length > 0)

@@ -4,6 +4,7 @@ import { advised } from "../../advice.ts";
 import { hasTag } from "../../core/account-tags.ts";
 import { type AccountRecord, optionsOf } from "../../state/account-record.ts";
 import type { Config } from "../../state/settings.ts";
+import { unknownAliases } from "../config/config-warnings.ts";
 import type { Finding } from "./finding.ts";
 
 /** The problems of the options in `config`; empty if there are none. */
@@ -12,11 +13,9 @@ export function examineOptions(
   accounts: readonly Pick<AccountRecord, "alias" | "options">[],
 ): Finding[] {
   const check = "account options";
-  const aliases = new Set(accounts.map(({ alias }) => alias.toLowerCase()));
-  const unknown = Object.keys(options).filter((alias) => !aliases.has(alias));
   const tagged = accounts.filter((account) => hasTag(optionsOf(account, options), policy.tags));
   return [
-    ...unknown.map(
+    ...unknownAliases(options, accounts).map(
       (alias): Finding => ({
         check,
         status: "warning",

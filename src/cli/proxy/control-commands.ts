@@ -11,6 +11,7 @@ import { print, printJson } from "../../print.ts";
 import { requireStartable, requireStartableProxy } from "../../service/start-check.ts";
 import { readConfigFile, type ShownSetting } from "../../state/config-source.ts";
 import { ROOT_FLAG } from "../common-flags.ts";
+import { configWarnings } from "../config/config-warnings.ts";
 import { type CommandContext, contextOf, createRoot, warnOfMissingRoot } from "../context.ts";
 import { foundServices } from "../service/running-services.ts";
 import { waitingFor } from "../terminal/terminal.ts";
@@ -70,6 +71,7 @@ export const restart = defineCommand({
     const service = (await foundServices(context.deps)).find(({ pid }) => pid === running.pid);
     if (service !== undefined) {
       await requireStartable(service.service);
+      warnOfConfig(context);
       await waitingFor("restarting the service", service.restart());
       return print("restarted the proxy and its service\n");
     }
@@ -136,8 +138,18 @@ async function settingsOf(daemon: Daemon): Promise<readonly ShownSetting[]> {
   return daemon.kind === "answers" ? remoteSettings(daemon.door) : [];
 }
 
+/** Prints the warnings about config.toml, which the proxy itself writes only to its own output. */
+function warnOfConfig(context: CommandContext): void {
+  try {
+    for (const warning of configWarnings(context)) context.deps.log.warn(warning);
+  } catch {
+    // The start fails, and names what is not valid.
+  }
+}
+
 async function startProxy(context: CommandContext, flags: readonly string[]): Promise<void> {
   const { deps, layout } = context;
+  warnOfConfig(context);
   const service = (await foundServices(deps)).find((one) => one.service.root === layout.root);
   if (service !== undefined) {
     if (flags.length > 0)

@@ -96,6 +96,23 @@ describe("the proxy in the background", () => {
     await proxy(layout, ["stop"]);
   });
 
+  test("warns at a start and a restart of what has no effect in config.toml", async () => {
+    const layout = freshRoot();
+    writeFileSync(
+      layout.config,
+      `${readFileSync(layout.config, "utf8")}upstream = "x"\n[accounts.zoe]\npriority = 1\n`,
+    );
+    const warnings = [
+      `codexlb: warning: ${layout.config}: line 5: proxy.upstream is not a setting and has no effect; did you mean proxy.upstream_base_url?\n`,
+      `codexlb: warning: ${layout.config}: [accounts.zoe] has no effect, because there is no account zoe\n`,
+    ].join("");
+    for (const word of ["start", "restart"]) {
+      const ran = await proxy(layout, [word]);
+      expect([word, ran.code, ran.err.split(warnings).length]).toEqual([word, 0, 2]);
+    }
+    await proxy(layout, ["stop"]);
+  });
+
   test("names failovers and dead logins on its console as they happen", async () => {
     const layout = freshRoot();
     enrol(layout, "bob", mock.authFile("bob"));
