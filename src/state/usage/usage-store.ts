@@ -96,7 +96,7 @@ export function createUsageStore(options: UsageStoreOptions): UsageStore {
   const moveAside = (): void => {
     close();
     const aside = setAside(path, clock.now());
-    log.warn(`${path} is damaged or not codexlb's; moved it to ${aside}, and started a new one`);
+    log.warn(`${path} is damaged or not codexlb's; moved it to ${aside}; new turns go to a new file`);
     events.append("usage.file_set_aside", { path: aside });
   };
   /** Runs `work`. If the file turns out to be unusable, sets it aside and runs `work` again with a new one. */
