@@ -93,6 +93,7 @@ const ALLOWED: Readonly<Record<string, readonly (readonly [file: string, text: s
     ["cli/doctor/codex.ts", "codexlb run creates it again"],
     ["cli/doctor/codex.ts", "(codexlb run does this, too)"],
     ["cli/doctor/codex.ts", "where codexlb run points it"],
+    ["cli/doctor/usage-files.ts", "codexlb usage does not count its turns"],
     ["cli/doctor/proxy.ts", "the proxy accepts codexlb run"],
     ["upstream/details.ts", 'undefined : "codexlb account set"'],
     ["cli/accounts/account-lines.ts", "(from codexlb account set)"],

@@ -180,7 +180,7 @@ describe("output", () => {
       ["add", "front", "--role", "parent"],
       ["add", "--role", "parent", "front"],
       ["add", "--role", "boss", "x"],
-      ["add", "team", "--tags", "work,home", "--only"],
+      ["add", "team", "--tag", "work,home", "--only"],
       ["list"],
       ["list", "--json"],
       ["rm", "ci"],

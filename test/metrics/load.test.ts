@@ -45,18 +45,18 @@ test(`the metrics of ${TURNS} mixed turns are valid and complete, and identify n
     CODEXLB_TOKEN_URL: mock.tokenUrl,
   });
   const url = /listening on (http:\S+)/.exec(proxy.firstLine)?.[1] ?? "";
-  for (let round = 0; round < TURNS / 40; round++)
+  for (const on of Array.from({ length: TURNS / 80 }, () => ["sse", "message"] as const).flat())
     mock.faults.add(
-      { on: "turn", skip: 5, times: 1, events: [CREATED, OUTPUT], end: "reset" },
-      { on: "turn", skip: 5, times: 1, answer: { status: 503, body: { error: { code: "canary_code" } } } },
+      { on, skip: 5, times: 1, events: [CREATED, OUTPUT], end: "reset" },
+      { on, skip: 5, times: 1, answer: { status: 503, body: { error: { code: "canary_code" } } } },
       {
-        on: "turn",
+        on,
         skip: 5,
         times: 1,
         events: [CREATED, { type: "response.failed", response: { error: { code: "canary_code" } } }],
       },
       {
-        on: "turn",
+        on,
         skip: 5,
         times: 1,
         events: [CREATED, { type: "response.failed", response: { error: { code: "invalid_prompt" } } }],
