@@ -6,7 +6,7 @@ import { requiredTagWords } from "../../core/account-tags.ts";
 import { outageWords } from "../../core/outage.ts";
 import type { RunOutage } from "../../core/run-tag.ts";
 
-/** The report: `no account with the tag work can serve: all 2 accounts have reached a limit; ... See: codexlb status`. */
+/** The report: `no account with the tag work can serve: both accounts have reached a limit; ... See: codexlb status`. */
 export function outageReport({ causes, first, tags = [] }: RunOutage, nowMs: number): string {
   // This client must not learn which accounts exist.
   if (causes === undefined) return "no account can serve this run; ask the administrator of the proxy";

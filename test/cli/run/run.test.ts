@@ -451,7 +451,7 @@ describe("a run", () => {
     for (const alias of ["alice", "bob"]) await pool.accounts.serve(alias, "disable");
     const own = await run(["--root", pool.layout.root, "exec", "hi"], { FAKE_CODE: "3" });
     expect(own.err).toEndWith(
-      `codexlb: no account can serve: all 2 accounts are disabled by you. See: codexlb status --root ${pool.layout.root}\n`,
+      `codexlb: no account can serve: both accounts are disabled by you. See: codexlb status --root ${pool.layout.root}\n`,
     );
     // A key that cannot read account status learns no details.
     const key = await remoteKeys(socketDoor(pool.layout.adminSocket)).add("laptop", "client");
@@ -478,7 +478,7 @@ describe("a run", () => {
     const limited = await run([...at, "--tag", "work,play", "--only", "exec", "hi"], {});
     expect(limited.code).not.toBe(0);
     expect(limited.err).toMatch(
-      /\ncodexlb: no account with the tag work or play can serve: all 2 accounts have reached a limit; the first is back (?:at|\w{3}) \d\d:\d\d \((?:alice|bob)\)\. See: codexlb status --root \S+\n$/,
+      /\ncodexlb: no account with the tag work or play can serve: both accounts have reached a limit; the first is back (?:at|\w{3}) \d\d:\d\d \((?:alice|bob)\)\. See: codexlb status --root \S+\n$/,
     );
     const { err } = await run([...at, "--tag", "home", "--only", "exec", "hi"], {});
     expect(err).toContain(
