@@ -76,17 +76,15 @@ describe.if(process.platform === "linux")("a flood of", () => {
         () => openFiles(proxy.pid) < flood.openFiles * 0.76,
         SETTLED_MS,
       );
-      // CPU usage can only be measured over a period.
-      const ticks = cpuTicks(proxy.pid);
-      await Bun.sleep(1_000);
-      expect(cpuTicks(proxy.pid) - ticks).toBeLessThan(MOST_TICKS_PER_SECOND);
+      // Connections that the kernel delivers late are closed when they arrive, which takes CPU time.
+      await until("the proxy is idle", () => isIdle(proxy.pid), SETTLED_MS);
       expect(used.map((one) => one.isOpen())).toEqual([true, true]);
       attack[Symbol.dispose]();
       for (const one of used) one.close();
       await until("the file descriptors are free", () => openFiles(proxy.pid) <= before + FEW, SETTLED_MS);
       const { err } = await proxy.stop();
       expect(err).toMatch(
-        /too many connections: \d+ of \d+ file descriptors in use, \d+ silent connections closed, .* \(ulimit -n\)/,
+        /too many connections: \d+ of \d+ file descriptors in use, \d+ silent connections? closed, .* \(ulimit -n\)/,
       );
       expect(proxy.events()).toContain('"event":"connections.limited"');
     }, 120_000);
@@ -212,6 +210,13 @@ async function healthz(url: string, unix?: string): Promise<number> {
 
 function openFiles(pid: number): number {
   return readdirSync(`/proc/${pid}/fd`).length;
+}
+
+/** Measures for a second, because CPU usage is a difference. */
+async function isIdle(pid: number): Promise<boolean> {
+  const before = cpuTicks(pid);
+  await Bun.sleep(1_000);
+  return cpuTicks(pid) - before < MOST_TICKS_PER_SECOND;
 }
 
 function cpuTicks(pid: number): number {
