@@ -1,6 +1,6 @@
 // Starts the subjects of the benchmark: the versions of the program, the floor, nginx.
 
-import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { accountName } from "./backend-accounts.ts";
 import type { SubjectName } from "./figures.ts";
@@ -62,6 +62,8 @@ export function proxyArgs(
   port: number,
 ): string[] {
   const root = proxyRoot(lab, port);
+  // An earlier proxy of this run may have had the same port.
+  rmSync(root, { recursive: true, force: true });
   mkdirSync(join(root, "accounts"), { recursive: true, mode: 0o700 });
   writeFileSync(join(root, "config.toml"), `[proxy]\nname = "bench"\n${config}`);
   for (let index = 0; child === undefined && index < accounts; index++) {
