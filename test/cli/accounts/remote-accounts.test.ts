@@ -205,7 +205,11 @@ describe("a proxy that the settings name", () => {
     };
     expect((await run(["account", "list"], env)).out).toStartWith("alice\t");
     await pool[Symbol.asyncDispose]();
-    expect(await run(["account", "list"], env)).toEqual({ code: 0, out: "no accounts\n", err: "" });
+    expect(await run(["account", "list"], env)).toEqual({
+      code: 0,
+      out: "no accounts\n",
+      err: "codexlb: add one with: codexlb account login ALIAS\n",
+    });
   });
 
   test("that rejects the token is replaced by the own root, with a warning", async () => {
