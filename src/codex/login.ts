@@ -18,6 +18,7 @@ import { CodexlbError, systemCodeOf } from "../errors.ts";
 import { readTextIfPresent, writeFileAtomic } from "../state/atomic-file.ts";
 import type { Layout } from "../state/layout.ts";
 import { formatToml, parseToml, type TomlTable } from "../state/toml.ts";
+import { cancelledLogin, cancellingSignal } from "./cancelled-login.ts";
 import { loginWithoutCodex } from "./own-login.ts";
 import { childEnvironment, INSTALL_CODEX, onTerminal } from "./run.ts";
 import { runWatched } from "./watched.ts";
@@ -51,6 +52,9 @@ export async function loginAccount(options: LoginOptions): Promise<LoginEnd> {
   try {
     writeFileAtomic(join(home, "config.toml"), configFor(join(layout.accounts, alias, "config.toml")));
     const exitCode = await runLogin(options, home);
+    // A proxy ends a login that it runs for a client by a signal, too, which no user has sent.
+    const signal = options.watch === undefined ? cancellingSignal(exitCode) : undefined;
+    if (signal !== undefined) return { kind: "failed", exitCode, error: cancelledLogin(signal) };
     if (exitCode !== 0)
       return failed(exitCode, `codex login exited with code ${exitCode}; nothing was changed`);
     const found = readTextIfPresent(authFileOf(home));

@@ -13,7 +13,7 @@ import { shortLine } from "../../printable.ts";
 import { REMOTE_FLAGS, ROOT_FLAG } from "../common-flags.ts";
 import { type CommandContext, contextOf } from "../context.ts";
 import { usage } from "../flags.ts";
-import { NO_ACCOUNTS, noAccountsText } from "../status/no-accounts.ts";
+import { printNoAccounts } from "../status/no-accounts.ts";
 import { hasUtf8 } from "../terminal/glyphs.ts";
 import { wantsColour } from "../terminal/terminal.ts";
 import { terminalFrame } from "../terminal/terminal-frame.ts";
@@ -52,7 +52,7 @@ const list = defineCommand({
     const nowMs = context.deps.clock.now();
     const sorted = [...accounts].sort((a, b) => compare(a.alias, b.alias));
     const frame = terminalFrame(context.deps.env);
-    if (accounts.length === 0) return print(frame === undefined ? `${NO_ACCOUNTS}\n` : noAccountsText());
+    if (accounts.length === 0) return printNoAccounts(context.deps, frame !== undefined);
     if (frame !== undefined) return print(listedTable(sorted, frame, nowMs));
     for (const account of sorted)
       print(
@@ -76,7 +76,7 @@ async function listTree(context: CommandContext, place: Place, json: boolean): P
   if (json) return printJson({ accounts }, 2);
   const { env, clock } = context.deps;
   const frame = terminalFrame(env);
-  if (accounts.length === 0) return print(frame === undefined ? `${NO_ACCOUNTS}\n` : noAccountsText());
+  if (accounts.length === 0) return printNoAccounts(context.deps, frame !== undefined);
   if (frame !== undefined) return print(treeTable(accounts, status.proxy_name, frame, clock.now()));
   for (const account of accounts)
     print(

@@ -1,10 +1,10 @@
 // `codexlb account login`: logs in to an account with real `codex login`, on this machine or on that of a proxy.
 
-import { constants } from "node:os";
 import { defineCommand } from "citty";
 import { remoteLogin } from "../../admin/remote-login.ts";
 import { advised } from "../../advice.ts";
 import { checkAlias } from "../../auth/homes.ts";
+import { cancelledLogin } from "../../codex/cancelled-login.ts";
 import { codexBinary, isOwnLogin, loginAccount, loginArguments } from "../../codex/login.ts";
 import { loginWithoutCodex } from "../../codex/own-login.ts";
 import { CodexlbError } from "../../errors.ts";
@@ -111,13 +111,7 @@ async function loginHere(login: Login): Promise<void> {
 /** Logs in without codex. */
 async function loginOurselves({ context, alias, args, replace }: Login): Promise<void> {
   const stopping = new AbortController();
-  const stop = (signal: NodeJS.Signals) =>
-    stopping.abort(
-      new CodexlbError("interrupted", "the login was cancelled; nothing was changed", {
-        next: "run the command again to log in",
-        exitCode: 128 + constants.signals[signal],
-      }),
-    );
+  const stop = (signal: NodeJS.Signals) => stopping.abort(cancelledLogin(signal));
   for (const signal of SIGNALS) process.on(signal, stop);
   try {
     const login = loginWithoutCodex(context.deps, args, print, stopping.signal);

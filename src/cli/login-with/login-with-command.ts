@@ -1,9 +1,9 @@
 // `codexlb login-with`: logs in to an account without a person, by driving a browser through the sign-in.
 
-import { constants } from "node:os";
 import { defineCommand } from "citty";
 import { advised } from "../../advice.ts";
 import { namesIssuer } from "../../auth/oauth.ts";
+import { cancelledLogin } from "../../codex/cancelled-login.ts";
 import { userHomes } from "../../codex/home.ts";
 import { codexBinary, isOwnLogin, requireCodex } from "../../codex/login.ts";
 import { CodexlbError, type ErrorCode } from "../../errors.ts";
@@ -101,14 +101,9 @@ const BY_HAND: ReadonlySet<ErrorCode> = new Set([
 
 /** The first signal cancels the login, a second one exits immediately. */
 function stop(stopping: AbortController, signal: NodeJS.Signals): void {
-  const exitCode = 128 + constants.signals[signal];
-  if (stopping.signal.aborted) process.exit(exitCode);
-  stopping.abort(
-    new CodexlbError("interrupted", "the login was cancelled; nothing was changed", {
-      next: "run the command again to log in",
-      exitCode,
-    }),
-  );
+  const cancelled = cancelledLogin(signal);
+  if (stopping.signal.aborted) process.exit(cancelled.exitCode);
+  stopping.abort(cancelled);
 }
 
 function timedOut(): CodexlbError {

@@ -13,11 +13,18 @@ import { readConfigFile, type ShownSetting } from "../../state/config-source.ts"
 import { ROOT_FLAG } from "../common-flags.ts";
 import { configWarnings } from "../config/config-warnings.ts";
 import { type CommandContext, contextOf, createRoot, warnOfMissingRoot } from "../context.ts";
-import { foundServices } from "../service/running-services.ts";
+import { type FoundService, foundServices } from "../service/running-services.ts";
 import { waitingFor } from "../terminal/terminal.ts";
 import { BACKGROUND_LOG, startInBackground } from "./background.ts";
-import { flagsIn, ignoredFlags, ignoredText, keptFlags } from "./flag-notes.ts";
-import { overlaid, overridesOf, PROXY_FLAGS, wordsOf } from "./proxy-flags.ts";
+import {
+  flagsIn,
+  type IgnoredFlag,
+  ignoredFlags,
+  ignoredText,
+  keptFlags,
+  serviceRemedy,
+} from "./flag-notes.ts";
+import { type GivenProxyFlags, overlaid, overridesOf, PROXY_FLAGS, wordsOf } from "./proxy-flags.ts";
 import { stopProcess } from "./stop-process.ts";
 
 export const start = defineCommand({
@@ -32,12 +39,13 @@ export const start = defineCommand({
     const running = runningOf(daemon, context);
     if (running !== undefined && !running.draining) {
       print(`the proxy ${nameOf(running)} is already running\n`);
-      const isService = (await foundServices(context.deps)).some(({ pid }) => pid === running.pid);
+      const service = (await foundServices(context.deps)).find(({ pid }) => pid === running.pid);
       const ignored = ignoredFlags(args, await settingsOf(daemon), context.deps.env);
-      if (ignored.length > 0) context.deps.log.warn(ignoredText(ignored, isService));
+      if (ignored.length > 0)
+        context.deps.log.warn(ignoredText(ignored, service?.manager.command("install")));
       return;
     }
-    await startProxy(context, wordsOf(args));
+    await startProxy(context, args);
   },
 });
 
@@ -67,9 +75,10 @@ export const restart = defineCommand({
     const context = contextOf(args.root, { createsRoot: true });
     const daemon = await daemonAt(context.layout.adminSocket);
     const running = runningOf(daemon, context);
-    if (running === undefined) return startProxy(context, wordsOf(args));
+    if (running === undefined) return startProxy(context, args);
     const service = (await foundServices(context.deps)).find(({ pid }) => pid === running.pid);
     if (service !== undefined) {
+      refuseFlags(service, ignoredFlags(args, await settingsOf(daemon), context.deps.env));
       await requireStartable(service.service);
       warnOfConfig(context);
       await waitingFor("restarting the service", service.restart());
@@ -85,7 +94,7 @@ export const restart = defineCommand({
       env: deps.env,
     });
     await stopProxy(context, running);
-    await startProxy(context, wordsOf(flags));
+    await startProxy(context, flags);
     for (const note of keptFlags({ before, given: args, file: readConfigFile(layout), env: deps.env }))
       deps.log.info(note);
   },
@@ -147,23 +156,34 @@ function warnOfConfig(context: CommandContext): void {
   }
 }
 
-async function startProxy(context: CommandContext, flags: readonly string[]): Promise<void> {
+/** Throws `usage` if there are `flags`, because a service starts its proxy with the flags in its own file. */
+function refuseFlags({ manager }: FoundService, flags: readonly IgnoredFlag[]): void {
+  if (flags.length === 0) return;
+  const names = flags.map(({ flag }) => flag).join(", ");
+  throw new CodexlbError(
+    "usage",
+    `the service in ${manager.file} runs the proxy on this root, and ignores ${names} of this command`,
+    {
+      next: `leave ${flags.length === 1 ? "the flag" : "the flags"} out, or change it for the service: ${serviceRemedy(flags, manager.command("install"))}`,
+    },
+  );
+}
+
+async function startProxy(context: CommandContext, flags: GivenProxyFlags): Promise<void> {
   const { deps, layout } = context;
   warnOfConfig(context);
   const service = (await foundServices(deps)).find((one) => one.service.root === layout.root);
   if (service !== undefined) {
-    if (flags.length > 0)
-      throw new CodexlbError("usage", `the service in ${service.manager.file} runs the proxy on this root`, {
-        next: `leave the flags out, or change the service: ${service.manager.command("install")}`,
-      });
+    refuseFlags(service, ignoredFlags(flags, [], deps.env));
     await waitingFor("starting the service", service.restart());
     return print("started the proxy as its service\n");
   }
   createRoot(context);
-  const failure = await waitingFor("starting the proxy", startInBackground(context, flags));
+  const words = wordsOf(flags);
+  const failure = await waitingFor("starting the proxy", startInBackground(context, words));
   if (failure !== undefined)
     throw new CodexlbError("listen_failed", `starting the proxy: ${failure.why}`, {
-      next: failure.next ?? `start it in the foreground for details: ${advised("proxy", ...flags)}`,
+      next: failure.next ?? `start it in the foreground for details: ${advised("proxy", ...words)}`,
     });
   const running = await runningProxy(layout.adminSocket);
   print(`started the proxy${running === undefined ? "" : ` ${nameOf(running)}`}\n`);

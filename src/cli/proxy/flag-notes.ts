@@ -12,6 +12,8 @@ type Environment = Readonly<Record<string, string | undefined>>;
 export interface IgnoredFlag {
   /** `--listen`. */
   readonly flag: string;
+  /** The setting that the flag replaces: `proxy.listen`. */
+  readonly key: string;
   readonly given: unknown;
   readonly current: unknown;
 }
@@ -35,18 +37,37 @@ export function ignoredFlags(
   return wanted.flatMap(({ key, value, source: flag }) => {
     if (!flag.startsWith("--")) return [];
     const current = settings.find((one) => one.key === key)?.value;
-    return current === value ? [] : [{ flag, given: value, current }];
+    return current === value ? [] : [{ flag, key, given: value, current }];
   });
 }
 
-/** The warning about `ignored`, with the command that applies the flags. */
-export function ignoredText(ignored: readonly IgnoredFlag[], isService: boolean): string {
+/**
+ * The warning about `ignored`, with what applies the flags. `install`: the command that changes the service that runs the
+ * proxy; undefined if none does.
+ */
+export function ignoredText(ignored: readonly IgnoredFlag[], install: string | undefined): string {
   const facts = ignored.map(
     ({ flag, given, current }) => `${flag} ${given} was not applied (now ${current})`,
   );
-  const flags = ignored.flatMap(({ flag, given }) => [flag, String(given)]);
-  const command = isService ? advised("service install", ...flags) : advised("proxy restart", ...flags);
-  return `${facts.join("; ")}; to apply it, run: ${command}`;
+  const remedy =
+    install === undefined
+      ? `run: ${advised("proxy restart", ...wordsFor(ignored))}`
+      : serviceRemedy(ignored, install);
+  return `${facts.join("; ")}; to apply it, ${remedy}`;
+}
+
+/**
+ * What gives the proxy of a service other values for `flags`. Only some of them are also flags of `install`, the command
+ * that changes the service; the others are set in config.toml.
+ */
+export function serviceRemedy(flags: readonly IgnoredFlag[], install: string): string {
+  const ofService = flags.filter(({ flag }) => SERVICE_FLAGS.has(flag));
+  const settings = flags.filter(({ flag }) => !SERVICE_FLAGS.has(flag));
+  const assignments = settings.map(({ key, given }) => `${key} = ${JSON.stringify(given)}`);
+  return [
+    ...(ofService.length === 0 ? [] : [`run: ${[install, ...wordsFor(ofService)].join(" ")}`]),
+    ...(settings.length === 0 ? [] : [`set ${assignments.join(" and ")} in config.toml`]),
+  ].join("; ");
 }
 
 /** A note for each flag of the first start that a restart kept although config.toml or a variable says otherwise. */
@@ -74,4 +95,13 @@ export function keptFlags({
       `kept ${flag} ${value} from the first start, overriding ${key} = ${JSON.stringify(configured.value)} (${configured.source}); to use the setting instead, run: ${advised("proxy stop")}; ${advised("proxy start")}`,
     ];
   });
+}
+
+// --- internal ---
+
+/** The flags of a proxy that `codexlb service install` takes, too. */
+const SERVICE_FLAGS: ReadonlySet<string> = new Set(["--listen", "--upstream"]);
+
+function wordsFor(flags: readonly IgnoredFlag[]): string[] {
+  return flags.flatMap(({ flag, given }) => [flag, String(given)]);
 }

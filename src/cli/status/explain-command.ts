@@ -13,6 +13,7 @@ import { outputColumns } from "../terminal/terminal.ts";
 import { terminalFrame } from "../terminal/terminal-frame.ts";
 import { explanationFrame } from "./explanation-frame.ts";
 import { explanationText } from "./explanation-text.ts";
+import { addAccountStep } from "./no-accounts.ts";
 
 /** The longest wait for the answer, in ms. */
 const TIMEOUT_MS = 5_000;
@@ -62,6 +63,7 @@ export default defineCommand({
     if (explained.session !== undefined && explained.bound_to === undefined)
       log.info(`for the ids of sessions, run: ${advised("usage", "--by", "session")}`);
     const frame = terminalFrame(env);
+    if (frame === undefined && explained.accounts.length === 0) log.info(addAccountStep());
     print(
       frame === undefined
         ? explanationText(explained, outputColumns(env), clock.now())

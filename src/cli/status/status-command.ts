@@ -16,6 +16,7 @@ import { terminalFrame } from "../terminal/terminal-frame.ts";
 import { watchStatus } from "../watch/watch.ts";
 import { watchedProxy } from "../watch/watched-proxy.ts";
 import { frameLines } from "./frame.ts";
+import { addAccountStep } from "./no-accounts.ts";
 import { ANSWER_TIMEOUT_MS, refreshedStatusText } from "./refresh.ts";
 import { type StatusReply, shownUrl, statusIn } from "./status-reply.ts";
 import { statusTable } from "./status-table.ts";
@@ -85,9 +86,10 @@ export default defineCommand({
 // --- internal ---
 
 /** A frame for a person; the table of the Go program for scripts. */
-function shownStatus({ status, url }: StatusReply, { env, clock }: Deps, wide: boolean): string {
+function shownStatus({ status, url }: StatusReply, { env, clock, log }: Deps, wide: boolean): string {
   const nowMs = clock.now();
   const frame = terminalFrame(env);
+  if (frame === undefined && status.accounts.length === 0) log.info(addAccountStep());
   if (frame === undefined) return statusTable(status, { columns: outputColumns(env), figures: wide }, nowMs);
   const lines = frameLines(
     { status, url, answeredMs: nowMs, trouble: undefined },

@@ -35,19 +35,9 @@ export function accountForecast(
     const about = { kind, pointsPerHour };
     if (window.left === 0) return { ...about, outcome: { kind: "exhausted" } };
     const why = unknownReason(window, history, nowMs);
-    if (why !== undefined)
-      return {
-        kind,
-        pointsPerHour: why === "no-figures" ? pointsPerHour : undefined,
-        outcome: { kind: "unknown", why },
-      };
+    if (why !== undefined) return { ...about, outcome: { kind: "unknown", why } };
     return { ...about, outcome: outcomeOf(times.get(kind) ?? []) };
   });
-}
-
-/** The burn rate of a window, percentage points per hour: of the last hours if it is short, else of the last days. */
-export function rateOf(history: MeterHistory, kind: WindowKind, nowMs: number): number {
-  return decayedRate(history, history.sinceMs, nowMs, RATE_HALF_LIFE_HOURS[kind]);
 }
 
 /** How long the use must be known before a window of this kind has a forecast, ms. */
@@ -61,15 +51,39 @@ export const LEAST_HISTORY_MS: Readonly<Record<WindowKind, number>> = {
 
 const RATE_HALF_LIFE_HOURS: Readonly<Record<WindowKind, number>> = { short: 2, weekly: 48, monthly: 168 };
 
+/** A history counts only if the account could serve in at least this share of the time that it needs. */
+const LEAST_OPEN_SHARE = 0.5;
+
+/**
+ * The burn rate of a window, percentage points per hour: of the last hours if it is short, else of the last days;
+ * undefined if the account has not served for long enough, because a single refusal may use the rest of a window.
+ */
+function rateOf(history: MeterHistory, kind: WindowKind, nowMs: number): number | undefined {
+  if (hasLittleHistory(history, kind, nowMs)) return undefined;
+  return decayedRate(history, {
+    sinceMs: history.sinceMs,
+    nowMs,
+    halfLifeHours: RATE_HALF_LIFE_HOURS[kind],
+    leastOpenHours: (LEAST_OPEN_SHARE * LEAST_HISTORY_MS[kind]) / HOUR_MS,
+  });
+}
+
+function hasLittleHistory({ sinceMs, closed }: MeterHistory, kind: WindowKind, nowMs: number): boolean {
+  const knownMs = nowMs - sinceMs;
+  const closedHours = closed.values().reduce((sum, share) => sum + share, 0);
+  return (
+    knownMs < LEAST_HISTORY_MS[kind] ||
+    knownMs - closedHours * HOUR_MS < LEAST_OPEN_SHARE * LEAST_HISTORY_MS[kind]
+  );
+}
+
 function unknownReason(
   { left, kind }: WindowSummary,
   history: MeterHistory | undefined,
   nowMs: number,
 ): UnknownReason | undefined {
   if (left === undefined) return "no-figures";
-  return history === undefined || nowMs - history.sinceMs < LEAST_HISTORY_MS[kind]
-    ? "little-history"
-    : undefined;
+  return history === undefined || hasLittleHistory(history, kind, nowMs) ? "little-history" : undefined;
 }
 
 interface KnownWindow {

@@ -33,11 +33,15 @@ export type DemandPath = readonly Float64Array[];
 /** The model at `nowMs` for the next `hours` hours. */
 export function demandModel(history: DemandHistory, nowMs: number, hours: number): DemandModel {
   const { meters, sinceMs } = history;
-  const meanRates = meters.map((meter) => decayedRate(meter, sinceMs, nowMs, MEAN_HALF_LIFE_HOURS));
+  const meanRates = meters.map(
+    (meter) => decayedRate(meter, { sinceMs, nowMs, halfLifeHours: MEAN_HALF_LIFE_HOURS }) ?? 0,
+  );
   const days = pastDays(history, meanRates, nowMs);
   return {
-    recentRates: RECENT_HALF_LIVES.map((hours) =>
-      meters.map((meter) => decayedRate(meter, sinceMs, nowMs, hours)),
+    recentRates: RECENT_HALF_LIVES.map((halfLifeHours) =>
+      meters.map(
+        (meter, index) => decayedRate(meter, { sinceMs, nowMs, halfLifeHours }) ?? meanRates[index] ?? 0,
+      ),
     ),
     meanRates,
     days: days.length,
@@ -47,16 +51,21 @@ export function demandModel(history: DemandHistory, nowMs: number, hours: number
   };
 }
 
-/**
- * Points per hour of `meter` between `sinceMs` and `nowMs`, while the account could serve. An hour counts half as much as
- * one that is `halfLifeHours` later.
- */
+/** Which part of a history a rate is from. */
+export interface RateOptions {
+  readonly sinceMs: number;
+  readonly nowMs: number;
+  /** An hour counts half as much as one that is this much later. */
+  readonly halfLifeHours: number;
+  /** How long the account must have served, in hours that count as much as the present one. Default: five minutes. */
+  readonly leastOpenHours?: number;
+}
+
+/** Points per hour of `meter` while the account could serve; undefined if it could for less than `leastOpenHours`. */
 export function decayedRate(
   { points, closed }: HourlyUse,
-  sinceMs: number,
-  nowMs: number,
-  halfLifeHours: number,
-): number {
+  { sinceMs, nowMs, halfLifeHours, leastOpenHours = LEAST_OPEN_HOURS }: RateOptions,
+): number | undefined {
   const now = Math.floor(nowMs / HOUR_MS);
   const first = Math.max(Math.floor(sinceMs / HOUR_MS), now - Math.ceil(halfLifeHours * MOST_HALF_LIVES));
   let used = 0;
@@ -68,7 +77,7 @@ export function decayedRate(
     used += weight * (points.get(hour) ?? 0);
     open += weight * Math.max(0, (to - from) / HOUR_MS - (closed.get(hour) ?? 0));
   }
-  return open < LEAST_OPEN_HOURS ? 0 : used / open;
+  return open < leastOpenHours ? undefined : used / open;
 }
 
 /** One possible future. */
@@ -102,8 +111,8 @@ export function drawPath(model: DemandModel, random: Random): DemandPath {
 const PRESENT_HALF_LIFE_HOURS = 2;
 const RECENT_HALF_LIVES = [0.5, 2] as const;
 const MEAN_HALF_LIFE_HOURS = 7 * 24;
-/** A minute. From less, no rate can be computed. */
-const LEAST_OPEN_HOURS = 1 / 60;
+/** From less, a few turns would look like a pace. */
+const LEAST_OPEN_HOURS = 5 / 60;
 /** If the account could not serve for most of an hour, its use in that hour is unknown. */
 const MOST_CLOSED = 0.5;
 /** Hours that count less than a thousandth are left out. */

@@ -2,6 +2,7 @@
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { constants } from "node:os";
 import { join } from "node:path";
 import { remoteKeys } from "../../../src/admin/client.ts";
 import { socketDoor } from "../../../src/admin/door.ts";
@@ -204,7 +205,11 @@ describe("a proxy that the settings name", () => {
     };
     expect((await run(["account", "list"], env)).out).toStartWith("alice\t");
     await pool[Symbol.asyncDispose]();
-    expect(await run(["account", "list"], env)).toEqual({ code: 0, out: "no accounts\n", err: "" });
+    expect(await run(["account", "list"], env)).toEqual({
+      code: 0,
+      out: "no accounts\n",
+      err: "codexlb: add one with: codexlb account login ALIAS\n",
+    });
   });
 
   test("that rejects the token is replaced by the own root, with a warning", async () => {
@@ -313,13 +318,16 @@ describe("login", () => {
           },
           stdin: "ignore",
           stdout: "pipe",
-          stderr: "ignore",
+          stderr: "pipe",
         },
       );
       const reader = child.stdout.getReader();
       expect(new TextDecoder().decode((await reader.read()).value)).toContain("ABCD-1234");
       child.kill(signal);
-      expect(await child.exited).toBe(1);
+      expect(await child.exited).toBe(128 + constants.signals[signal]);
+      expect(await child.stderr.text()).toEndWith(
+        "codexlb: the login was cancelled; nothing was changed\n  run the command again to log in\n",
+      );
       expect(readdirSync(join(root, "logins"))).toEqual([]);
     });
 

@@ -233,10 +233,22 @@ test.skipIf(!isLinux)("the service of the root is started, and stops with it", a
   expect(managers.calls()).toContain("systemctl --user restart codexlb-proxy.service");
   const flags = await proxy(layout, ["start", "--listen", "127.0.0.1:1"], env);
   expect(flags).toMatchObject({ code: 2, out: "" });
-  expect(flags.err).toContain(`the service in ${unit} runs the proxy on this root`);
+  expect(flags.err).toBe(
+    `codexlb: the service in ${unit} runs the proxy on this root, and ignores --listen of this command\n  leave the flag out, or change it for the service: run: codexlb service install --root ${layout.root} --listen 127.0.0.1:1\n`,
+  );
   expect((await proxy(layout, ["start"])).code).toBe(0);
   managers.setPid((await pidOn(layout)) ?? 0);
   managers.calls();
+  const restarted = await proxy(layout, ["restart", "--listen", "127.0.0.1:1", "--max-attempts", "5"], env);
+  expect(restarted).toMatchObject({ code: 2, out: "" });
+  expect(restarted.err).toBe(
+    `codexlb: the service in ${unit} runs the proxy on this root, and ignores --listen, --max-attempts of this command\n  leave the flags out, or change it for the service: run: codexlb service install --root ${layout.root} --listen 127.0.0.1:1; set proxy.max_attempts = 5 in config.toml\n`,
+  );
+  const started = await proxy(layout, ["start", "--max-attempts", "5"], env);
+  expect(started.err).toMatch(
+    /^codexlb: warning: --max-attempts 5 was not applied \(now \d+\); to apply it, set proxy\.max_attempts = 5 in config\.toml\n$/,
+  );
+  expect(managers.calls()).toEqual([]);
   expect((await proxy(layout, ["restart"], env)).out).toBe("restarted the proxy and its service\n");
   const stopped = await proxy(layout, ["stop"], env);
   expect(stopped.out).toMatch(/^stopped the proxy edge on .* and its service\n$/);

@@ -75,3 +75,26 @@ test("--wide adds the proxy, the score and the figures", async () => {
       err: `codexlb: status flags --wide and ${other} are mutually exclusive\n  leave one of them out\n`,
     });
 });
+
+test("without accounts a pipe gets the fact, and stderr the next step", async () => {
+  await using empty = await startPool({ accounts: [] });
+  const run = (...args: readonly string[]) =>
+    runCli(args, {
+      cwd: temp.path,
+      env: { CODEXLB_PROXY_URL: empty.url, CODEXLB_ADMIN_TOKEN: empty.adminToken },
+    });
+  for (const command of [["status"], ["explain"], ["account", "list"], ["account", "list", "--tree"]])
+    expect([command, await run(...command)]).toEqual([
+      command,
+      {
+        code: 0,
+        out: "no accounts\n",
+        err: "codexlb: add one with: codexlb account login ALIAS\n",
+      },
+    ]);
+  for (const command of [
+    ["status", "--json"],
+    ["account", "list", "--json"],
+  ])
+    expect([command, (await run(...command)).err]).toEqual([command, ""]);
+});

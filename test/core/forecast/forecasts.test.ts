@@ -4,12 +4,13 @@ import { describe, expect, test } from "bun:test";
 import { accountForecast } from "../../../src/core/forecast/account-forecast.ts";
 import { completeHistories } from "../../../src/core/forecast/complete-histories.ts";
 import type { WindowForecast, WindowOutcome } from "../../../src/core/forecast/forecast.ts";
-import { HOUR_MS, type MeterHistory } from "../../../src/core/forecast/meter-history.ts";
+import { HOUR_MS, type MeterHistory, observed } from "../../../src/core/forecast/meter-history.ts";
 import { type ForecastMember, POOL_SPAN_MS, poolForecast } from "../../../src/core/forecast/pool-forecast.ts";
 import type { WindowSummary } from "../../../src/core/quota-summary.ts";
 import { type ByWindow, NO_WINDOWS } from "../../../src/core/windows.ts";
 import {
   DAY_MS,
+  figureOf,
   finished,
   historyOf,
   MONDAY,
@@ -101,6 +102,34 @@ describe("the forecast of an account", () => {
     };
     expect(short(20)?.outcome.kind).toBe("unknown");
     expect(short(60)?.outcome.kind).toBe("reached");
+  });
+
+  test("names no pace after a single refusal", () => {
+    // The proxy sees a new window with a fifth of it used, and three minutes later a 429 uses the rest.
+    const figure = figureOf({ kind: "short", usedPercent: 20, resetAtMs: MONDAY + 5 * HOUR_MS }, MONDAY);
+    const refused = { ...figure, usedPercent: 100, asOfMs: MONDAY + 3 * 60_000, serves: false };
+    const seen = observed(undefined, figure, MONDAY);
+    const after = (minutes: number, left: number) => {
+      const nowMs = MONDAY + minutes * 60_000;
+      const history = observed(observed(seen, refused, refused.asOfMs), refused, nowMs);
+      const { windows } = memberWith(steady(1), nowMs);
+      const short = { ...(windows.weekly as WindowSummary), kind: "short", left } as const;
+      const [forecast] = accountForecast(
+        { ...NO_WINDOWS, short },
+        { ...NO_WINDOWS, short: history },
+        { nowMs, futures: FUTURES },
+      );
+      return forecast;
+    };
+    const nothingLeft = { kind: "short", pointsPerHour: undefined, outcome: { kind: "exhausted" } } as const;
+    expect(after(3, 0)).toEqual(nothingLeft);
+    // The account has been out for most of this time.
+    expect(after(120, 0)).toEqual(nothingLeft);
+    expect(after(120, 1)).toEqual({
+      kind: "short",
+      pointsPerHour: undefined,
+      outcome: { kind: "unknown", why: "little-history" },
+    });
   });
 
   test("says that figures are unknown, that there is no history, and that nothing is left", () => {
