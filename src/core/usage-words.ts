@@ -49,6 +49,11 @@ export const FILTER_WORDS: Readonly<Record<UsageFilter, string>> = {
   key: "client key",
 };
 
+/** From when on a report by session, or of one session, is complete. `keepDays`: how long single turns are kept. */
+export function sessionNote(keepDays: number): string {
+  return `Sessions are known for the last ${keepDays === 1 ? "day" : `${keepDays} days`}.`;
+}
+
 /** What a reader has to know about the costs in a report with this total. */
 export function costNotes({
   total,

@@ -10,6 +10,7 @@ import {
   costNotes,
   costText,
   filterWords,
+  sessionNote,
   shareText,
   shortDuration,
   shortProject,
@@ -39,9 +40,9 @@ export function usageFrame(
   const ahead = forecast === undefined ? "" : forecastFrame(forecast, frame, nowMs);
   const lines = report.by === "day" ? withEmptyDays(report, nowMs) : report.lines;
   if (report.total.turns === 0)
-    return `${head}${cut("no turns in this period")}${noteLines(report).map(cut).map(paint.dim).join("")}${ahead}`;
+    return `${head}${cut("no turns in this period")}${noteLines(report, filters).map(cut).map(paint.dim).join("")}${ahead}`;
   const rows = [...lines, report.total];
-  return `${head}${fittedTable(columnsOf(rows, report, frame, nowMs), frame)}${noteLines(report)
+  return `${head}${fittedTable(columnsOf(rows, report, frame, nowMs), frame)}${noteLines(report, filters)
     .map((line) => paint.dim(cut(line)))
     .join("")}${ahead}`;
 }
@@ -165,13 +166,11 @@ function withEmptyDays(report: UsageReport, nowMs: number): readonly UsageLine[]
   return lines;
 }
 
-function noteLines(report: UsageReport): string[] {
+function noteLines(report: UsageReport, { session }: UsageFilters): string[] {
   const { lines, recording, by, keep_days } = report;
   return [
     ...costNotes(report),
-    ...(by === "session"
-      ? [`Sessions are known for the last ${keep_days === 1 ? "day" : `${keep_days} days`}.`]
-      : []),
+    ...(by === "session" || session !== undefined ? [sessionNote(keep_days)] : []),
     ...(by === "project" && lines.some(({ name }) => name === "")
       ? ["unknown: Codex names the project only if it runs in a Git repository."]
       : []),
