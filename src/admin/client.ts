@@ -10,7 +10,7 @@ import type { StubAuth } from "../auth/stub.ts";
 import type { TagDemand } from "../core/account-tags.ts";
 import { fieldsOfOptions } from "../core/option-fields.ts";
 import { StatusAnswer } from "../core/status-schema.ts";
-import { type UsageQuery, UsageReport } from "../core/usage-report.ts";
+import { USAGE_FILTERS, type UsageQuery, UsageReport } from "../core/usage-report.ts";
 import {
   AccountList,
   ChangeResponse,
@@ -138,10 +138,13 @@ export async function remoteNotifyTest(door: Door): Promise<z.output<typeof Noti
 /** What turns through the proxy behind `door` used. */
 export async function remoteUsage(
   door: Door,
-  { sinceMs, untilMs, by, account }: UsageQuery,
+  { sinceMs, untilMs, by, ...filters }: UsageQuery,
 ): Promise<UsageReport> {
   const query = new URLSearchParams({ since: String(sinceMs), until: String(untilMs), by });
-  if (account !== undefined) query.set("account", account);
+  for (const name of USAGE_FILTERS) {
+    const { [name]: value } = filters;
+    if (value !== undefined) query.set(name, value);
+  }
   return answered(door, UsageReport, through(door)(`${baseOf(door)}/admin/usage?${query}`));
 }
 

@@ -9,7 +9,7 @@ import type { Forecasts } from "../core/forecast/status-forecast.ts";
 import { TARGET_HEADER } from "../core/hops.ts";
 import { docsPage } from "../core/project-pages.ts";
 import { statusDocument } from "../core/status.ts";
-import { USAGE_GROUPINGS, type UsageQuery } from "../core/usage-report.ts";
+import { USAGE_FILTERS, USAGE_GROUPINGS, type UsageFilter, type UsageQuery } from "../core/usage-report.ts";
 import { CodexlbError } from "../errors.ts";
 import type { Pool } from "../upstream/pool.ts";
 import type { LockEnv } from "./lock.ts";
@@ -23,18 +23,22 @@ export interface UsageRoutesContext extends UsageContext {
 
 export function usageRoutes(context: UsageRoutesContext) {
   return new Hono<LockEnv>().get("/admin/usage", query(), async (c) => {
-    const { since, until, by, account } = c.req.valid("query");
-    const asked: UsageQuery = { sinceMs: since, untilMs: until, by, account };
+    const { since, until, ...groups } = c.req.valid("query");
+    const asked: UsageQuery = { sinceMs: since, untilMs: until, ...groups };
     const isRelayed = c.req.header(TARGET_HEADER) !== undefined;
     const holder = c.get("holder");
     const { report } = await readUsage(context, restricted(asked, holder, isRelayed));
-    const showsForecast = until > context.deps.clock.now() && seesAccounts(holder, isRelayed);
-    const forecast = showsForecast ? forecastOf(context, account) : undefined;
+    const showsForecast =
+      until > context.deps.clock.now() && seesAccounts(holder, isRelayed) && !isPartOfAccounts(asked);
+    const forecast = showsForecast ? forecastOf(context, asked.account) : undefined;
     return c.json({ ...report, ...(forecast === undefined ? {} : { forecast }) });
   });
 }
 
 // --- internal ---
+
+/** The longest text in the record, in UTF-16 units. */
+const LONGEST_FILTER = 300;
 
 /** The last millisecond of which a date can be made. */
 const LAST_MS = 8.64e15;
@@ -46,12 +50,20 @@ const ms = (what: string) =>
     .transform(Number)
     .refine((value) => value <= LAST_MS, { error: `${what} is too late` });
 
+function filterFields() {
+  const field = (name: UsageFilter) => z.string().max(LONGEST_FILTER, { error: `${name} is too long` });
+  return Object.fromEntries(USAGE_FILTERS.map((name) => [name, field(name).optional()] as const)) as Record<
+    UsageFilter,
+    z.ZodOptional<z.ZodString>
+  >;
+}
+
 const Query = z
   .strictObject({
     since: ms("since"),
     until: ms("until"),
     by: z.enum(USAGE_GROUPINGS, { error: `by must be one of ${USAGE_GROUPINGS.join(", ")}` }).default("day"),
-    account: z.string().max(200, { error: "account is too long" }).optional(),
+    ...filterFields(),
   })
   .refine(({ since, until }) => since < until, { error: "since must be before until" });
 
@@ -78,7 +90,17 @@ function restricted(asked: UsageQuery, holder: Holder | undefined, isRelayed: bo
     throw new CodexlbError("unauthorized", "this key can see its own usage, but not the accounts", {
       next: "group by day, model, project or session, or use the admin token",
     });
-  return { ...asked, client: holder.name ?? "" };
+  const own = holder.name ?? "";
+  if (asked.key !== undefined && asked.key !== own)
+    throw new CodexlbError("unauthorized", "this key can see only its own usage", {
+      next: "leave out the name of the key, or use the admin token",
+    });
+  return { ...asked, key: own };
+}
+
+/** True if the report has only a part of the turns of its accounts, of which there is no forecast. */
+function isPartOfAccounts(query: UsageQuery): boolean {
+  return USAGE_FILTERS.some((name) => name !== "account" && query[name] !== undefined);
 }
 
 /** `holder`: undefined for the unix socket. */

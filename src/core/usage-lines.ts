@@ -31,6 +31,7 @@ export function usageLines(
       groups.set(one.name, group);
     }
     addSums(group, one, price);
+    addSession(group.line, one);
     addSums(total, one, price);
   }
   // A group may have only requests that prepare a connection.
@@ -103,6 +104,13 @@ export function finishedLine({ line, firstOutputs, firstOutputMs }: LineBuilder)
 // --- internal ---
 
 type Writable<T> = { -readonly [Key in keyof T]: T[Key] };
+
+function addSession(line: Writable<UsageLine>, { project, firstMs, lastMs }: UsageSums): void {
+  if (firstMs === undefined || lastMs === undefined) return;
+  line.project = line.project || project;
+  line.first_ms = Math.min(line.first_ms ?? firstMs, firstMs);
+  line.last_ms = Math.max(line.last_ms ?? lastMs, lastMs);
+}
 
 function merged(builders: readonly LineBuilder[]): LineBuilder {
   const others = newBuilder(OTHERS);

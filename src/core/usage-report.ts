@@ -10,16 +10,30 @@ export type UsageGrouping = (typeof USAGE_GROUPINGS)[number];
 /** The times for which a query can sum separately. */
 export type UsageStep = "hour" | "day";
 
+/** What a report can be limited to, as the parameters of `GET /admin/usage` and the flags of `codexlb usage`. */
+export const USAGE_FILTERS = ["account", "model", "project", "session", "key"] as const;
+export type UsageFilter = (typeof USAGE_FILTERS)[number];
+
+/**
+ * Only turns for which all of these are true. `account`: its alias, or the name of a child proxy. `project`: the working
+ * directory, or the last parts of its path. `session`: its id, or the beginning of it. `key`: the name of the client's
+ * key; "": no key.
+ */
+export type UsageFilters = { readonly [Name in UsageFilter]?: string | undefined };
+
+/** True if a turn whose label is `name` passes the filter with this value. The query of usage.db has the same rule. */
+export function matchesFilter(filter: UsageFilter, name: string, value: string): boolean {
+  if (name === value) return true;
+  if (filter === "project") return name.endsWith(`/${value}`);
+  return filter === "session" && name.startsWith(value);
+}
+
 /** Which turns a report counts. */
-export interface UsageQuery {
+export interface UsageQuery extends UsageFilters {
   /** The first millisecond, and the one after the last, Unix ms. */
   readonly sinceMs: number;
   readonly untilMs: number;
   readonly by: UsageGrouping;
-  /** Only turns of this account (alias), or of this child proxy (name). */
-  readonly account?: string | undefined;
-  /** Only turns of the key with this name; "": only turns without a key. */
-  readonly client?: string | undefined;
   /** Sums each hour or day separately; default: the whole period. */
   readonly each?: UsageStep | undefined;
 }
@@ -43,6 +57,11 @@ export interface UsageSums {
   /** How many turns had output, and the sum of the times to their first output, ms. */
   readonly firstOutputs: number;
   readonly firstOutputMs: number;
+  /** The working directory of a session, "" if it is not known; absent for other groups. */
+  readonly project?: string | undefined;
+  /** When the first and the last counted request of a session began, Unix ms; absent for other groups. */
+  readonly firstMs?: number | undefined;
+  readonly lastMs?: number | undefined;
 }
 
 /** One line of a report. */
@@ -62,6 +81,11 @@ export const UsageLine = z.looseObject({
   estimated_cost_usd: z.number(),
   /** Turns with tokens whose model has no known price. */
   unpriced_turns: z.number(),
+  /** The working directory of a session; "" if it is not known. Absent for other groups. */
+  project: z.string().optional(),
+  /** When the first and the last counted request of a session began, Unix ms. Absent for other groups. */
+  first_ms: z.number().optional(),
+  last_ms: z.number().optional(),
 });
 
 /** A report. */

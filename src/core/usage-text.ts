@@ -34,15 +34,19 @@ const COLUMNS = [
   "unpriced_turns",
 ] as const satisfies (keyof UsageLine)[];
 
+/** Further columns of sessions. */
+const SESSION_COLUMNS = ["project", "first_ms", "last_ms"] as const satisfies (keyof UsageLine)[];
+
 function textOf(
   { by, lines, total }: Pick<UsageReport, "by" | "lines"> & { readonly total: UsageLine | undefined },
   lineOf: (cells: readonly string[]) => string,
 ): string {
+  const columns = by === "session" ? [...COLUMNS, ...SESSION_COLUMNS] : COLUMNS;
   const rows = [
-    [by, ...COLUMNS],
+    [by, ...columns],
     ...[...lines, ...(total === undefined ? [] : [total])].map((line) => [
       line.name,
-      ...COLUMNS.map((name) => String(line[name] ?? "")),
+      ...columns.map((name) => String(line[name] ?? "")),
     ]),
   ];
   return rows.map(lineOf).join("");

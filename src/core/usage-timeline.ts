@@ -2,12 +2,12 @@
 
 import { dayOf, hourOf, nextHour, startOfDay } from "./local-days.ts";
 import { type PriceTable, priceOf } from "./prices.ts";
-import { addSums, finishedLine, newBuilder, OTHERS } from "./usage-lines.ts";
+import { addSums, finishedLine, newBuilder } from "./usage-lines.ts";
 import type { UsageLine, UsageQuery, UsageSums } from "./usage-report.ts";
 
 /** The figures of one group over time. */
 export interface UsageSeries {
-  /** As in the lines of the report; `(others)` for the groups beyond the largest ones. */
+  /** As in the lines of the report; `other (53)` for the 53 groups beyond the largest ones. */
   readonly name: string;
   /** The sums of the whole period. */
   readonly total: UsageLine;
@@ -23,7 +23,7 @@ export interface UsageTimeline {
   readonly totals: readonly UsageLine[];
 }
 
-/** The most series of a timeline, without `(others)`. */
+/** The most series of a timeline, without that of the other groups. */
 export const MOST_SERIES = 7;
 
 /**
@@ -50,20 +50,26 @@ export function usageTimeline(
   prices: PriceTable,
 ): UsageTimeline {
   const names = lines.slice(0, MOST_SERIES).map(({ name }) => name);
-  if (lines.length > names.length) names.push(OTHERS);
-  const series = new Map(
-    names.map((name) => [name, { total: newBuilder(name), parts: starts.map(newBuilder) }]),
-  );
+  const newSeries = (name: string) => ({ total: newBuilder(name), parts: starts.map(newBuilder) });
+  const series = new Map(names.map((name) => [name, newSeries(name)]));
+  const others = newSeries("");
+  const otherNames = new Set<string>();
   const totals = starts.map(newBuilder);
   for (const one of sums) {
     const index = indexOf(starts, one.time);
     const price = priceOf(one.model, prices);
-    const own = series.get(one.name) ?? series.get(OTHERS);
-    for (const builder of [own?.total, own?.parts[index], totals[index]])
+    const own = series.get(one.name) ?? others;
+    // A group may have only requests that prepare a connection.
+    if (own === others && one.turns + one.input + one.output > 0) otherNames.add(one.name);
+    for (const builder of [own.total, own.parts[index], totals[index]])
       if (builder !== undefined) addSums(builder, one, price);
   }
+  const all = [
+    ...series,
+    ...(otherNames.size === 0 ? [] : [[`other (${otherNames.size})`, others] as const]),
+  ];
   return {
-    series: [...series].map(([name, { total, parts }]) => ({
+    series: all.map(([name, { total, parts }]) => ({
       name,
       total: finishedLine(total),
       parts: parts.map(finishedLine),

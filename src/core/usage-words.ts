@@ -2,7 +2,7 @@
 // values from the report.
 
 import { counted } from "./count-words.ts";
-import type { UsageGrouping, UsageLine, UsageReport } from "./usage-report.ts";
+import type { UsageFilter, UsageFilters, UsageGrouping, UsageLine, UsageReport } from "./usage-report.ts";
 
 /** The sum of a line's input and output tokens. */
 export function tokensOf({
@@ -15,6 +15,43 @@ export function tokensOf({
 /** What the group without a name is called in a report by `by`. */
 export function unnamedGroup(by: UsageGrouping): string {
   return UNNAMED[by];
+}
+
+/**
+ * The ids of sessions, shortened: of a UUID only the beginning, which has the time of Codex's sessions. All in full if
+ * two of them would then be the same.
+ */
+export function shortSessions(ids: readonly string[]): readonly string[] {
+  const short = ids.map((id) => (UUID.test(id) ? id.slice(0, SHORT_SESSION) : id));
+  return new Set(short).size === short.length ? short : ids;
+}
+
+/** The last two parts of a directory: `src/shop`. */
+export function shortProject(path: string): string {
+  return path.split("/").slice(-2).join("/");
+}
+
+/** What a report is limited to: `only account alice, project shop`; "" if it has all turns. */
+export function filterWords(filters: UsageFilters): string {
+  const words = Object.entries(FILTER_WORDS).flatMap(([name, word]) => {
+    const value = filters[name as UsageFilter];
+    return value === undefined ? [] : [`${word} ${value}`];
+  });
+  return words.length === 0 ? "" : `only ${words.join(", ")}`;
+}
+
+/** What the filters are called. */
+export const FILTER_WORDS: Readonly<Record<UsageFilter, string>> = {
+  account: "account",
+  model: "model",
+  project: "project",
+  session: "session",
+  key: "client key",
+};
+
+/** From when on a report by session, or of one session, is complete. `keepDays`: how long single turns are kept. */
+export function sessionNote(keepDays: number): string {
+  return `Sessions are known for the last ${keepDays === 1 ? "day" : `${keepDays} days`}.`;
 }
 
 /** What a reader has to know about the costs in a report with this total. */
@@ -62,6 +99,9 @@ export function costText({ turns, estimated_cost_usd: usd, unpriced_turns: unpri
 }
 
 // --- internal ---
+
+const UUID = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i;
+const SHORT_SESSION = 13;
 
 const UNNAMED: Readonly<Record<UsageGrouping, string>> = {
   day: "unknown",

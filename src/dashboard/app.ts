@@ -66,9 +66,7 @@ export function createDashboard(context: DashboardContext): Dashboard {
       pool.explain(c.req.query("session")?.trim() || undefined, c.req.query("model")?.trim() || undefined),
     ),
   );
-  app.get(path("usage"), async (c) =>
-    c.json(await usageAnswer(context, { since: c.req.query("since"), by: c.req.query("by") })),
-  );
+  app.get(path("usage"), async (c) => c.json(await usageAnswer(context, (name) => c.req.query(name))));
   app.get(path("settings"), (c) => c.json({ settings: settings() }));
   app.post(path("account"), boundedBody(CHANGE_LIMIT_BYTES), jsonOnly, body("change", Change), async (c) => {
     await apply(accounts, c.req.valid("json"));

@@ -2,7 +2,7 @@
 
 import { readUsage, type UsageContext, withDatabase } from "../admin/read-usage.ts";
 import { startOfDay } from "../core/local-days.ts";
-import type { UsageQuery } from "../core/usage-report.ts";
+import { USAGE_FILTERS, type UsageFilters, type UsageQuery } from "../core/usage-report.ts";
 import { partStarts, usageTimeline } from "../core/usage-timeline.ts";
 import { CodexlbError } from "../errors.ts";
 import { countSwitches } from "../state/usage/switch-query.ts";
@@ -15,15 +15,19 @@ import {
   type UsageView,
 } from "./messages.ts";
 
-/** The usage in the period `since`, in groups. Throws `invalid_request` for unknown names, and `file_unusable`. */
+/**
+ * The usage that `asked` selects with its parameters `since`, `by` and the filters. Throws `invalid_request` for unknown
+ * names, and `file_unusable`.
+ */
 export async function usageAnswer(
   context: UsageContext,
-  { since, by }: { readonly since: string | undefined; readonly by: string | undefined },
+  asked: (parameter: string) => string | undefined,
 ): Promise<UsageAnswer> {
-  const period = known(USAGE_PERIODS, since, "since");
-  const grouping = known(USAGE_VIEWS, by, "by");
+  const period = known(USAGE_PERIODS, asked("since"), "since");
+  const grouping = known(USAGE_VIEWS, asked("by"), "by");
   const nowMs = context.deps.clock.now();
-  const query = queryOf(period, grouping, nowMs);
+  const filters: UsageFilters = Object.fromEntries(USAGE_FILTERS.map((name) => [name, asked(name)]));
+  const query = { ...queryOf(period, grouping, nowMs), ...filters };
   const days = PART_DAYS[period];
   const { report, sums } = await readUsage(context, { ...query, each: days === 0 ? "hour" : "day" });
   const starts = partStarts(query, days, nowMs);

@@ -5,7 +5,7 @@ import { describe, expect, test } from "bun:test";
 import { remoteKeys, remoteUsage } from "../../src/admin/client.ts";
 import { type Door, socketDoor } from "../../src/admin/door.ts";
 import { createCredential } from "../../src/admin/proving.ts";
-import type { UsageGrouping } from "../../src/core/usage-report.ts";
+import type { UsageFilters, UsageGrouping } from "../../src/core/usage-report.ts";
 import { systemDeps } from "../../src/deps.ts";
 import { createSseClient } from "../../src/mock/client.ts";
 import { runCli } from "../support/cli.ts";
@@ -45,6 +45,13 @@ describe("usage", () => {
     await expect(remoteUsage(laptop.door, { ...ALL, by: "day", account: "alice" })).rejects.toThrow(
       "not the accounts",
     );
+    const turnsOf = async (door: Door, filters: UsageFilters) =>
+      (await remoteUsage(door, { ...ALL, by: "day", ...filters })).total.turns;
+    expect(await turnsOf(socket, { key: "desk" })).toBe(1);
+    expect(await turnsOf(socket, { session: "session of", model: "demo", account: "alice" })).toBe(3);
+    expect(await turnsOf(socket, { project: "shop" })).toBe(0);
+    expect(await turnsOf(laptop.door, { key: "laptop", model: "demo" })).toBe(2);
+    await expect(turnsOf(laptop.door, { key: "desk" })).rejects.toThrow("only its own usage");
     const front = await keyed(pool, "front", "parent");
     expect(await names(front.door, "key")).toEqual([]);
     expect(await names({ ...front.door, proxyName: "p" }, "key")).toEqual([
@@ -64,6 +71,7 @@ describe("usage", () => {
     ["?since=0&until=9999999999999999", "until is too late"],
     ["?since=0&until=1&by=weather", "by must be one of day"],
     ["?since=0&until=1&more=1", "more"],
+    [`?since=0&until=1&model=${"m".repeat(301)}`, "model is too long"],
   ])("refuses the request %p", async (query, message) => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }] });
     const response = await fetch(`${pool.url}/admin/usage${query}`, {

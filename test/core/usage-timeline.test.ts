@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { startOfDay } from "../../src/core/local-days.ts";
-import { OTHERS, usageLines } from "../../src/core/usage-lines.ts";
+import { usageLines } from "../../src/core/usage-lines.ts";
 import type { UsageSums } from "../../src/core/usage-report.ts";
 import { MOST_SERIES, partStarts, usageTimeline } from "../../src/core/usage-timeline.ts";
 
@@ -79,7 +79,7 @@ describe("the series", () => {
     const { series } = timeline(many, ["2026-11-28"]);
     expect(series.map(({ name }) => name)).toEqual([
       ...Array.from({ length: MOST_SERIES }, (_, index) => `account-${index}`),
-      OTHERS,
+      "other (5)",
     ]);
     expect(series.at(-1)?.parts[0]?.turns).toBe(12 - MOST_SERIES);
   });

@@ -56,8 +56,24 @@ describe("the usage of the dashboard", () => {
         expect(own.at(-1)?.turns).toBe(turns);
       }
     }
-    for (const by of ["model", "project", "key"])
+    for (const by of ["model", "project", "session", "key"])
       expect((await usage(`since=7d&by=${by}`)).series.length).toBe(1);
+  });
+
+  test("is limited to the groups in its parameters, with the switches of their turns", async () => {
+    const { report, series, switches } = await usage("since=7d&by=session&account=alice&session=sess");
+    const query = {
+      sinceMs: report.since_ms,
+      untilMs: report.until_ms,
+      by: "session",
+      account: "alice",
+    } as const;
+    const command = await remoteUsage(socketDoor(pool.layout.adminSocket), query);
+    expect(report.lines).toEqual(command.lines);
+    expect(report.lines).toMatchObject([{ name: "session", turns: 2 }]);
+    expect(series.map(({ total }) => total.turns)).toEqual([2]);
+    expect(switches).toEqual([]);
+    expect((await usage("since=7d&by=model&account=bob")).switches.length).toBe(1);
   });
 
   test("has the switches within turns", async () => {
@@ -68,7 +84,7 @@ describe("the usage of the dashboard", () => {
   test.each([
     ["", "since must be one of 24h"],
     ["since=1h&by=account", "since must be one of 24h"],
-    ["since=7d&by=session", "by must be one of account"],
+    ["since=7d&by=day", "by must be one of account"],
   ])("refuses %p", async (query, message) => {
     const response = await ask(query);
     expect(response.status).toBe(400);

@@ -6,6 +6,7 @@ import type { Browser, BrowserContext, Page } from "playwright-core";
 import { startOfDay } from "../../src/core/local-days.ts";
 import type { UsageReport } from "../../src/core/usage-report.ts";
 import { createSseClient } from "../../src/mock/client.ts";
+import { quote } from "../../src/quote.ts";
 import { recordTurns } from "../support/record-turns.ts";
 import { violationsOn } from "./axe.ts";
 import {
@@ -18,6 +19,7 @@ import {
 } from "./open-dashboard.ts";
 
 const MARKUP = `<img src=x onerror="document.title='owned'">`;
+const SESSION = "0199f0a2-7c1e-7d33-9f00-000000000001";
 const DAY_MS = 86_400_000;
 
 /** Records a year of turns: two each day, by three accounts, of which one has a hostile name. */
@@ -28,6 +30,7 @@ function recordYear(root: string): void {
     Array.from({ length: 720 }, (_, index) => ({
       startedMs: startOfDay(today - Math.floor(index / 2) * DAY_MS) + 60_000 + index,
       accountAlias: ["alice", "bob", MARKUP][index % 3],
+      session: SESSION,
       requestedModel: ["gpt-6.2-sol", "unheard-of"][index % 2],
       project: `/home/ann/${MARKUP}`,
       outcome: index % 10 === 0 ? ("failed" as const) : ("completed" as const),
@@ -129,6 +132,7 @@ describe.skipIf(!hasBrowser())("the usage on the dashboard", () => {
           ["Account", "account"],
           ["Model", "model"],
           ["Project", "project"],
+          ["Session", "session"],
           ["Client key", "key"],
         ] as const) {
           await page.getByRole("radio", { name: period }).check();
@@ -144,6 +148,43 @@ describe.skipIf(!hasBrowser())("the usage on the dashboard", () => {
           for (const [index, line] of lines.entries())
             expect(await rows.nth(index + 1).textContent()).toContain(`${line.turns}${line.failed}`);
         }
+      expect(problems).toEqual([]);
+    });
+
+    test("is limited to an account, and to the groups that are chosen in its table", async () => {
+      const { page, problems } = await openUsage();
+      const terminal = (flags: string) =>
+        page.getByText(`codexlb usage --since 7d --by ${flags}`, { exact: true }).waitFor();
+      const turns = async (name: string, ...flags: string[]) => {
+        await page.locator("[aria-busy=true]").waitFor({ state: "detached" });
+        const { total } = JSON.parse(await pool.run("usage", "--json", ...flags)) as UsageReport;
+        const last = page.getByRole("table", { name, exact: true }).getByRole("row").last();
+        expect(await last.textContent()).toContain(`${total.turns}${total.failed}`);
+        expect(total.turns).toBeGreaterThan(0);
+      };
+      await page.getByRole("combobox", { name: "Account" }).selectOption("alice");
+      await page.getByRole("combobox", { name: "By" }).selectOption("Session");
+      await terminal("session --account alice");
+      await turns("Sessions", "--by", "session", "--account", "alice");
+      const row = page.getByRole("table", { name: "Sessions", exact: true }).getByRole("row").nth(1);
+      expect(await row.textContent()).toMatch(/^0199f0a2-7c1e.*\d\d:\d\d/);
+      expect(await violationsOn(page)).toEqual([]);
+      await page.getByRole("button", { name: "0199f0a2-7c1e: show only this" }).click();
+      await page.getByRole("combobox", { name: "By" }).selectOption("Model");
+      await page.getByRole("button", { name: "gpt-6.2-sol: show only this" }).click();
+      await terminal(`model --account alice --session ${SESSION} --model gpt-6.2-sol`);
+      await turns("Models", "--account", "alice", "--model", "gpt-6.2-sol", "--session", SESSION);
+      expect(await violationsOn(page)).toEqual([]);
+      // The filters stay while the tab is open.
+      await page.getByRole("link", { name: "Log", exact: true }).click();
+      await page.getByRole("link", { name: "Usage", exact: true }).click();
+      await page.getByRole("button", { name: `Remove the filter: session ${SESSION}` }).click();
+      await page.getByRole("combobox", { name: "Account" }).selectOption("bob");
+      await page.getByRole("combobox", { name: "By" }).selectOption("Project");
+      await page.getByRole("button", { name: "<img" }).click();
+      await terminal(`project --account bob --model gpt-6.2-sol --project ${quote(`/home/ann/${MARKUP}`)}`);
+      await turns("Projects", "--account", "bob", "--model", "gpt-6.2-sol");
+      expect(await page.locator("img").count()).toBe(0);
       expect(problems).toEqual([]);
     });
 

@@ -84,6 +84,17 @@ for (const [name, accounts] of [
         await context.close();
       });
 
+    if (accounts === MANY)
+      test("charts the seven accounts that used most, and the others together", async () => {
+        const context = await browser.newContext();
+        const { page } = await openPage(context, await pool.link());
+        await page.getByRole("link", { name: "Usage", exact: true }).click();
+        await page.getByRole("radio", { name: "90 days" }).check();
+        await page.locator(".legend").getByText("other (53)", { exact: true }).waitFor();
+        expect(await page.locator(".legend li").count()).toBe(8);
+        await context.close();
+      });
+
     test("loads less than 300 KB, from the proxy only", async () => {
       const context = await browser.newContext();
       const { requests } = await openPage(context, await pool.link());
@@ -145,12 +156,13 @@ function pastTurns(aliases: readonly string[]): PastTurn[] {
     return seed / 2_147_483_647;
   };
   const one = <Value>(values: readonly Value[]) => values[Math.floor(random() ** 2 * values.length)];
-  return Array.from({ length: 90 }, (_, day) => now - (day + 0.1) * DAY_MS).flatMap((dayMs) =>
+  return Array.from({ length: 90 }, (_, day) => now - (day + 0.1) * DAY_MS).flatMap((dayMs, day) =>
     Array.from({ length: new Date(dayMs).getDay() % 6 === 0 ? 4 : 24 }, (): PastTurn => {
       const input = Math.floor(random() * 100_000);
       return {
         startedMs: Math.floor(dayMs - random() * 0.4 * DAY_MS),
         accountAlias: one(aliases),
+        session: `0199${(0xf0a2 - day).toString(16)}-7c1e-7d33-9f00-00000000000${Math.floor(random() * 5)}`,
         requestedModel: one(["gpt-6.2-sol", "gpt-6.2-astra", "gpt-6-luna"]),
         project: `/home/ann/src/${one(["shop", "billing", "search"])}`,
         outcome: random() < 0.03 ? "failed" : "completed",

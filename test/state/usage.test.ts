@@ -15,7 +15,7 @@ import { join } from "node:path";
 import { withDatabase } from "../../src/admin/read-usage.ts";
 import { dayOf, startOfDay } from "../../src/core/local-days.ts";
 import { usageLines } from "../../src/core/usage-lines.ts";
-import type { UsageQuery } from "../../src/core/usage-report.ts";
+import type { UsageFilters, UsageGrouping, UsageQuery } from "../../src/core/usage-report.ts";
 import { filesSetAside } from "../../src/state/usage/files-set-aside.ts";
 import { createUsagePruner } from "../../src/state/usage/prune.ts";
 import { MIGRATIONS, migrate } from "../../src/state/usage/schema.ts";
@@ -64,6 +64,61 @@ function damageLaterPages(path: string): void {
 }
 
 describe("the usage database", () => {
+  test("limits a report to groups, by whole names and by parts of names", async () => {
+    using usage = open();
+    const store = usage.store();
+    const of = (project: string | undefined, session: string, minutes: number, failsOver: boolean) =>
+      turn({
+        startedMs: NOON + minutes * 60_000,
+        project,
+        session,
+        switches: failsOver ? [{ from: "alice", to: session, reason: "http-503" }] : [],
+      });
+    store.add(of(undefined, "0199-a", 0, true));
+    store.add(of("/src/shop", "0199-a", 2, false));
+    store.add(of("/src/shop", "0199-b", 1, true));
+    store.add(of("/src/workshop", "0200", 3, false));
+    const database = store.reader();
+    const count = async (filters: UsageFilters) => {
+      const turns = (by: UsageGrouping) =>
+        report(database, { ...filters, by }).then(({ total }) => total.turns);
+      return [await turns("day"), await turns("session")];
+    };
+    expect(await count({ project: "/src/shop" })).toEqual([2, 2]);
+    expect(await count({ project: "shop" })).toEqual([2, 2]);
+    expect(await count({ project: "src/workshop" })).toEqual([1, 1]);
+    expect(await count({ project: "hop" })).toEqual([0, 0]);
+    expect(await count({ session: "0199" })).toEqual([3, 3]);
+    expect(await count({ session: "0199-b", project: "shop" })).toEqual([1, 1]);
+    expect(await count({ session: "a" })).toEqual([0, 0]);
+    expect(await count({ key: "" })).toEqual([4, 4]);
+    const switched = async (filters: UsageFilters) => {
+      if (database === undefined) throw new Error("there is no database");
+      const query = { sinceMs: NOON, untilMs: startOfDay(NOON, 1), ...filters };
+      return (await countSwitches(database, query, NOON)).map(({ to }) => to);
+    };
+    expect(await switched({ project: "shop", account: "alice", model: "gpt-5", key: "" })).toEqual([
+      "0199-b",
+    ]);
+    expect(await switched({ model: "other" })).toEqual([]);
+    store.stop();
+  });
+
+  test("says of a session its project, and when it began and was last used", async () => {
+    using usage = open();
+    const store = usage.store();
+    const at = [NOON - DAY_MS, NOON, NOON + 5_000];
+    for (const [index, startedMs] of at.entries())
+      store.add(
+        turn({ startedMs, project: index === 1 ? undefined : "/src/shop", servedModel: `m${index}` }),
+      );
+    const { lines, total } = await report(store.reader(), { by: "session" });
+    expect(lines).toMatchObject([{ name: "s1", project: "/src/shop", first_ms: at[0], last_ms: at[2] }]);
+    expect(total.first_ms).toBeUndefined();
+    expect((await report(store.reader(), { by: "project" })).lines[0]?.first_ms).toBeUndefined();
+    store.stop();
+  });
+
   test("sums hours and days separately", async () => {
     using usage = open();
     const store = usage.store();
@@ -179,7 +234,11 @@ describe("the usage database", () => {
     ]);
     expect(await names({ by: "project" })).toEqual([["/home/u/project", 4, 2]]);
     expect(await names({ account: "bob" })).toEqual([[dayOf(NOON - DAY_MS), 1, 0]]);
-    expect(await names({ client: "ci", by: "key" })).toEqual([["ci", 1, 0]]);
+    expect(await names({ key: "ci", by: "key" })).toEqual([["ci", 1, 0]]);
+    expect(await names({ account: "alice", model: "gpt-5", by: "session" })).toEqual([
+      ["s1", 1, 0],
+      ["s2", 1, 1],
+    ]);
     // A part of a day comes from the single turns.
     expect(await names({ sinceMs: NOON - DAY_MS + 1, untilMs: NOON + 1 })).toEqual([[dayOf(NOON), 3, 2]]);
     expect(await names({ sinceMs: NOON + 1 })).toEqual([]);

@@ -103,7 +103,7 @@ async function valueOffer({ at, read, names }: Place, { name, hint = "" }: Flag)
   if (hint === "ALIAS" || hint === `ALIAS${SEVERAL}`)
     return { kind: "words", words: await names("aliases", root) };
   if (hint === "TAG,...") return { kind: "words", words: await names("tags", root) };
-  if (name === "name" && KEY_WANTED.has(at.path.join(" ")))
+  if (hint === "KEY" || (name === "name" && KEY_WANTED.has(at.path.join(" "))))
     return { kind: "words", words: await names("keys", root) };
   if (!hint.includes("|")) return NOTHING;
   return { kind: "words", words: hint.split("|").map((word) => ({ word, description: "" })) };

@@ -1,8 +1,14 @@
 // `codexlb usage`: shows what turns used, from the running proxy or, if none is running on the root, from the file.
 // Changes nothing.
 
+import { resolve } from "node:path";
 import { defineCommand } from "citty";
-import { USAGE_GROUPINGS, type UsageGrouping } from "../../core/usage-report.ts";
+import {
+  USAGE_GROUPINGS,
+  type UsageFilter,
+  type UsageFilters,
+  type UsageGrouping,
+} from "../../core/usage-report.ts";
 import { usageCsv, usageTsv } from "../../core/usage-text.ts";
 import { print, printJson } from "../../print.ts";
 import { REMOTE_FLAGS, ROOT_FLAG } from "../common-flags.ts";
@@ -45,6 +51,18 @@ export default defineCommand({
       description: "Count only turns of this account, or of this child proxy",
       valueHint: "ALIAS",
     },
+    model: { type: "string", description: "Count only turns of this model", valueHint: "MODEL" },
+    project: {
+      type: "string",
+      description: "Count only turns in this directory; the last parts of its path are enough",
+      valueHint: "DIR",
+    },
+    session: {
+      type: "string",
+      description: "Count only turns of this session; the beginning of its id is enough",
+      valueHint: "ID",
+    },
+    key: { type: "string", description: "Count only turns with this client key", valueHint: "KEY" },
     json: { type: "boolean", description: "Print JSON" },
     csv: { type: "boolean", description: "Print comma-separated values" },
     timeout: {
@@ -60,10 +78,11 @@ export default defineCommand({
     const by = groupingOf(args.by);
     const context = contextOf(args.root);
     const { deps } = context;
+    const filters = filtersOf(args);
     const query = {
       ...periodOf(args.since, args.until, deps.clock.now()),
       by,
-      account: args.account?.trim() || undefined,
+      ...filters,
     };
     const { report, isOfRoot } = await usageReport(
       context,
@@ -76,11 +95,30 @@ export default defineCommand({
     if (args.json) return printJson(report, 2);
     if (args.csv) return print(usageCsv(report));
     const frame = terminalFrame(deps.env);
-    print(frame === undefined ? usageTsv(report) : usageFrame(report, frame, deps.clock.now()));
+    print(frame === undefined ? usageTsv(report) : usageFrame(report, frame, deps.clock.now(), filters));
   },
 });
 
 // --- internal ---
+
+/** An empty flag filters nothing, so scripts can pass variables that may be empty. */
+function filtersOf(args: UsageFilters): UsageFilters {
+  const text = (name: UsageFilter) => args[name]?.trim() || undefined;
+  const project = text("project");
+  return {
+    account: text("account"),
+    model: text("model"),
+    project: project && directoryOf(project),
+    session: text("session"),
+    key: text("key"),
+  };
+}
+
+/** The directory that `text` names from the working directory, if it begins with a dot. Others stay as they are. */
+function directoryOf(text: string): string {
+  const path = /^\.\.?(\/|$)/.test(text) ? resolve(text) : text;
+  return path.replace(/(?<=.)\/+$/, "");
+}
 
 function groupingOf(text: string): UsageGrouping {
   const known = USAGE_GROUPINGS.find((grouping) => grouping === text.trim());

@@ -2,15 +2,19 @@
 
 import { advised } from "../../advice.ts";
 import { dayOf, startOfDay } from "../../core/local-days.ts";
-import { shortDate } from "../../core/time-words.ts";
+import { pastTime, shortDate } from "../../core/time-words.ts";
 import { usageLines } from "../../core/usage-lines.ts";
-import type { UsageGrouping, UsageLine, UsageReport } from "../../core/usage-report.ts";
+import type { UsageFilters, UsageGrouping, UsageLine, UsageReport } from "../../core/usage-report.ts";
 import {
   compactNumber,
   costNotes,
   costText,
+  filterWords,
+  sessionNote,
   shareText,
   shortDuration,
+  shortProject,
+  shortSessions,
   tokensOf,
   unnamedGroup,
 } from "../../core/usage-words.ts";
@@ -18,19 +22,27 @@ import { fit } from "../terminal/fit.ts";
 import { fittedTable, type TableColumn, type TableFrame } from "../terminal/fitted-table.ts";
 import { forecastFrame } from "./forecast-frame.ts";
 
-/** The report as text. No line is wider than the terminal. */
-export function usageFrame(report: UsageReport, frame: TableFrame, nowMs: number): string {
+/** The report, which is limited to `filters`, as text. No line is wider than the terminal. */
+export function usageFrame(
+  report: UsageReport,
+  frame: TableFrame,
+  nowMs: number,
+  filters: UsageFilters = {},
+): string {
   const { columns, style } = frame;
   const { paint, glyphs } = style;
   const cut = (line: string) => `${fit(line, columns, glyphs.ellipsis)}\n`;
-  const head = cut(`${paint.bold("usage")}  ${periodText(report, nowMs)}  by ${report.by}`);
+  const only = filterWords(filters);
+  const head = cut(
+    `${paint.bold("usage")}  ${periodText(report, nowMs)}  by ${report.by}${only === "" ? "" : `  ${only}`}`,
+  );
   const { forecast } = report;
   const ahead = forecast === undefined ? "" : forecastFrame(forecast, frame, nowMs);
   const lines = report.by === "day" ? withEmptyDays(report, nowMs) : report.lines;
   if (report.total.turns === 0)
-    return `${head}${cut("no turns in this period")}${noteLines(report).map(cut).map(paint.dim).join("")}${ahead}`;
+    return `${head}${cut("no turns in this period")}${noteLines(report, filters).map(cut).map(paint.dim).join("")}${ahead}`;
   const rows = [...lines, report.total];
-  return `${head}${fittedTable(columnsOf(rows, report, frame, nowMs), frame)}${noteLines(report)
+  return `${head}${fittedTable(columnsOf(rows, report, frame, nowMs), frame)}${noteLines(report, filters)
     .map((line) => paint.dim(cut(line)))
     .join("")}${ahead}`;
 }
@@ -49,6 +61,7 @@ function columnsOf(
 ): TableColumn[] {
   const { paint } = style;
   const last = rows.length - 1;
+  const sessions = shortSessions(rows.slice(0, last).map(({ name }) => name));
   const most = Math.max(1, ...rows.slice(0, last).map(tokensOf));
   const bold = (text: string, row: number) => (row === last ? paint.bold(text) : text);
   /** Numbers are aligned at their right end. */
@@ -69,9 +82,12 @@ function columnsOf(
   return [
     {
       heading: by.toUpperCase(),
-      cells: rows.map((line, row) => (row === last ? ["total"] : namesOf(line.name, by, nowMs))),
+      cells: rows.map((line, row) =>
+        row === last ? ["total"] : namesOf(line.name, sessions[row] ?? "", by, nowMs),
+      ),
       brush: bold,
     },
+    ...(by === "session" ? sessionColumns(rows.slice(0, last), nowMs) : []),
     numbers("TURNS", ({ turns }) => String(turns)),
     numbers("INPUT", tokens("input_tokens")),
     numbers("CACHED", tokens("cached_input_tokens"), 5),
@@ -89,28 +105,45 @@ function columnsOf(
   ];
 }
 
+/** What identifies the sessions to a person. The row of the total has no such cells. */
+function sessionColumns(rows: readonly UsageLine[], nowMs: number): TableColumn[] {
+  const time = (atMs: number | undefined) => (atMs === undefined ? "" : pastTime(atMs, nowMs));
+  return [
+    {
+      heading: "PROJECT",
+      cells: [...rows.map(({ project = "" }) => shortProjects(project)), ""],
+      rank: 1,
+    },
+    { heading: "BEGAN", cells: [...rows.map((line) => time(line.first_ms)), ""], rank: 4 },
+    { heading: "LAST TURN", cells: [...rows.map((line) => time(line.last_ms)), ""], rank: 3 },
+  ];
+}
+
+function shortProjects(path: string): string[] {
+  return [shortProject(path), path.split("/").at(-1) || path];
+}
+
 function bar(share: number, { glyphs }: TableFrame["style"]): string {
   // Every line with tokens has at least one step.
   const steps = share <= 0 ? 0 : Math.max(1, Math.round(share * BAR_COLUMNS));
   return glyphs.full.repeat(steps);
 }
 
-/** What a group is called, the longest wording first. */
-function namesOf(name: string, by: UsageGrouping, nowMs: number): string[] {
+/** What a group is called, the longest wording first. `shorter`: the name of a session, shortened. */
+function namesOf(name: string, shorter: string, by: UsageGrouping, nowMs: number): string[] {
   if (name === "") return [unnamedGroup(by)];
   switch (by) {
     case "day":
       return [shortDate(new Date(`${name}T00:00`).getTime(), nowMs)];
     case "project":
-      return [name, name.split("/").slice(-2).join("/"), name.split("/").at(-1) || name];
+      return [name, ...shortProjects(name)];
     case "session":
-      return [name, name.slice(0, SHORT_SESSION)];
+      return [shorter, name.slice(0, SHORT_NAME)];
     default:
       return [name, name.slice(0, SHORT_NAME)];
   }
 }
 
-const SHORT_SESSION = 13;
 const SHORT_NAME = 20;
 
 function periodText({ since_ms, until_ms }: UsageReport, nowMs: number): string {
@@ -133,13 +166,11 @@ function withEmptyDays(report: UsageReport, nowMs: number): readonly UsageLine[]
   return lines;
 }
 
-function noteLines(report: UsageReport): string[] {
+function noteLines(report: UsageReport, { session }: UsageFilters): string[] {
   const { lines, recording, by, keep_days } = report;
   return [
     ...costNotes(report),
-    ...(by === "session"
-      ? [`Sessions are known for the last ${keep_days === 1 ? "day" : `${keep_days} days`}.`]
-      : []),
+    ...(by === "session" || session !== undefined ? [sessionNote(keep_days)] : []),
     ...(by === "project" && lines.some(({ name }) => name === "")
       ? ["unknown: Codex names the project only if it runs in a Git repository."]
       : []),

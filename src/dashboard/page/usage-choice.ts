@@ -1,11 +1,19 @@
-// What the usage view shows: the period, the groups and the figure of the chart. The browser keeps the choice.
+// What the usage view shows: the period, the groups, the filters and the figure of the chart. The browser keeps the
+// choice, the filters only as long as the tab is open.
 
+import type { UsageFilters } from "../../core/usage-report.ts";
+import { quote } from "../../quote.ts";
 import { USAGE_PERIODS, USAGE_VIEWS, type UsagePeriod, type UsageView } from "../messages.ts";
 import { isMeasure, type Measure } from "./usage-measures.ts";
 
-export interface ShownUsage {
+/** What the page asks for. */
+export interface UsageChoice {
   readonly since: UsagePeriod;
   readonly by: UsageView;
+  readonly filters: UsageFilters;
+}
+
+export interface ShownUsage extends UsageChoice {
   readonly measure: Measure;
 }
 
@@ -21,21 +29,39 @@ export const VIEW_WORDS: Readonly<Record<UsageView, string>> = {
   account: "Account",
   model: "Model",
   project: "Project",
+  session: "Session",
   key: "Client key",
 };
 
-/** The user's choice; seven days by account at first. */
+/** The user's choice; seven days of all turns by account at first. */
 export function storedUsage(): ShownUsage {
   const [since, by, measure = ""] = localStorage.getItem(STORED)?.split(" ") ?? [];
   return {
     since: USAGE_PERIODS.find((one) => one === since) ?? "7d",
     by: USAGE_VIEWS.find((one) => one === by) ?? "account",
     measure: isMeasure(measure) ? measure : "tokens",
+    filters: JSON.parse(sessionStorage.getItem(STORED) ?? "{}"),
   };
 }
 
-export function storeUsage({ since, by, measure }: ShownUsage): void {
+export function storeUsage({ since, by, measure, filters }: ShownUsage): void {
   localStorage.setItem(STORED, `${since} ${by} ${measure}`);
+  sessionStorage.setItem(STORED, JSON.stringify(filters));
+}
+
+/** The parameters with which the page asks for the usage. */
+export function usageParameters({ since, by, filters }: UsageChoice): URLSearchParams {
+  const parameters = new URLSearchParams({ since, by });
+  for (const [name, value] of Object.entries(filters)) if (value !== undefined) parameters.set(name, value);
+  return parameters;
+}
+
+/** The command that prints the same. */
+export function usageCommand({ since, by, filters }: UsageChoice): string {
+  const flags = Object.entries(filters).flatMap(([name, value]) =>
+    value === undefined ? [] : [` --${name} ${quote(value)}`],
+  );
+  return `codexlb usage --since ${since} --by ${by}${flags.join("")}`;
 }
 
 // --- internal ---

@@ -1,14 +1,9 @@
 // Keeps the usage up to date: asks the proxy again after turns have ended, at most every ten seconds, and never while the
 // page is hidden or not connected.
 
-import type { UsageAnswer, UsagePeriod, UsageView } from "../messages.ts";
+import type { UsageAnswer } from "../messages.ts";
 import { request } from "./session.ts";
-
-/** What the page asks for. */
-export interface UsageChoice {
-  readonly since: UsagePeriod;
-  readonly by: UsageView;
-}
+import { type UsageChoice, usageParameters } from "./usage-choice.ts";
 
 /** The last answer and the choice that it belongs to; `failure`: why the last request failed. */
 export interface UsageState {
@@ -41,7 +36,7 @@ export function createUsageFeed(show: (state: UsageState) => void): UsageFeed {
     current = ending;
     asked = { choice, version, atMs: performance.now() };
     try {
-      const response = await request(`usage?${new URLSearchParams({ ...choice })}`, {
+      const response = await request(`usage?${usageParameters(choice)}`, {
         signal: ending.signal,
       });
       state = { choice, answer: await response.json(), failure: undefined };
@@ -61,7 +56,7 @@ export function createUsageFeed(show: (state: UsageState) => void): UsageFeed {
     clearTimeout(timer);
     if (wanted?.version === undefined || document.hidden) return;
     const { choice, version } = wanted;
-    const isNew = asked === undefined || asked.choice.since !== choice.since || asked.choice.by !== choice.by;
+    const isNew = asked === undefined || !isSameChoice(asked.choice, choice);
     if (isNew) return void ask(choice, version);
     if (asked === undefined || asked.version === version || current !== undefined) return;
     const waitMs = asked.atMs + GAP_MS - performance.now();
@@ -82,6 +77,11 @@ export function createUsageFeed(show: (state: UsageState) => void): UsageFeed {
       document.removeEventListener("visibilitychange", follow);
     },
   };
+}
+
+/** True if both ask for the same usage. */
+export function isSameChoice(one: UsageChoice, other: UsageChoice): boolean {
+  return String(usageParameters(one)) === String(usageParameters(other));
 }
 
 // --- internal ---

@@ -5,6 +5,7 @@ import type { Database } from "bun:sqlite";
 import { dayOf, hourOf, nextHour, startOfDay } from "../../core/local-days.ts";
 import type { UsageGrouping, UsageQuery, UsageStep, UsageSums } from "../../core/usage-report.ts";
 import { turnId } from "./schema.ts";
+import { SERVED_BY, sqlFilter } from "./turn-filter.ts";
 
 /**
  * The sums of the turns that `query` selects, by group, model and time. `nowMs`: the current time. Single turns older
@@ -42,9 +43,9 @@ interface Part {
 const DAYS_AT_ONCE = 31;
 
 function* partsOf(query: UsageQuery, keptFromMs: number, tomorrowMs: number): Generator<Part> {
-  const { by, each } = query;
+  const { by, each, session } = query;
   const untilMs = Math.min(query.untilMs, tomorrowMs);
-  if (by === "session" || each === "hour") {
+  if (by === "session" || session !== undefined || each === "hour") {
     yield* turnsOf(Math.max(query.sinceMs, keptFromMs), untilMs, each);
     return;
   }
@@ -82,7 +83,7 @@ const DAYS = "(SELECT *, day AS time, '' AS session FROM days WHERE day >= $firs
 
 /** Single turns in the form of `days`. */
 const TURNS = `(
-  SELECT $time AS time, coalesce(account, '') AS account, coalesce(proxy, '') AS proxy,
+  SELECT $time AS time, started_ms, coalesce(account, '') AS account, coalesce(proxy, '') AS proxy,
     coalesce(served_model, requested_model, '') AS model, coalesce(project, '') AS project,
     coalesce(client, '') AS client, coalesce(session, '') AS session, kind, outcome,
     1 AS turns, output_tokens IS NOT NULL AS reported, coalesce(input_tokens, 0) AS input_tokens,
@@ -91,12 +92,9 @@ const TURNS = `(
     coalesce(first_output_ms, 0) AS first_output_ms
   FROM turns WHERE id >= $since AND id < $until)`;
 
-/** An account, or else the child proxy that served the turn. */
-const ACCOUNT = "CASE WHEN account = '' THEN proxy ELSE account END";
-
 const GROUPS: Readonly<Record<UsageGrouping, string>> = {
   day: "time",
-  account: ACCOUNT,
+  account: SERVED_BY,
   model: "model",
   project: "project",
   session: "session",
@@ -106,13 +104,15 @@ const GROUPS: Readonly<Record<UsageGrouping, string>> = {
 /** True for a row that is a turn: not a request that only prepares a connection, nor a part of a turn that moved on. */
 const COUNTS = "kind <> 'prewarm' AND outcome <> 'moved'";
 
-function statementOf(source: string, { by, account, client, each }: UsageQuery) {
-  const conditions = [
-    ...(account === undefined ? [] : [`${ACCOUNT} = $account`]),
-    ...(client === undefined ? [] : ["client = $client"]),
-  ];
+/** What identifies a session to a person. */
+const SESSION_COLUMNS = "max(project) AS project, min(started_ms) AS firstMs, max(started_ms) AS lastMs,";
+
+function statementOf(source: string, query: UsageQuery) {
+  const { by, each } = query;
+  const filter = sqlFilter(query);
   const sql = `
     SELECT ${GROUPS[by]} AS name, model, ${each === undefined ? "''" : "time"} AS time,
+      ${by === "session" ? SESSION_COLUMNS : ""}
       sum(CASE WHEN ${COUNTS} THEN turns ELSE 0 END) AS turns,
       sum(CASE WHEN ${COUNTS} AND outcome IN ('failed', 'cut', 'refused') THEN turns ELSE 0 END) AS failed,
       sum(CASE WHEN ${COUNTS} THEN reported ELSE 0 END) AS reported,
@@ -121,13 +121,9 @@ function statementOf(source: string, { by, account, client, each }: UsageQuery) 
       sum(CASE WHEN ${COUNTS} THEN first_outputs ELSE 0 END) AS firstOutputs,
       sum(CASE WHEN ${COUNTS} THEN first_output_ms ELSE 0 END) AS firstOutputMs
     FROM ${source}
-    ${conditions.length === 0 ? "" : `WHERE ${conditions.join(" AND ")}`}
+    WHERE TRUE${filter.sql}
     GROUP BY 1, 2, 3`;
-  const values: SqlValues = {
-    ...(account === undefined ? {} : { $account: account }),
-    ...(client === undefined ? {} : { $client: client }),
-  };
-  return { sql, values };
+  return { sql, values: filter.values };
 }
 
 function add(sums: Map<string, UsageSums>, row: UsageSums): void {
@@ -148,5 +144,16 @@ function add(sums: Map<string, UsageSums>, row: UsageSums): void {
     reasoning: known.reasoning + row.reasoning,
     firstOutputs: known.firstOutputs + row.firstOutputs,
     firstOutputMs: known.firstOutputMs + row.firstOutputMs,
+    ...sessionPart(known, row),
   });
+}
+
+/** What both rows of a session say of it together; nothing for rows of other groups. */
+function sessionPart(one: UsageSums, other: UsageSums): Partial<UsageSums> {
+  if (one.firstMs === undefined || other.firstMs === undefined) return {};
+  return {
+    project: one.project || other.project,
+    firstMs: Math.min(one.firstMs, other.firstMs),
+    lastMs: Math.max(one.lastMs ?? 0, other.lastMs ?? 0),
+  };
 }

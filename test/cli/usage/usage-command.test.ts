@@ -23,9 +23,24 @@ test.each([
   [["--account", "alice"], ""],
   [["--account", "alic"], 'codexlb: no account is called "alic"; did you mean alice?\n'],
   [["--account", "x9"], 'codexlb: no account is called "x9"; known accounts: alice, bob\n'],
+  [["--account", "alice", "--model", "demo", "--session", "s", "--by", "session"], ""],
+  [["--model", "dmo"], 'codexlb: no turn with the model "dmo" is recorded; did you mean demo?\n'],
+  [
+    ["--session", "x"],
+    'codexlb: no turn with the session "x" is recorded; see: codexlb usage --root ROOT --since 52w --by session\n',
+  ],
+  [
+    ["--session", "s", "--since", "2020-01-01", "--until", "2020-01-02"],
+    "codexlb: session s has no turns in this period; --since selects a longer one\n",
+  ],
+  [
+    ["--account", "bob", "--session", "s1"],
+    "codexlb: no turn in this period passes all of the filters; leave one out, or select a longer period with --since\n",
+  ],
   [["--account", "bob"], "codexlb: bob has no turns in this period; --since selects a longer one\n"],
 ])("usage %p reports %p", async (args, err) => {
-  expect(await usage(pool.layout.root, ...args)).toEqual({ code: 0, err });
+  const ran = await usage(pool.layout.root, ...args);
+  expect({ ...ran, err: ran.err.replaceAll(pool.layout.root, "ROOT") }).toEqual({ code: 0, err });
 });
 
 test("a root without a record has no turns", async () => {

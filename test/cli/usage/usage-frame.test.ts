@@ -92,6 +92,16 @@ Cost: an estimate, at OpenAI's API prices of 2026-11-28.
     }
   });
 
+  test("names the project and the times of each session, and what the report is limited to", () => {
+    const used = { project: "/home/ann/src/shop", firstMs: NOW - 50 * 3_600_000, lastMs: NOW - 60_000 };
+    const given = [sums("0199f0a2-7c1e-7d33-9f00-000000000002", used)];
+    const text = (columns: number) =>
+      usageFrame(report("session", given), frame(columns), NOW, { account: "alice", project: "shop" });
+    expect(text(200)).toStartWith("usage  26 Nov - 28 Nov  by session  only account alice, project shop\n");
+    expect(text(200)).toContain("0199f0a2-7c1e  src/shop  26 Nov 10:00  11:59:00");
+    expect(text(90)).toMatch(/^0199f0a2-7c1e {2}src\/shop /m);
+  });
+
   test("shortens the directories of projects on a narrow terminal", () => {
     const text = usageFrame(report("project", [sums("/home/ann/source-code/work/shop")]), frame(60), NOW);
     expect(text.split("\n")[2]).toStartWith("work/shop ");
@@ -146,6 +156,16 @@ Cost: an estimate, at OpenAI's API prices of 2026-11-28.
 });
 
 describe("the report for scripts", () => {
+  test("has the project and the times of sessions after the other columns", () => {
+    const text = usageTsv(report("session", [sums("s1", { project: "/p", firstMs: 1, lastMs: 2 })]));
+    const [head, line, total] = text.split("\n").map((row) => row.split("\t").slice(-4));
+    expect([head, line, total]).toEqual([
+      ["unpriced_turns", "project", "first_ms", "last_ms"],
+      ["0", "/p", "1", "2"],
+      ["0", "", "", ""],
+    ]);
+  });
+
   test("is a table with tabs, and its total", () => {
     expect(
       usageTsv(report("account", [sums("alice"), sums("", { input: 0, firstOutputs: 0, model: "x" })])),

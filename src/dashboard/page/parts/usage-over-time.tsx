@@ -6,7 +6,7 @@ import { csvLine } from "../../../core/usage-text.ts";
 import type { UsageAnswer } from "../../messages.ts";
 import { PERIOD_WORDS, type ShownUsage } from "../usage-choice.ts";
 import { MEASURES } from "../usage-measures.ts";
-import { groupName, legendNames } from "../usage-names.ts";
+import { groupName, legendNames, projectOf } from "../usage-names.ts";
 import { partLabel, partWords } from "../usage-times.ts";
 import { Download } from "./download.tsx";
 import { SeriesFills, SeriesMark } from "./series-mark.tsx";
@@ -27,10 +27,14 @@ export function UsageOverTime({ answer, shown, nowMs }: UsageOverTimeProps) {
   // A shorter period may have arrived since a part was chosen.
   const chosen = pointed !== undefined && pointed < starts.length ? pointed : undefined;
   const words = starts.map((start) => partWords(start, since, nowMs));
+  const projects = new Map(report.lines.map((line) => [line.name, projectOf(line)]));
   const names = legendNames(
     series.map(({ name }) => name),
     by,
-  );
+  ).map((name, rank) => {
+    const project = projects.get(series[rank]?.name ?? "") || "";
+    return project === "" ? name : `${name} (${project})`;
+  });
   const title = `${measure.title} over time by ${by}, last ${PERIOD_WORDS[since]}`;
   const text = (line: UsageLine | undefined) => (line === undefined ? "" : measure.text(line));
   const texts = (index: number) => [...series.map(({ parts }) => text(parts[index])), text(totals[index])];

@@ -1,23 +1,42 @@
 // The usage groups and their figures, as `codexlb usage` prints them.
 
 import { useState } from "preact/hooks";
-import type { UsageLine } from "../../../core/usage-report.ts";
+import { pastTime } from "../../../core/time-words.ts";
+import type { UsageLine, UsageReport } from "../../../core/usage-report.ts";
 import { usageCsv } from "../../../core/usage-text.ts";
-import { compactNumber, costNotes, costText, shareText, shortDuration } from "../../../core/usage-words.ts";
+import {
+  compactNumber,
+  costNotes,
+  costText,
+  sessionNote,
+  shareText,
+  shortDuration,
+  shortSessions,
+} from "../../../core/usage-words.ts";
 import type { UsageAnswer } from "../../messages.ts";
 import { type ShownUsage, VIEW_WORDS } from "../usage-choice.ts";
-import { groupName } from "../usage-names.ts";
+import { groupName, projectOf } from "../usage-names.ts";
 import { Download } from "./download.tsx";
 import { SeriesMark } from "./series-mark.tsx";
 import { Table } from "./table.tsx";
 
-export function UsageTable({ answer, shown }: { readonly answer: UsageAnswer; readonly shown: ShownUsage }) {
+export function UsageTable(props: {
+  readonly answer: UsageAnswer;
+  readonly shown: ShownUsage;
+  readonly nowMs: number;
+  /** Shows only the turns of this group. */
+  readonly filter: (name: string) => void;
+}) {
+  const { answer, shown, nowMs, filter } = props;
   const { report, series } = answer;
-  const { since, by } = shown;
+  const { since, by, filters } = shown;
   const [most, setMost] = useState(PAGE);
   const ranks = new Map(series.map(({ name }, rank) => [name, rank]));
   const number = (heading: string) => ({ heading, kind: "number" as const });
   const hidden = report.lines.length - most;
+  const lines = report.lines.slice(0, most);
+  const sessions = by === "session" ? shortSessions(lines.map(({ name }) => name)) : [];
+  const sessionCells = (line: UsageLine) => (by === "session" ? sessionFacts(line, nowMs) : []);
   return (
     <section>
       <h2>{VIEW_WORDS[by]}s</h2>
@@ -25,19 +44,32 @@ export function UsageTable({ answer, shown }: { readonly answer: UsageAnswer; re
         caption={`${VIEW_WORDS[by]}s`}
         columns={[
           { heading: VIEW_WORDS[by] },
+          ...(by === "session" ? ["Project", "Began", "Last turn"].map((heading) => ({ heading })) : []),
           ...["Turns", "Failed", "Input", "Cached", "Output", "Reasoning"].map(number),
           ...["First output", "Est. cost"].map(number),
         ]}
         rows={[
-          ...report.lines.slice(0, most).map((line) => ({
+          ...lines.map((line, index) => ({
             key: line.name,
             class: "sums",
             cells: [
-              <GroupName key="name" name={groupName(line.name, by)} rank={ranks.get(line.name)} />,
+              <GroupName
+                key="name"
+                name={sessions[index] || groupName(line.name, by)}
+                title={groupName(line.name, by)}
+                rank={ranks.get(line.name)}
+                // Turns without a name are no group that can be selected.
+                filter={line.name !== "" && filters[by] === undefined ? () => filter(line.name) : undefined}
+              />,
+              ...sessionCells(line),
               ...figuresOf(line),
             ],
           })),
-          { key: "\0total", class: "sums total", cells: ["Total", ...figuresOf(report.total)] },
+          {
+            key: "\0total",
+            class: "sums total",
+            cells: ["Total", ...sessionCells(report.total), ...figuresOf(report.total)],
+          },
         ]}
       />
       <div class="below">
@@ -52,7 +84,7 @@ export function UsageTable({ answer, shown }: { readonly answer: UsageAnswer; re
           text={() => usageCsv(report)}
         />
       </div>
-      {costNotes(report).map((note) => (
+      {notesOf(report, shown).map((note) => (
         <p key={note} class="muted note">
           {note}
         </p>
@@ -65,13 +97,37 @@ export function UsageTable({ answer, shown }: { readonly answer: UsageAnswer; re
 
 const PAGE = 25;
 
-function GroupName({ name, rank }: { readonly name: string; readonly rank: number | undefined }) {
+function notesOf(report: UsageReport, { by, filters }: ShownUsage): string[] {
+  const isOfSessions = by === "session" || filters.session !== undefined;
+  return [...costNotes(report), ...(isOfSessions ? [sessionNote(report.keep_days)] : [])];
+}
+
+function GroupName(props: {
+  readonly name: string;
+  /** The name in full. */
+  readonly title: string;
+  readonly rank: number | undefined;
+  readonly filter: (() => void) | undefined;
+}) {
+  const { name, title, rank, filter } = props;
   return (
-    <span class="group">
+    <span class="group" title={title}>
       {rank === undefined ? <span class="series-mark" /> : <SeriesMark rank={rank} />}
-      <strong>{name}</strong>
+      {filter === undefined ? (
+        <strong>{name}</strong>
+      ) : (
+        <button type="button" class="only" aria-label={`${name}: show only this`} onClick={filter}>
+          {name}
+        </button>
+      )}
     </span>
   );
+}
+
+/** The project of a session, and when it began and was last used; empty for the total. */
+function sessionFacts(line: UsageLine, nowMs: number): string[] {
+  const time = (atMs: number | undefined) => (atMs === undefined ? "" : pastTime(atMs, nowMs));
+  return [projectOf(line), time(line.first_ms), time(line.last_ms)];
 }
 
 function figuresOf(line: UsageLine): string[] {

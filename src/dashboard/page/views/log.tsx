@@ -11,6 +11,7 @@ import { accountOf, eventText, eventTime, eventWords } from "../../../core/event
 import type { LogLevel } from "../../../core/log-event.ts";
 import type { StatusAnswer } from "../../../core/status-schema.ts";
 import type { ShownLogEvent } from "../../messages.ts";
+import { AccountSelect } from "../parts/account-select.tsx";
 import { Table } from "../parts/table.tsx";
 
 export interface LogProps {
@@ -34,17 +35,11 @@ export function LogView({ events, status, nowMs }: LogProps) {
     <>
       <h2 class="hidden">Log</h2>
       <div class="filters">
-        <label>
-          <span>Account</span>
-          <select value={account} onChange={({ currentTarget }) => setAccount(currentTarget.value)}>
-            <option value="">all</option>
-            {[...new Set(status.accounts.map(({ alias }) => alias))].map((alias) => (
-              <option key={alias} value={alias}>
-                {alias}
-              </option>
-            ))}
-          </select>
-        </label>
+        <AccountSelect
+          value={account}
+          names={status.accounts.map(({ alias }) => alias)}
+          choose={setAccount}
+        />
         <label>
           <span>Level</span>
           <select

@@ -1,15 +1,25 @@
-// What turns used over time, by account, model, project or client key.
+// What turns used over time, by account, model, project, session or client key.
 
 import { useEffect, useRef, useState } from "preact/hooks";
-import { type Snapshot, USAGE_PERIODS, USAGE_VIEWS, type UsageAnswer } from "../../messages.ts";
+import type { StatusAnswer } from "../../../core/status-schema.ts";
+import { filterWords } from "../../../core/usage-words.ts";
+import type { Snapshot, UsageAnswer } from "../../messages.ts";
 import { CommandLine } from "../parts/command-line.tsx";
+import { UsageChoices } from "../parts/usage-choices.tsx";
+import { UsageFilterList } from "../parts/usage-filter-list.tsx";
 import { UsageOverTime } from "../parts/usage-over-time.tsx";
 import { UsageSwitches } from "../parts/usage-switches.tsx";
 import { UsageTable } from "../parts/usage-table.tsx";
 import { UsageTotals } from "../parts/usage-totals.tsx";
-import { PERIOD_WORDS, type ShownUsage, storedUsage, storeUsage, VIEW_WORDS } from "../usage-choice.ts";
-import { createUsageFeed, type UsageFeed, type UsageState } from "../usage-feed.ts";
-import { isMeasure, MEASURES, type Measure } from "../usage-measures.ts";
+import {
+  PERIOD_WORDS,
+  type ShownUsage,
+  storedUsage,
+  storeUsage,
+  type UsageChoice,
+  usageCommand,
+} from "../usage-choice.ts";
+import { createUsageFeed, isSameChoice, type UsageFeed, type UsageState } from "../usage-feed.ts";
 
 export interface UsageProps {
   readonly snapshot: Snapshot;
@@ -29,7 +39,8 @@ export function UsageView({ snapshot, isLive, nowMs }: UsageProps) {
   return (
     <>
       <h2 class="hidden">Usage</h2>
-      <Choices shown={shown} change={change} />
+      <UsageChoices shown={shown} upstreams={upstreamsOf(snapshot.status)} change={change} />
+      <UsageFilterList filters={shown.filters} change={(filters) => change({ filters })} />
       {failure !== undefined && (
         <p class="failure" role="alert">
           {failure}
@@ -38,18 +49,22 @@ export function UsageView({ snapshot, isLive, nowMs }: UsageProps) {
       {answer === undefined || choice === undefined ? (
         failure === undefined && <p class="empty">Loading...</p>
       ) : (
-        <div aria-busy={choice.since !== shown.since || choice.by !== shown.by}>
+        <div aria-busy={!isSameChoice(choice, shown)}>
           <Recording answer={answer} />
           {answer.report.total.turns === 0 ? (
-            <NoTurns period={PERIOD_WORDS[choice.since]} />
+            <NoTurns choice={choice} />
           ) : (
-            <Figures answer={answer} shown={{ ...shown, ...choice }} nowMs={nowMs} />
+            <Figures
+              answer={answer}
+              shown={{ ...shown, ...choice }}
+              nowMs={nowMs}
+              filter={(name) => change({ filters: { ...shown.filters, [choice.by]: name } })}
+            />
           )}
         </div>
       )}
       <p class="muted same">
-        The same in a terminal:{" "}
-        <CommandLine command={`codexlb usage --since ${shown.since} --by ${shown.by}`} />
+        The same in a terminal: <CommandLine command={usageCommand(shown)} />
       </p>
     </>
   );
@@ -57,14 +72,19 @@ export function UsageView({ snapshot, isLive, nowMs }: UsageProps) {
 
 // --- internal ---
 
-const MEASURE_NAMES = Object.keys(MEASURES) as Measure[];
+/** The names under which turns are recorded: the proxy's own accounts, and its child proxies. */
+function upstreamsOf({ accounts, child_proxies: children, proxy_name: ownName }: StatusAnswer): string[] {
+  const own = accounts.filter(({ proxy_name: owner }) => owner === "" || owner === ownName);
+  return [...own.map(({ alias }) => alias), ...children.map(({ name, url }) => name || url)];
+}
 
 /** Another text after turns have ended, and after the proxy restarted. */
 function versionOf({ proxy, recordedTurns }: Snapshot): string {
   return `${proxy.startedMs} ${recordedTurns}`;
 }
 
-function useUsage({ since, by }: ShownUsage, version: string | undefined): UsageState {
+function useUsage(shown: ShownUsage, version: string | undefined): UsageState {
+  const { since, by, filters } = shown;
   const [state, setState] = useState<UsageState>({
     choice: undefined,
     answer: undefined,
@@ -75,63 +95,8 @@ function useUsage({ since, by }: ShownUsage, version: string | undefined): Usage
     feed.current = createUsageFeed(setState);
     return () => feed.current?.stop();
   }, []);
-  useEffect(() => feed.current?.want({ since, by }, version), [since, by, version]);
+  useEffect(() => feed.current?.want({ since, by, filters }, version), [since, by, filters, version]);
   return state;
-}
-
-function Choices(props: {
-  readonly shown: ShownUsage;
-  readonly change: (part: Partial<ShownUsage>) => void;
-}) {
-  const { shown, change } = props;
-  return (
-    <div class="filters">
-      <fieldset class="segments">
-        <legend>Period</legend>
-        {USAGE_PERIODS.map((since) => (
-          <label key={since}>
-            <input
-              type="radio"
-              name="period"
-              checked={shown.since === since}
-              onChange={() => change({ since })}
-            />
-            <span>{PERIOD_WORDS[since]}</span>
-          </label>
-        ))}
-      </fieldset>
-      <label>
-        <span>By</span>
-        <select
-          value={shown.by}
-          onChange={({ currentTarget }) =>
-            change({ by: USAGE_VIEWS.find((by) => by === currentTarget.value) ?? "account" })
-          }
-        >
-          {USAGE_VIEWS.map((by) => (
-            <option key={by} value={by}>
-              {VIEW_WORDS[by]}
-            </option>
-          ))}
-        </select>
-      </label>
-      <label>
-        <span>Chart</span>
-        <select
-          value={shown.measure}
-          onChange={({ currentTarget: { value } }) =>
-            change({ measure: isMeasure(value) ? value : "tokens" })
-          }
-        >
-          {MEASURE_NAMES.map((name) => (
-            <option key={name} value={name}>
-              {MEASURES[name].title}
-            </option>
-          ))}
-        </select>
-      </label>
-    </div>
-  );
 }
 
 /** Says why turns are missing; nothing while the proxy records them. */
@@ -153,10 +118,17 @@ function Recording({ answer: { report, failure } }: { readonly answer: UsageAnsw
   );
 }
 
-function NoTurns({ period }: { readonly period: string }) {
+function NoTurns({ choice: { since, filters } }: { readonly choice: UsageChoice }) {
+  const only = filterWords(filters);
+  if (only !== "")
+    return (
+      <p class="empty">
+        No turns in the last {PERIOD_WORDS[since]} ({only}).
+      </p>
+    );
   return (
     <div class="empty">
-      <h2>No turns in the last {period}</h2>
+      <h2>No turns in the last {PERIOD_WORDS[since]}</h2>
       <p>Turns appear here when they end. Start Codex through this proxy:</p>
       <CommandLine command="codexlb run" />
     </div>
@@ -167,13 +139,15 @@ function Figures(props: {
   readonly answer: UsageAnswer;
   readonly shown: ShownUsage;
   readonly nowMs: number;
+  /** Shows only the turns of this group. */
+  readonly filter: (name: string) => void;
 }) {
-  const { answer, shown, nowMs } = props;
+  const { answer, shown, nowMs, filter } = props;
   return (
     <>
       <UsageTotals report={answer.report} />
       <UsageOverTime answer={answer} shown={shown} nowMs={nowMs} />
-      <UsageTable answer={answer} shown={shown} />
+      <UsageTable answer={answer} shown={shown} nowMs={nowMs} filter={filter} />
       <UsageSwitches answer={answer} />
     </>
   );
