@@ -23,7 +23,7 @@ export interface ObserveContext {
   readonly children: Pick<Children, "askAll">;
   /** This proxy. */
   readonly self: () => Hop;
-  readonly forecasts: () => Forecasts | undefined;
+  readonly forecasts: () => Promise<Forecasts | undefined>;
   readonly usage: Pick<UsageStore, "health">;
   /** The CODEX_HOME that `codexlb run` uses. */
   readonly runtimeHome: () => string;
@@ -48,9 +48,11 @@ export function observeRoutes(context: ObserveContext): Hono {
     const [failed] = isRefresh
       ? await Promise.all([refresher.refreshAll(), children.askAll(true, hops)])
       : [undefined];
+    // A proxy in front makes its own forecasts, and asks every few seconds.
+    const known = hops.length > 0 ? undefined : await forecasts();
     const health = usage.health();
     return c.json({
-      ...statusDocument(pool.facts(), pool.view(), forecasts()),
+      ...statusDocument(pool.facts(), pool.view(), known),
       ...(failed === undefined ? {} : { refresh_failed: failed }),
       ...(health.kind === "failing" ? { usage_problem: health.why } : {}),
       runtime_auth: checkRuntimeAuth(runtimeHome()),

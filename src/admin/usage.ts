@@ -18,7 +18,7 @@ import { PLAIN_WORDS } from "./requests.ts";
 
 export interface UsageRoutesContext extends UsageContext {
   readonly pool: Pick<Pool, "facts" | "view">;
-  readonly forecasts: () => Forecasts | undefined;
+  readonly forecasts: () => Promise<Forecasts | undefined>;
 }
 
 export function usageRoutes(context: UsageRoutesContext) {
@@ -30,7 +30,7 @@ export function usageRoutes(context: UsageRoutesContext) {
     const { report } = await readUsage(context, restricted(asked, holder, isRelayed));
     const showsForecast =
       until > context.deps.clock.now() && seesAccounts(holder, isRelayed) && !isPartOfAccounts(asked);
-    const forecast = showsForecast ? forecastOf(context, asked.account) : undefined;
+    const forecast = showsForecast ? await forecastOf(context, asked.account) : undefined;
     return c.json({ ...report, ...(forecast === undefined ? {} : { forecast }) });
   });
 }
@@ -112,10 +112,10 @@ function seesAccounts(holder: Holder | undefined, isRelayed: boolean): boolean {
   return seesEverything(holder, isRelayed) || holder?.readsAccounts === true;
 }
 
-function forecastOf(
+async function forecastOf(
   { pool, forecasts }: UsageRoutesContext,
   account: string | undefined,
-): ForecastReport | undefined {
-  const known = forecasts();
+): Promise<ForecastReport | undefined> {
+  const known = await forecasts();
   return known && forecastReport(statusDocument(pool.facts(), pool.view(), known), account);
 }

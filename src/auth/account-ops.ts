@@ -129,7 +129,7 @@ export interface AccountOpsContext {
   readonly upstream: () => string;
   /** The options of accounts that config.toml sets, by alias in lower case. */
   readonly fileOptions: () => Readonly<Record<string, OptionValues>>;
-  readonly details: (record: AccountRecord) => AccountDetails;
+  readonly details: (record: AccountRecord) => AccountDetails | Promise<AccountDetails>;
   /** Called after each change with the changed account. */
   readonly changed?: (change: AccountChange, record: AccountRecord | undefined) => void;
 }

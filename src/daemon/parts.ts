@@ -164,14 +164,14 @@ export function adminParts(
     deps,
     upstream: () => live.file().proxy.upstream_base_url,
     fileOptions: () => live.current().accounts,
-    details: (record) =>
+    details: async (record) =>
       detailsOf(
         {
           layout,
           affinity,
           facts: pool.facts,
           view: pool.view,
-          forecasts: forecaster.current,
+          forecasts: await forecaster.latest(),
           events,
           fileSource: (key) => live.effective().sources.get(key),
         },
@@ -233,7 +233,7 @@ export function adminParts(
     shortStatus: () =>
       live.current().proxy.proxy_url === "" ? shortStatus(shortFacts(pool.outline())) : undefined,
     settings: () => shownSettings(live.effective()),
-    forecasts: forecaster.current,
+    forecasts: forecaster.latest,
     usage,
     metrics,
     usageSettings: () => {
@@ -250,7 +250,17 @@ export function adminParts(
       tokenUrl: tokenUrlOf(deps),
     }),
   };
-  const dashboard = createDashboard({ ...context, usage, events, pool, affinity, sessions, problem, port });
+  const dashboard = createDashboard({
+    ...context,
+    forecasts: forecaster.current,
+    usage,
+    events,
+    pool,
+    affinity,
+    sessions,
+    problem,
+    port,
+  });
   return {
     context,
     dashboard,

@@ -35,7 +35,7 @@ export interface DetailsContext {
   readonly facts: () => PoolFacts;
   readonly view: () => QuotaView;
   /** The forecasts of a running proxy. */
-  readonly forecasts?: () => Forecasts | undefined;
+  readonly forecasts?: Forecasts | undefined;
   /** The event log, if this process writes it. */
   readonly events?: Pick<EventLog, "flush">;
   /** Where config.toml sets the option with this key (`optionKey`); undefined if it does not. */
@@ -54,7 +54,7 @@ export function detailsOf(
   const { accounts, switches = [] } = statusDocument(
     { ...pool, accounts: own, children: [] },
     view(),
-    forecasts?.(),
+    forecasts,
   );
   const settingsFile = join(record.homeDir, "config.toml");
   // The details include every event before the request.

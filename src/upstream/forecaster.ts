@@ -1,184 +1,136 @@
-// Keeps how much of their windows the accounts use, and forecasts when they are exhausted. Everything happens in the
-// background: requests do not wait for it, and the status shows the last forecast.
+// Forecasts when the accounts are exhausted, for those who ask: the status, the details of an account, the usage and the
+// dashboard. While they do not ask, the forecaster only adds new figures to the history that forecasts are made from.
 
 import { accountForecast } from "../core/forecast/account-forecast.ts";
 import type { WindowForecast } from "../core/forecast/forecast.ts";
-import { type ForecastAccount, forecastAccounts } from "../core/forecast/forecast-accounts.ts";
-import { HOUR_MS, type MeterFigure, type MeterHistory, observed } from "../core/forecast/meter-history.ts";
+import { forecastAccounts } from "../core/forecast/forecast-accounts.ts";
 import { type ForecastMember, poolForecast } from "../core/forecast/pool-forecast.ts";
 import type { Forecasts } from "../core/forecast/status-forecast.ts";
-import { type ByWindow, mapWindows, NO_WINDOWS } from "../core/windows.ts";
-import type { Deps } from "../deps.ts";
+import { mapWindows } from "../core/windows.ts";
+import type { Clock } from "../deps.ts";
 import { messageOf } from "../errors.ts";
-import {
-  type MeterChange,
-  type MeterKey,
-  readMeters,
-  rowsOf,
-  writeMeters,
-} from "../state/usage/meter-rows.ts";
-import type { UsageStore } from "../state/usage/usage-store.ts";
+import { createMeterHistories, type KnownAccount, type MeterHistoriesContext } from "./meter-histories.ts";
 import type { Pool } from "./pool.ts";
 
 export interface Forecaster {
-  /** The last forecasts; undefined until there are some. */
+  /**
+   * The last forecasts; undefined if there are none, or they are too old to be shown. If new ones are due, they are made
+   * in the background.
+   */
   current(): Forecasts | undefined;
+  /** The same, after a short wait for forecasts that are being made. */
+  latest(): Promise<Forecasts | undefined>;
   start(): void;
   /** Writes what was learned, and stops. */
   stop(): void;
 }
 
-export interface ForecasterContext {
-  readonly deps: Pick<Deps, "clock" | "log">;
-  readonly pool: Pick<Pool, "facts" | "view">;
-  readonly usage: Pick<UsageStore, "change" | "reader">;
-  /** True if codexlb may record use on disk. */
-  readonly isRecording: () => boolean;
+export interface ForecasterContext extends MeterHistoriesContext {
+  readonly pool: Pick<Pool, "facts" | "view" | "revision">;
 }
 
-export function createForecaster({ deps, pool, usage, isRecording }: ForecasterContext): Forecaster {
-  const { clock, log } = deps;
-  const meters = new Map<string, Meter>();
-  let forecasts: Forecasts | undefined;
+export function createForecaster(context: ForecasterContext): Forecaster {
+  const { pool } = context;
+  const { clock, log } = context.deps;
+  const histories = createMeterHistories(context);
   let cancel: (() => void) | undefined;
-  let isRead = false;
-  let isFailing = false;
-  let isForecasting = false;
   let isStopped = false;
-  let savedMs = clock.monotonic();
-  let forecastMs = Number.NEGATIVE_INFINITY;
-  let seen = { state: "", use: "" };
+  let learnedRevision = pool.revision();
+  let hasClosed = false;
+  let lookedMs = Number.NEGATIVE_INFINITY;
+  let making: Promise<void> | undefined;
+  let last: MadeForecasts | undefined;
 
-  /** Reads what an earlier process has learned, once. */
-  const read = (): void => {
-    if (isRead || !isRecording()) return;
-    attempt("reading", () => {
-      // Reading does not create the file.
-      const database = usage.reader();
-      const known = database === undefined ? [] : readMeters(database, clock.now());
-      for (const { key, history } of known) meters.set(nameOf(key), { key, history, saved: history });
-      isRead = true;
-    });
-  };
-  const save = (): void => {
-    savedMs = clock.monotonic();
-    // Writing before reading would replace what an earlier process has learned.
-    if (!isRead || !isRecording()) return;
-    const changed = [...meters.values()].filter(isWorthSaving);
-    if (changed.length === 0) return;
-    const changes = changed.map(({ key, history, saved }): MeterChange => ({ key, history, saved }));
-    attempt("writing", () => {
-      const isWritten = usage.change(rowsOf(changes), (database) => {
-        writeMeters(database, changes);
-        return true;
-      });
-      if (isWritten) for (const meter of changed) meter.saved = meter.history;
-    });
-  };
-  /** The forecast works without the file, so a failure is only reported, once, and the next look tries again. */
-  const attempt = (what: string, work: () => void): void => {
-    try {
-      work();
-      isFailing = false;
-    } catch (error) {
-      if (!isFailing)
-        log.warn(
-          `${what} the history of the accounts' use: ${messageOf(error)}; forecasts are less accurate until this works again`,
-        );
-      isFailing = true;
-    }
-  };
-
-  const learn = (account: ForecastAccount): ByWindow<MeterHistory> => {
-    let histories: ByWindow<MeterHistory> = NO_WINDOWS;
-    for (const figure of account.figures)
-      histories = { ...histories, [figure.kind]: learnFigure(account, figure) };
-    return histories;
-  };
-  const learnFigure = ({ key: account }: ForecastAccount, figure: MeterFigure): MeterHistory => {
-    const { kind, plan } = figure;
-    const key = { account, kind, plan };
-    const name = nameOf(key);
-    const meter = meters.get(name);
-    const history = observed(meter?.history, figure, clock.now());
-    if (meter === undefined) meters.set(name, { key, history, saved: undefined });
-    else meter.history = history;
-    return history;
-  };
-
-  const look = (): void => {
-    if (isStopped) return;
-    cancel = clock.after(LOOK_MS, look);
-    read();
+  const learn = (): KnownAccount[] => {
+    learnedRevision = pool.revision();
     const accounts = forecastAccounts(pool.facts(), pool.view());
-    const members = accounts.map((account) => ({ account, histories: learn(account) }));
-    if (clock.monotonic() - savedMs >= SAVE_MS) save();
-    if (isForecasting) return;
-    const now = { state: textOf(members, stateOf), use: textOf(members, useOf) };
-    const ageMs = clock.monotonic() - forecastMs;
-    const isDue = now.use === seen.use ? ageMs >= UNCHANGED_MS : ageMs >= gapFor(members.length);
-    if (now.state === seen.state && !isDue) return;
-    seen = now;
-    forecastMs = clock.monotonic();
-    isForecasting = true;
-    void forecast(members)
+    hasClosed = accounts.some(isClosed);
+    return histories.learn(accounts);
+  };
+  const learnChanges = (): void => {
+    if (pool.revision() === learnedRevision && !hasClosed) return;
+    if (histories.read() === undefined) learn();
+  };
+  const beat = (): void => {
+    cancel = clock.after(LEARN_MS, beat);
+    learnChanges();
+    histories.saveIfDue();
+  };
+
+  /** Makes new forecasts if they are due. */
+  const renew = async (): Promise<void> => {
+    const reading = histories.read();
+    if (reading !== undefined) await reading;
+    if (isStopped) return;
+    const members = learn();
+    const basis = { state: textOf(members, stateOf), use: textOf(members, useOf) };
+    const atMs = clock.monotonic();
+    if (last !== undefined && !isDue(last, basis, atMs, members.length)) return;
+    last = { ...basis, atMs, forecasts: await forecastsOf(members, clock.now()) };
+  };
+  const ask = (): void => {
+    const nowMs = clock.monotonic();
+    if (isStopped || making !== undefined || nowMs - lookedMs < LOOK_MS) return;
+    lookedMs = nowMs;
+    making = renew()
       .catch((error) => log.warn(`making a forecast: ${messageOf(error)}; turns are not affected`))
       .finally(() => {
-        isForecasting = false;
+        making = undefined;
       });
   };
-  const forecast = async (members: readonly KnownAccount[]): Promise<void> => {
-    const nowMs = clock.now();
-    const accounts = new Map<string, readonly WindowForecast[]>();
-    const options = { nowMs, futures: futuresFor(members.length) };
-    for (const { account, histories } of members) {
-      if (account.inService)
-        accounts.set(account.key, accountForecast(account.summary.windows, histories, options));
-      await otherWork();
-    }
-    const pooling = poolForecast(members.map(memberOf), options);
-    let step = pooling.next();
-    for (; !step.done; step = pooling.next()) await otherWork();
-    forecasts = { accounts, pool: step.value };
-  };
+  const shown = (): Forecasts | undefined =>
+    last !== undefined && clock.monotonic() - last.atMs < SHOWN_MS ? last.forecasts : undefined;
 
   return {
-    current: () => forecasts,
+    current: () => {
+      ask();
+      return shown();
+    },
+    latest: async () => {
+      ask();
+      if (making !== undefined) await untilDone(making, clock);
+      return shown();
+    },
     start: () => {
-      cancel = clock.after(FIRST_LOOK_MS, look);
+      cancel = clock.after(LEARN_MS, beat);
     },
     stop: () => {
       isStopped = true;
       cancel?.();
-      save();
+      learnChanges();
+      histories.stop();
     },
   };
 }
 
 // --- internal ---
 
-interface Meter {
-  readonly key: MeterKey;
-  history: MeterHistory;
-  saved: MeterHistory | undefined;
+interface MadeForecasts extends ForecastBasis {
+  /** When they were made, monotonic ms. */
+  readonly atMs: number;
+  readonly forecasts: Forecasts;
 }
 
-interface KnownAccount {
-  readonly account: ForecastAccount;
-  readonly histories: ByWindow<MeterHistory>;
+/** What forecasts were made from, as texts that differ if it differs. */
+interface ForecastBasis {
+  readonly state: string;
+  readonly use: string;
 }
 
-/** The proxy's start does not wait for the first forecast. */
-const FIRST_LOOK_MS = 1_000;
+/** How often figures are added to the history while they change. */
+const LEARN_MS = 60_000;
+/** How often it is checked whether new forecasts are due. */
 const LOOK_MS = 20_000;
 /** The shortest time between two forecasts because of new figures. */
 const LEAST_GAP_MS = 60_000;
-/** A killed process loses nothing: what was used meanwhile is the difference to the figures that were saved. */
-const SAVE_MS = 5 * 60_000;
+/** The longest one, in large pools. */
+const MOST_GAP_MS = 15 * LEAST_GAP_MS;
 /** How often a pool that is not used gets a new forecast. */
 const UNCHANGED_MS = 5 * 60_000;
-/** The time of a figure alone is written this often. */
-const TIME_ALONE_MS = HOUR_MS;
+/** Older forecasts are not shown. Forecasts that are asked for all the time never become that old. */
+const SHOWN_MS = MOST_GAP_MS + UNCHANGED_MS;
+/** The longest wait for forecasts that are being made. Those of 60 accounts take 0.1 to 0.3 s. */
+const WAIT_MS = 500;
 
 /** In large pools fewer futures must suffice, so that a forecast takes a few hundred milliseconds at most. */
 const MOST_FUTURES = 100;
@@ -191,21 +143,31 @@ function futuresFor(accounts: number): number {
 
 /** How often a pool of so many accounts gets a forecast, ms, so that forecasts take about a thousandth of a processor. */
 function gapFor(accounts: number): number {
-  return Math.min(15 * LEAST_GAP_MS, Math.max(LEAST_GAP_MS, accounts * 5_000));
+  return Math.min(MOST_GAP_MS, Math.max(LEAST_GAP_MS, accounts * 5_000));
 }
 
-function nameOf({ account, kind, plan }: MeterKey): string {
-  return `${account}\0${kind}\0${plan}`;
+function isDue(last: MadeForecasts, now: ForecastBasis, nowMs: number, accounts: number): boolean {
+  if (now.state !== last.state) return true;
+  return nowMs - last.atMs >= (now.use === last.use ? UNCHANGED_MS : gapFor(accounts));
 }
 
-function isWorthSaving({ history, saved }: Meter): boolean {
-  if (saved === undefined) return true;
-  return (
-    history.points !== saved.points ||
-    history.closed !== saved.closed ||
-    history.usedPercent !== saved.usedPercent ||
-    Math.abs(history.asOfMs - saved.asOfMs) >= TIME_ALONE_MS
-  );
+async function forecastsOf(members: readonly KnownAccount[], nowMs: number): Promise<Forecasts> {
+  const accounts = new Map<string, readonly WindowForecast[]>();
+  const options = { nowMs, futures: futuresFor(members.length) };
+  for (const { account, histories } of members) {
+    if (account.inService)
+      accounts.set(account.key, accountForecast(account.summary.windows, histories, options));
+    await otherWork();
+  }
+  const pooling = poolForecast(members.map(memberOf), options);
+  let step = pooling.next();
+  for (; !step.done; step = pooling.next()) await otherWork();
+  return { accounts, pool: step.value };
+}
+
+/** True while the account cannot serve. That may end with time alone, without a change of its record. */
+function isClosed({ inService, figures }: KnownAccount["account"]): boolean {
+  return inService && figures.some(({ serves }) => !serves);
 }
 
 function textOf(members: readonly KnownAccount[], part: (member: KnownAccount) => unknown): string {
@@ -228,6 +190,14 @@ function useOf({ account, histories }: KnownAccount): unknown {
 function memberOf({ account, histories }: KnownAccount): ForecastMember {
   const { plan, summary, inService, closedUntilMs } = account;
   return { plan, windows: summary.windows, histories, inService, closedUntilMs };
+}
+
+/** Resolves when `work` is done, at the latest after `WAIT_MS`. */
+async function untilDone(work: Promise<void>, clock: Clock): Promise<void> {
+  const late = Promise.withResolvers<void>();
+  const cancel = clock.after(WAIT_MS, late.resolve);
+  await Promise.race([work, late.promise]);
+  cancel();
 }
 
 /** Lets requests run between two parts of a forecast, each of which takes a few milliseconds. */

@@ -47,6 +47,8 @@ export interface Pool extends PoolViews, Pick<Placement, "shouldMove"> {
    * `placed`: why it was chosen, for the first turn there.
    */
   use(upstreamId: string, request: PickRequest, placed: Choice | undefined): Lease | undefined;
+  /** A number that changes whenever something changes in the record of an upstream. */
+  revision(): number;
   /** The number of requests in flight. */
   inFlight(): number;
   /** The requests in flight, oldest first. */
@@ -176,6 +178,7 @@ export function createPool(context: PoolContext): Pool {
       return leases.give(member, placed ?? ownOf(upstreamId), request);
     },
     shouldMove: placement.shouldMove,
+    revision: () => members.all().reduce((sum, { record }) => sum + record.revision, 0),
     inFlight: leases.count,
     live: leases.live,
     sync,

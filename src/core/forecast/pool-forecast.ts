@@ -26,7 +26,10 @@ export interface ForecastMember {
 /** How far ahead the forecast looks. */
 export const POOL_SPAN_MS = 7 * 24 * HOUR_MS;
 
-/** Forecasts the pool at `nowMs` from so many possible futures; yields after each, because a large pool takes its time. */
+/**
+ * Forecasts the pool at `nowMs` from so many possible futures. Yields every few milliseconds, because a large pool takes
+ * its time.
+ */
 export function* poolForecast(
   members: readonly ForecastMember[],
   { nowMs, futures }: { readonly nowMs: number; readonly futures: number },
@@ -62,6 +65,9 @@ const SIZES: Readonly<Record<string, number>> = { pro: 6 };
 
 const SEED = 2;
 
+/** The histories of so many accounts take a few milliseconds. */
+const MEMBERS_AT_ONCE = 50;
+
 function isKnown({ windows }: ForecastMember): boolean {
   const present = presentOf(windows);
   return present.length > 0 && present.some(({ left }) => left !== undefined);
@@ -91,8 +97,13 @@ function* simulatedOutcome(
   },
 ): Generator<undefined, WindowOutcome> {
   const { sinceMs, nowMs, untilMs, futures } = times;
-  const completed = members.map((member) => ({ ...member, histories: completeHistories(member.histories) }));
-  const meters = WINDOW_KINDS.map((kind) => pooledUse(completed, kind));
+  const completed: ForecastMember[] = [];
+  for (const member of members) {
+    completed.push({ ...member, histories: completeHistories(member.histories) });
+    if (completed.length % MEMBERS_AT_ONCE === 0) yield;
+  }
+  const meters: HourlyUse[] = [];
+  for (const kind of WINDOW_KINDS) meters.push(yield* pooledUse(completed, kind));
   const model = demandModel({ meters, sinceMs }, nowMs, POOL_SPAN_MS / HOUR_MS + 1);
   const accounts = counted.map(simulatedOf);
   const random = seededRandom(SEED);
@@ -105,10 +116,11 @@ function* simulatedOutcome(
 }
 
 /** The use of the windows of this kind of all accounts, in points of an account of size 1. */
-function pooledUse(members: readonly ForecastMember[], kind: WindowKind): HourlyUse {
+function* pooledUse(members: readonly ForecastMember[], kind: WindowKind): Generator<undefined, HourlyUse> {
   const points = new Map<number, number>();
   let closed: ReadonlyMap<number, number> | undefined;
-  for (const { histories, plan } of members) {
+  for (const [index, { histories, plan }] of members.entries()) {
+    if (index % MEMBERS_AT_ONCE === MEMBERS_AT_ONCE - 1) yield;
     const history = histories[kind];
     if (history === undefined) continue;
     for (const [hour, own] of history.points) points.set(hour, (points.get(hour) ?? 0) + own * sizeOf(plan));

@@ -22,22 +22,32 @@ export interface MeterChange extends StoredMeter {
   readonly saved: MeterHistory | undefined;
 }
 
-/** Deletes what is older than a history is kept, and returns the histories. Throws `SQLiteError`. */
-export function readMeters(database: Database, nowMs: number): StoredMeter[] {
+/**
+ * Yields the histories one by one, and deletes what is older than a history is kept. Between two of them, other work can
+ * run. Throws `SQLiteError`.
+ */
+export function* readMeters(database: Database, nowMs: number): Generator<StoredMeter, undefined> {
   const keptMs = nowMs - HISTORY_MS;
-  database.run("DELETE FROM meter_hours WHERE hour < ?", [Math.floor(keptMs / HOUR_MS)]);
-  database.run("DELETE FROM meters WHERE as_of_ms < ?", [keptMs]);
-  const hours = database.query<HourRow, []>("SELECT * FROM meter_hours").all();
-  const hoursOf = Map.groupBy(hours, nameOf);
-  return database
-    .query<MeterRow, []>("SELECT * FROM meters")
-    .all()
-    .flatMap((row) => {
-      const kind = WINDOW_KINDS.find((one) => one === row.kind);
-      if (kind === undefined) return [];
-      const key = { account: row.account, kind, plan: row.plan };
-      return [{ key, history: historyOf(row, hoursOf.get(nameOf(row)) ?? []) }];
-    });
+  const firstHour = Math.floor(keptMs / HOUR_MS);
+  for (const row of database.query<MeterRow, []>("SELECT * FROM meters").all()) {
+    const kind = WINDOW_KINDS.find((one) => one === row.kind);
+    if (kind === undefined) continue;
+    const hours = database.query<HourRow, Triple>(`SELECT hour, points, closed FROM meter_hours ${OF_METER}`);
+    const triple: Triple = [row.account, row.kind, row.plan];
+    const known = hours.all(...triple);
+    const isOld = row.as_of_ms < keptMs;
+    if (known.some(({ hour }) => isOld || hour < firstHour))
+      database.run(`DELETE FROM meter_hours ${OF_METER} AND (? OR hour < ?)`, [...triple, isOld, firstHour]);
+    if (isOld) database.run(`DELETE FROM meters ${OF_METER}`, triple);
+    else
+      yield {
+        key: { account: row.account, kind, plan: row.plan },
+        history: historyOf(
+          row,
+          known.filter(({ hour }) => hour >= firstHour),
+        ),
+      };
+  }
 }
 
 /** Writes `changes` in one transaction. Throws `SQLiteError`. */
@@ -71,10 +81,12 @@ export function rowsOf(changes: readonly MeterChange[]): number {
 
 // --- internal ---
 
+/** Account, kind and plan, which identify a meter. */
+type Triple = [string, string, string];
+
+const OF_METER = "WHERE account = ? AND kind = ? AND plan = ?";
+
 interface HourRow {
-  readonly account: string;
-  readonly kind: string;
-  readonly plan: string;
   readonly hour: number;
   readonly points: number;
   readonly closed: number;
@@ -90,10 +102,6 @@ interface MeterRow {
   readonly as_of_ms: number;
   readonly lower_since_ms: number | null;
   readonly closed_ms: number | null;
-}
-
-function nameOf({ account, kind, plan }: Pick<HourRow, "account" | "kind" | "plan">): string {
-  return `${account}\0${kind}\0${plan}`;
 }
 
 function historyOf(row: MeterRow, hours: readonly HourRow[]): MeterHistory {
