@@ -60,8 +60,20 @@ export function isCompaction(json: string): boolean {
   return json.includes('"compaction"') && COMPACTION.test(json);
 }
 
-/** The `type` of a JSON event: read from the start if it comes first (so far it always does), otherwise found by a scan. */
+/**
+ * The `type` of a JSON event: read from the start if it comes first (so far it always does), otherwise found by a scan.
+ */
 export function eventType(json: string): string | undefined {
+  if (json.startsWith(TYPE_FIRST)) {
+    const end = json.indexOf('"', TYPE_FIRST.length);
+    const type = json.slice(TYPE_FIRST.length, end);
+    if (end > 0 && !type.includes("\\")) return type;
+  }
   const head = /^\s*\{\s*"type"\s*:\s*"([^"\\]*)"/.exec(json);
   return head === null ? stringFields(json, ["type"]).type : head[1];
 }
+
+// --- internal ---
+
+/** How the backend's events begin. Comparing this text takes a fraction of the time of the regular expression. */
+const TYPE_FIRST = '{"type":"';

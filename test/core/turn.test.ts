@@ -31,6 +31,9 @@ test("the type is found at any position", () => {
   expect(eventType('{"type":"a"}')).toBe("a");
   expect(eventType(' { "type" : "a" , "x":1}')).toBe("a");
   expect(eventType('{"x":{"type":"inner"},"type":"outer"}')).toBe("outer");
+  expect(eventType(`{"type":"\\u0061", "x":1}`)).toBe("a");
+  expect(eventType(`{"type":"a\\"b"}`)).toBe(`a"b`);
+  expect(eventType(`{"type":"a`)).toBeUndefined();
   expect(eventType('{"type":7}')).toBeUndefined();
   expect(eventType("{")).toBeUndefined();
 });

@@ -13,19 +13,46 @@ export interface Count {
 }
 
 export function createCounter(): Counter {
-  const known = new Map<string, { readonly values: readonly string[]; count: number }>();
+  const all: MutableCount[] = [];
+  const root = newNode();
+  const countOf = (values: readonly string[]): MutableCount => {
+    let node = root;
+    for (const value of values) {
+      let next = node.next.get(value);
+      if (next === undefined) {
+        next = newNode();
+        node.next.set(value, next);
+      }
+      node = next;
+    }
+    if (node.count === undefined) {
+      node.count = { values, count: 0 };
+      all.push(node.count);
+    }
+    return node.count;
+  };
   return {
     add: (values, by = 1) => {
-      const key = values.length === 1 ? (values[0] ?? "") : values.join(SEPARATOR);
-      const count = known.get(key);
-      if (count === undefined) known.set(key, { values, count: by });
-      else count.count += by;
+      countOf(values).count += by;
     },
-    counts: () => [...known.values()],
+    counts: () => [...all],
   };
 }
 
 // --- internal ---
 
-/** No label contains it. */
-const SEPARATOR = "\n";
+interface MutableCount {
+  readonly values: readonly string[];
+  count: number;
+}
+
+/** The counts whose values begin with the same ones. A tree, because joining the values into a key takes longer. */
+interface Node {
+  readonly next: Map<string, Node>;
+  /** The count of exactly these values. */
+  count: MutableCount | undefined;
+}
+
+function newNode(): Node {
+  return { next: new Map(), count: undefined };
+}

@@ -56,6 +56,11 @@ export function createTurnReader(context: ProxyContext, exchange: Exchange, leas
     exchange.served(lease);
   };
 
+  const plainOutput = (): EventMeaning => {
+    isUnfinished = true;
+    return OUTPUT;
+  };
+
   const failed = ({ failure }: TurnSignal & { kind: "failed" }): EventMeaning => {
     const verdict = lease.upstream.judge(failure, "turn");
     exchange.recorder?.failure(failure);
@@ -70,13 +75,13 @@ export function createTurnReader(context: ProxyContext, exchange: Exchange, leas
 
   return {
     read: (name, json) => {
-      if (isCommitted && isCredited && name !== undefined && isPlainOutput(name)) {
-        isUnfinished = true;
-        return OUTPUT;
-      }
+      // After the first output, further plain output changes nothing. Most messages of a turn are such.
+      const isUnderWay = isCommitted && isCredited;
+      if (isUnderWay && name !== undefined && isPlainOutput(name)) return plainOutput();
       const text = json();
       if (text === undefined) return HOLD;
       const type = eventType(text);
+      if (isUnderWay && type !== undefined && isPlainOutput(type)) return plainOutput();
       const signal = readTurnSignal(text, deps.clock.now(), type);
       if (type?.startsWith("response."))
         isUnfinished = signal.kind !== "completed" && signal.kind !== "failed";

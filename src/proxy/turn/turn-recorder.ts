@@ -9,6 +9,7 @@ import type { Lease } from "../../upstream/leases.ts";
 import type { IncomingRequest, ProxyContext } from "../context.ts";
 import type { RequestFacts } from "../session.ts";
 import type { TurnTrace } from "../turn-trace.ts";
+import type { TurnProgress } from "./moved-turns.ts";
 
 export interface TurnRecorder {
   /** An upstream was picked for the turn. */
@@ -41,96 +42,12 @@ export interface RecordedTurn extends RequestFacts {
 
 /** A recorder for a turn that begins now, or that continues on a new connection; undefined if turns are not recorded. */
 export function createTurnRecorder(
-  { deps, self, turns, movedTurns }: Pick<ProxyContext, "deps" | "self" | "turns" | "movedTurns">,
-  { holder, runId }: Pick<IncomingRequest, "holder" | "runId">,
+  context: RecorderContext,
+  incoming: RecordedRequest,
   turn: RecordedTurn,
 ): TurnRecorder | undefined {
-  const add = turns();
-  if (add === undefined) return undefined;
-  const { clock } = deps;
-  // A request that only prepares a connection comes before the turn that continues.
-  const earlier = turn.kind === "prewarm" ? undefined : movedTurns.take(turn);
-  const { startedMs, startedAt } = earlier ?? { startedMs: clock.now(), startedAt: clock.monotonic() };
-  const switches: TurnSwitch[] = [...(earlier?.switches ?? [])];
-  let last = earlier?.last;
-  let attempts = earlier?.attempts ?? 0;
-  let reason = earlier?.reason ?? "";
-  let lease: Lease | undefined;
-  let failureCode: string | undefined;
-  let firstOutputMs: number | undefined;
-  let result: TurnResult | undefined;
-  let isOver = false;
-
-  const sinceStart = () => Math.round(clock.monotonic() - startedAt);
-  const recordOf = (outcome: TurnOutcome, code: string | undefined): TurnRecord => {
-    const { kind, project } = turnMetadataOf(turn.metadata);
-    const upstream = lease?.upstream;
-    const isAccount = upstream?.kind === "account";
-    return {
-      startedMs,
-      kind: turn.kind === "turn" ? (kind ?? "turn") : turn.kind,
-      transport: turn.transport,
-      outcome,
-      code,
-      accountId: isAccount ? upstream.id : undefined,
-      accountAlias: isAccount ? upstream.label : undefined,
-      proxy: isAccount ? self().name : upstream?.label,
-      choice: lease?.choice.reason,
-      session: turn.session,
-      requestedModel: turn.model,
-      servedModel: result?.model,
-      tokens: result?.tokens,
-      firstOutputMs,
-      durationMs: sinceStart(),
-      attempts,
-      switches,
-      client: holder?.name,
-      run: runId,
-      project,
-    };
-  };
-  const end = (outcome: TurnOutcome, code?: string): void => {
-    if (isOver) return;
-    isOver = true;
-    const record = recordOf(outcome, code);
-    add(record);
-    turn.trace?.turnEnded(record);
-  };
-
-  return {
-    picked: (next) => {
-      attempts++;
-      const { id, label } = next.upstream;
-      if (last !== undefined && last.id !== id) switches.push({ from: last.label, to: label, reason });
-      last = { id, label };
-      lease = next;
-    },
-    moves: (why) => {
-      reason = why;
-    },
-    failure: ({ code, status }) => {
-      failureCode = code ?? (status === undefined ? undefined : `http-${status}`);
-    },
-    output: () => {
-      firstOutputMs ??= sinceStart();
-    },
-    lastEvent: (type, event) => {
-      result = turnResultOf(event);
-      const isIncomplete = type === "response.incomplete";
-      end(isIncomplete ? "incomplete" : "completed", isIncomplete ? result.incompleteReason : undefined);
-    },
-    wholeResponse: (response) => {
-      result = responseResultOf(response);
-      end("completed");
-    },
-    moved: () => {
-      if (!isOver && turn.kind !== "prewarm")
-        movedTurns.keep(turn, { startedMs, startedAt, attempts, switches, last, reason });
-      end("moved", failureCode);
-    },
-    end: (outcome, code) =>
-      end(outcome, code ?? (outcome === "failed" || outcome === "cut" ? failureCode : undefined)),
-  };
+  const add = context.turns();
+  return add && new Recorder(context, incoming, turn, add);
 }
 
 /** Why an upstream with this verdict did not serve a turn, as in the status. */
@@ -138,3 +55,154 @@ export function moveReasonOf(verdict: Verdict): string {
   if (verdict.kind === "limit") return "usage-limit";
   return "reason" in verdict ? verdict.reason : verdict.kind.replaceAll("_", "-");
 }
+
+// --- internal ---
+
+type RecorderContext = Pick<ProxyContext, "deps" | "self" | "turns" | "movedTurns">;
+type RecordedRequest = Pick<IncomingRequest, "holder" | "runId">;
+
+/** A class, because an object with a closure for each method takes several times as long to create. */
+class Recorder implements TurnRecorder {
+  readonly #context: RecorderContext;
+  readonly #incoming: RecordedRequest;
+  readonly #turn: RecordedTurn;
+  readonly #add: (record: TurnRecord) => void;
+  readonly #startedMs: number;
+  readonly #startedAt: number;
+  #switches: readonly TurnSwitch[] = NO_SWITCHES;
+  #last: TurnProgress["last"];
+  #attempts = 0;
+  #reason = "";
+  #lease: Lease | undefined;
+  #failureCode: string | undefined;
+  #firstOutputMs: number | undefined;
+  #result: TurnResult | undefined;
+  #isOver = false;
+
+  constructor(
+    context: RecorderContext,
+    incoming: RecordedRequest,
+    turn: RecordedTurn,
+    add: (record: TurnRecord) => void,
+  ) {
+    this.#context = context;
+    this.#incoming = incoming;
+    this.#turn = turn;
+    this.#add = add;
+    // A request that only prepares a connection comes before the turn that continues.
+    const earlier = turn.kind === "prewarm" ? undefined : context.movedTurns.take(turn);
+    const { clock } = context.deps;
+    this.#startedMs = earlier?.startedMs ?? clock.now();
+    this.#startedAt = earlier?.startedAt ?? clock.monotonic();
+    if (earlier === undefined) return;
+    this.#switches = earlier.switches;
+    this.#last = earlier.last;
+    this.#attempts = earlier.attempts;
+    this.#reason = earlier.reason;
+  }
+
+  picked(next: Lease): void {
+    this.#attempts++;
+    const { upstream } = next;
+    if (this.#last !== undefined && this.#last.id !== upstream.id)
+      this.#switches = [
+        ...this.#switches,
+        { from: this.#last.label, to: upstream.label, reason: this.#reason },
+      ];
+    this.#last = upstream;
+    this.#lease = next;
+  }
+
+  moves(why: string): void {
+    this.#reason = why;
+  }
+
+  failure({
+    code,
+    status,
+  }: {
+    readonly code: string | undefined;
+    readonly status: number | undefined;
+  }): void {
+    this.#failureCode = code ?? (status === undefined ? undefined : `http-${status}`);
+  }
+
+  output(): void {
+    this.#firstOutputMs ??= this.#sinceStart();
+  }
+
+  lastEvent(type: string | undefined, event: string): void {
+    this.#result = turnResultOf(event);
+    const isIncomplete = type === "response.incomplete";
+    this.#end(
+      isIncomplete ? "incomplete" : "completed",
+      isIncomplete ? this.#result.incompleteReason : undefined,
+    );
+  }
+
+  wholeResponse(response: string): void {
+    this.#result = responseResultOf(response);
+    this.#end("completed", undefined);
+  }
+
+  moved(): void {
+    if (!this.#isOver && this.#turn.kind !== "prewarm")
+      this.#context.movedTurns.keep(this.#turn, {
+        startedMs: this.#startedMs,
+        startedAt: this.#startedAt,
+        attempts: this.#attempts,
+        switches: this.#switches,
+        last: this.#last && { id: this.#last.id, label: this.#last.label },
+        reason: this.#reason,
+      });
+    this.#end("moved", this.#failureCode);
+  }
+
+  end(outcome: TurnOutcome, code?: string): void {
+    const hasFailed = outcome === "failed" || outcome === "cut";
+    this.#end(outcome, code ?? (hasFailed ? this.#failureCode : undefined));
+  }
+
+  #end(outcome: TurnOutcome, code: string | undefined): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    const record = this.#recordOf(outcome, code);
+    this.#add(record);
+    this.#turn.trace?.turnEnded(record);
+  }
+
+  #sinceStart(): number {
+    return Math.round(this.#context.deps.clock.monotonic() - this.#startedAt);
+  }
+
+  #recordOf(outcome: TurnOutcome, code: string | undefined): TurnRecord {
+    const turn = this.#turn;
+    const { kind, project } = turnMetadataOf(turn.metadata);
+    const upstream = this.#lease?.upstream;
+    const isAccount = upstream?.kind === "account";
+    return {
+      startedMs: this.#startedMs,
+      kind: turn.kind === "turn" ? (kind ?? "turn") : turn.kind,
+      transport: turn.transport,
+      outcome,
+      code,
+      accountId: isAccount ? upstream.id : undefined,
+      accountAlias: isAccount ? upstream.label : undefined,
+      proxy: isAccount ? this.#context.self().name : upstream?.label,
+      choice: this.#lease?.choice.reason,
+      session: turn.session,
+      requestedModel: turn.model,
+      servedModel: this.#result?.model,
+      tokens: this.#result?.tokens,
+      firstOutputMs: this.#firstOutputMs,
+      durationMs: this.#sinceStart(),
+      attempts: this.#attempts,
+      switches: this.#switches,
+      client: this.#incoming.holder?.name,
+      run: this.#incoming.runId,
+      project,
+    };
+  }
+}
+
+const NO_SWITCHES: readonly TurnSwitch[] = [];
