@@ -4,7 +4,6 @@
 
 import { REPORT_STATE, STATE_DESCRIPTOR } from "./codex/shell-state.ts";
 import { VERSION_WORDS } from "./core/version-words.ts";
-import { oneLine } from "./printable.ts";
 import { askSocket } from "./state/ask-socket.ts";
 
 /** Prints the answer and resolves to true. Resolves to false for a command that needs the rest of the program. */
@@ -36,6 +35,9 @@ async function reportState(): Promise<void> {
   );
 }
 
+/** Names of child proxies may have other characters. The normal path decides which of them are printed. */
+const SHORT_STATUS = /^lb=[ -~]*$/;
+
 /** Some systems do not allow longer socket paths. */
 const LONGEST_SOCKET = 100;
 const ANSWER_SECONDS = 3;
@@ -50,7 +52,7 @@ async function answerTo([command = "", ...words]: readonly string[]): Promise<st
   if (root === undefined || socket.length > LONGEST_SOCKET) return undefined;
   try {
     const line = askSocket(socket, "/admin/short-status", ANSWER_SECONDS)?.trimEnd();
-    return line?.startsWith("lb=") ? oneLine(line) : undefined;
+    return line !== undefined && SHORT_STATUS.test(line) ? line : undefined;
   } catch {
     return undefined; // the normal path reports the problem
   }

@@ -214,7 +214,7 @@ function resetAware(
   return { id: top.id, reason: "reset-aware", switched: true };
 }
 
-/** The greatest open candidate by `compare`; of equals, the first. */
+/** The greatest open candidate by `compare`, which is asked first because it costs less; of equals, the first. */
 function best(
   all: readonly Candidate[],
   open: Test,
@@ -222,7 +222,7 @@ function best(
 ): Candidate | undefined {
   let top: Candidate | undefined;
   for (const candidate of all)
-    if (open(candidate) && (top === undefined || compare(candidate, top) > 0)) top = candidate;
+    if ((top === undefined || compare(candidate, top) > 0) && open(candidate)) top = candidate;
   return top;
 }
 

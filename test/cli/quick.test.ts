@@ -75,6 +75,17 @@ test("an unexpected answer of the socket is left to the whole program", async ()
   await server.stop(true);
 });
 
+test("an answer with characters that a terminal may not get is left to the whole program", async () => {
+  const root = join(temp.path, "hostile");
+  mkdirSync(root);
+  const answer = "lb=\u202eevil reason=\u001b[2J";
+  const server = Bun.serve({ unix: join(root, "admin.sock"), fetch: () => new Response(answer) });
+  const ran = await run(["status", "--short", "--root", root]);
+  expect(ran).toMatchObject({ code: 1, out: "" });
+  expect(ran.err).not.toMatch(/\u202e|\u001b/);
+  await server.stop(true);
+});
+
 test("errors are reported as usual", async () => {
   const absent = await run(["status", "--short", "--root", join(temp.path, "nothing")]);
   expect(absent).toMatchObject({ code: 1, out: "" });
