@@ -137,7 +137,11 @@ function limitState(what: string, untilMs: number, nowMs: number): ShownState {
   return {
     ...OUT,
     cause: "limit",
-    wordings: [`${what}, ${long}`, ...shorter.slice(0, 1).map((words) => `${what}, ${words}`), ...back],
+    wordings: [
+      `${what}, ${long}`,
+      ...shorter.slice(0, 1).map((words) => `${what}, ${words}`),
+      ...(shorter.length === 0 ? back : shorter),
+    ],
     backAtMs: untilMs,
   };
 }

@@ -13,6 +13,7 @@ import type { PooledUsage } from "../core/pooled.ts";
 import { REACHED_TYPE } from "../core/quota-wire.ts";
 import { eventType } from "../core/turn.ts";
 import { CodexlbError, dataPlaneErrorBody } from "../errors.ts";
+import { optionKey } from "../state/option-settings.ts";
 import type { Shortage } from "../upstream/shortage.ts";
 import type { ClientKind } from "./context.ts";
 
@@ -248,7 +249,7 @@ function usageLimit(
       ? {}
       : {
           message: `${reached}; the remaining quota of ${keptBack.map(({ alias }) => alias).join(", ")} is kept back by a floor`,
-          next: `wait for the reset, remove the floor with: ${advised("account set", "ALIAS", ...floorFlags(keptBack))}, or pin a run to the account with: ${advised("run", "--account", "ALIAS")}`,
+          next: `wait for the reset, ${floorRemedies(keptBack).join(", ")}, or pin a run to the account with: ${advised("run", "--account", "ALIAS")}`,
         }),
     ...(untilMs === undefined || inSeconds === undefined
       ? {}
@@ -265,10 +266,19 @@ function usageLimit(
   };
 }
 
-/** The flags of `codexlb account set` that remove the floors that any of `keptBack` has reached. */
-function floorFlags(keptBack: Shortage["keptBack"]): string[] {
-  const reached = new Set(keptBack.flatMap(({ floors }) => floors));
-  return [...reached].sort().flatMap((floor) => [`--floor-${floor}`, "none"]);
+/** What removes the floors that any of `keptBack` has reached: a command, or an edit of config.toml. */
+function floorRemedies(keptBack: Shortage["keptBack"]): string[] {
+  const byCommand = keptBack.flatMap(({ floors, floorsInFile }) =>
+    floors.filter((floor) => !floorsInFile.includes(floor)),
+  );
+  const flags = [...new Set(byCommand)].sort().flatMap((floor) => [`--floor-${floor}`, "none"]);
+  const settings = keptBack.flatMap(({ alias, floorsInFile }) =>
+    floorsInFile.map((floor) => optionKey(alias, `floor_${floor}`)),
+  );
+  return [
+    ...(flags.length === 0 ? [] : [`remove the floor with: ${advised("account set", "ALIAS", ...flags)}`]),
+    ...(settings.length === 0 ? [] : [`remove ${settings.join(" and ")} from config.toml`]),
+  ];
 }
 
 function refuse(

@@ -2,6 +2,7 @@
 // and explanations of its choices.
 
 import { identityOf, workspacesToShow } from "../auth/identity.ts";
+import { NO_OPTIONS } from "../core/account-options.ts";
 import { allowsTags, hasTag, type TagDemand } from "../core/account-tags.ts";
 import { absenceOf, availabilityFor } from "../core/availability.ts";
 import type { CapacityView } from "../core/capacity.ts";
@@ -165,7 +166,8 @@ export function createPoolViews(context: PoolViewsContext): PoolViews {
         if (member === undefined || readers?.has(candidate.id) === false) return [];
         if (offering?.has(candidate.id) === false || !allowsTags(candidate.options, tags)) return [];
         const { kind, label } = member.upstream;
-        return [{ kind, label, candidate }];
+        const fileOptions = now.fileOptions[label.toLowerCase()] ?? NO_OPTIONS;
+        return [{ kind, label, candidate, fileOptions }];
       });
       const limitId = members
         .all()

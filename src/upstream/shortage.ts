@@ -1,6 +1,6 @@
 // Explains why no upstream can take a request, and when one can.
 
-import { type FloorName, floorsReached } from "../core/account-options.ts";
+import { type FloorName, floorsReached, OPTION_NAMES, type OptionValues } from "../core/account-options.ts";
 import type { TagNeeds } from "../core/account-tags.ts";
 import { type Candidate, shortageGroupOf } from "../core/availability.ts";
 import { FLOOR_REASON } from "../core/capacity.ts";
@@ -36,6 +36,8 @@ export interface KeptBackAccount {
   readonly alias: string;
   /** The floors that it has reached, as the options name them. */
   readonly floors: readonly FloorName[];
+  /** Those of `floors` that config.toml sets, so no command can remove them. */
+  readonly floorsInFile: readonly FloorName[];
 }
 
 /** An upstream that could take the request if it were available. */
@@ -43,6 +45,8 @@ export interface ShortUpstream {
   readonly kind: Upstream["kind"];
   readonly label: string;
   readonly candidate: Candidate;
+  /** Its options in config.toml. */
+  readonly fileOptions: OptionValues;
 }
 
 /** The shortage among `all`, the upstreams that could take the request if they were available. */
@@ -66,14 +70,18 @@ export function shortageOf(all: readonly ShortUpstream[], nowMs: number): Shorta
         ? [label]
         : [],
     ),
-    keptBack: all.flatMap(({ label, candidate: { condition, summary, options } }) =>
-      condition === "kept_back" ? [{ alias: label, floors: floorsReached(summary.windows, options) }] : [],
-    ),
+    keptBack: all.flatMap((one) => (one.candidate.condition === "kept_back" ? [keptBackOf(one)] : [])),
     details: all.map((one) => `${one.label} (${describe(one.candidate, nowMs)})`),
   };
 }
 
 // --- internal ---
+
+function keptBackOf({ label, candidate: { summary, options }, fileOptions }: ShortUpstream): KeptBackAccount {
+  const floors = floorsReached(summary.windows, options);
+  const isInFile = (floor: FloorName) => fileOptions[OPTION_NAMES[`floor_${floor}`]] !== undefined;
+  return { alias: label, floors, floorsInFile: floors.filter(isInFile) };
+}
 
 type Group = ReturnType<typeof groupOf>;
 

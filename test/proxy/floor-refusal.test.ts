@@ -1,6 +1,7 @@
 // What the refusal for accounts that floors keep back advises.
 
 import { expect, test } from "bun:test";
+import type { FloorName } from "../../src/core/account-options.ts";
 import { refusalFor } from "../../src/proxy/refusal.ts";
 import type { Shortage } from "../../src/upstream/shortage.ts";
 
@@ -11,17 +12,27 @@ const ABOUT = {
   client: "codex",
 } as const;
 
+const keptBy = (alias: string, floors: readonly FloorName[], floorsInFile: readonly FloorName[] = []) => ({
+  alias,
+  floors,
+  floorsInFile,
+});
+const command = (flags: string) => `remove the floor with: codexlb account set ALIAS ${flags}`;
+
 test.each<[Shortage["keptBack"], string]>([
-  [[{ alias: "alice", floors: ["daily"] }], "--floor-daily none"],
-  [[{ alias: "alice", floors: ["weekly"] }], "--floor-weekly none"],
+  [[keptBy("alice", ["daily"])], command("--floor-daily none")],
+  [[keptBy("alice", ["weekly"])], command("--floor-weekly none")],
   [
-    [
-      { alias: "alice", floors: ["weekly"] },
-      { alias: "bob", floors: ["daily", "weekly"] },
-    ],
-    "--floor-daily none --floor-weekly none",
+    [keptBy("alice", ["weekly"]), keptBy("bob", ["daily", "weekly"])],
+    command("--floor-daily none --floor-weekly none"),
   ],
-])("a refusal names the flags of the floors that were reached: %j", (keptBack, flags) => {
+  // A command cannot remove a floor that config.toml sets.
+  [[keptBy("Alice", ["weekly"], ["weekly"])], "remove accounts.alice.floor_weekly from config.toml"],
+  [
+    [keptBy("alice", ["daily", "weekly"], ["weekly"]), keptBy("bob", ["weekly"], ["weekly"])],
+    `${command("--floor-daily none")}, remove accounts.alice.floor_weekly and accounts.bob.floor_weekly from config.toml`,
+  ],
+])("a refusal names what removes the floors that were reached: %j", (keptBack, remedy) => {
   const shortage: Shortage = {
     kind: "all_exhausted",
     untilMs: undefined,
@@ -36,5 +47,5 @@ test.each<[Shortage["keptBack"], string]>([
   expect(error.message).toEndWith(
     `; the remaining quota of ${keptBack.map(({ alias }) => alias).join(", ")} is kept back by a floor`,
   );
-  expect(error.next).toContain(`remove the floor with: codexlb account set ALIAS ${flags}, or pin`);
+  expect(error.next).toStartWith(`wait for the reset, ${remedy}, or pin a run`);
 });

@@ -155,8 +155,8 @@ describe("a floor", () => {
       kind: "all_exhausted",
       untilMs: SHORT_RESET_MS,
       keptBack: [
-        { alias: "alice", floors: ["daily"] },
-        { alias: "bob", floors: ["weekly"] },
+        { alias: "alice", floors: ["daily"], floorsInFile: ["daily"] },
+        { alias: "bob", floors: ["weekly"], floorsInFile: ["weekly"] },
       ],
     });
     expect(s.pool.explain(undefined, undefined).back_at_ms).toBe(SHORT_RESET_MS);

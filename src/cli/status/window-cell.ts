@@ -2,25 +2,25 @@
 
 import type { ShownWindow } from "../../core/limit-windows.ts";
 import { LITTLE_PCT, wholePercent } from "../../core/status-words.ts";
-import { shortUntil, until } from "../../core/time-words.ts";
+import { shortUntil } from "../../core/time-words.ts";
 import type { TextStyle } from "../terminal/glyphs.ts";
 
 /** The size of the parts of all cells of a column. */
 export interface CellSize {
   /** The steps of the bar; 0: no bar. */
   readonly bar: number;
-  readonly reset: "none" | "short" | "long";
+  readonly hasReset: boolean;
 }
 
 /** The width of the widest cell of this size. */
-export function cellWidth({ bar, reset }: CellSize): number {
-  return PERCENT_WIDTH + (bar === 0 ? 0 : 1 + bar) + (reset === "none" ? 0 : 1 + RESET_WIDTHS[reset]);
+export function cellWidth({ bar, hasReset }: CellSize): number {
+  return PERCENT_WIDTH + (bar === 0 ? 0 : 1 + bar) + (hasReset ? 1 + RESET_WIDTH : 0);
 }
 
 /** ` 80% ████░ 3h`. Without `window` the cell is blank. */
 export function windowCell(
   window: ShownWindow | undefined,
-  { bar, reset }: CellSize,
+  { bar, hasReset }: CellSize,
   { paint, glyphs }: TextStyle,
   nowMs: number,
 ): string {
@@ -33,18 +33,12 @@ export function windowCell(
   return [
     leftPct < 0 ? percent : colour(percent),
     ...(bar === 0 ? [] : [`${colour(glyphs.full.repeat(filled))}${rest}`]),
-    ...(reset === "none" || resetAt <= 0
-      ? []
-      : [
-          reset === "long"
-            ? until(resetAt * 1000, nowMs).replace(/^on /, "")
-            : shortUntil(resetAt * 1000, nowMs),
-        ]),
+    ...(hasReset && resetAt > 0 ? [shortUntil(resetAt * 1000, nowMs)] : []),
   ].join(" ");
 }
 
 // --- internal ---
 
 const PERCENT_WIDTH = "100%".length;
-/** The widest texts of `shortUntil` and `until`. */
-const RESET_WIDTHS = { short: "soon".length, long: "28 Feb 2030".length } as const;
+/** The widest text of `shortUntil`. */
+const RESET_WIDTH = "soon".length;

@@ -35,6 +35,44 @@ alice  ba...
 `);
 });
 
+test("what is visible on a terminal is visible on a wider one", () => {
+  const command = ["login expired: codexlb account login erin-of-the-office", "login expired"];
+  const tables: TableColumn[][] = [
+    COLUMNS,
+    [
+      ...COLUMNS.slice(0, 1),
+      { heading: "STATUS", cells: [COLUMNS[1]?.cells[0] ?? "", command] },
+      { heading: "EMAIL", cells: ["alice@example.com", "erin@example.com"], rank: 1 },
+      ...COLUMNS.slice(2),
+      { heading: "BAR", cells: ["######", "##"], rank: 3 },
+    ],
+    [
+      ...COLUMNS,
+      { heading: "WHY", cells: ["the first of all accounts that can serve", "no"], wraps: true },
+      { heading: "SCORE", cells: ["0.5", "0.25"], rank: 4 },
+    ],
+  ];
+  for (const given of tables) {
+    const seen = (columns: number) => {
+      const [caption = "", ...lines] = shown(columns, given).split("\n");
+      // A wrapped column has all its words at every width.
+      const texts = given.filter(({ wraps }) => !wraps).flatMap(({ cells }) => cells.flat());
+      return {
+        headings: given.filter(({ heading }) => caption.includes(heading)).map(({ heading }) => heading),
+        texts: texts.filter((text) => lines.some((line) => line.includes(text))),
+      };
+    };
+    for (let columns = 30; columns < 160; columns++) {
+      const [before, after] = [seen(columns), seen(columns + 1)];
+      expect([columns, before.headings.filter((one) => !after.headings.includes(one))]).toEqual([
+        columns,
+        [],
+      ]);
+      expect([columns, before.texts.filter((one) => !after.texts.includes(one))]).toEqual([columns, []]);
+    }
+  }
+});
+
 test("a column that wraps loses no text", () => {
   const why = { heading: "WHY", cells: ["the first of all accounts that can serve", "no"], wraps: true };
   expect(shown(40, [COLUMNS[0]!, why])).toBe(`\
