@@ -4,7 +4,6 @@ import { Hono } from "hono";
 import { z } from "zod";
 import { KEY_ROLES, type KeyInfo, type KeyOps } from "../auth/keys.ts";
 import { normalizedTags } from "../core/account-options.ts";
-import type { TagDemand } from "../core/account-tags.ts";
 import { DASHBOARD_PATH } from "../core/dashboard-path.ts";
 import { docsPage } from "../core/project-pages.ts";
 import { CodexlbError } from "../errors.ts";
@@ -14,6 +13,7 @@ import type { EventLog } from "../state/events.ts";
 import { readLogLines } from "../state/log-parts.ts";
 import type { Pool } from "../upstream/pool.ts";
 import { COMMIT, VERSION } from "../version.ts";
+import { explanationFor } from "./explain.ts";
 import { body, NEXT_OFFSET_HEADER, requiredText } from "./requests.ts";
 
 export interface OperateContext {
@@ -60,15 +60,7 @@ export function operateRoutes(context: OperateContext) {
   return new Hono()
     .get("/admin/version", (c) => c.json(versionBody(about())))
     .get("/admin/config", (c) => c.json({ settings: settings().map(shown) }))
-    .get("/admin/explain", (c) =>
-      c.json(
-        pool.explain(
-          textOf(c.req.query("session")),
-          textOf(c.req.query("model")),
-          demandsIn(c.req.query("tags"), c.req.query("only")),
-        ),
-      ),
-    )
+    .get("/admin/explain", (c) => c.json(explanationFor(pool, (name) => c.req.query(name))))
     .get("/admin/keys", async (c) => c.json({ keys: (await keys.list()).map(keyBody) }))
     .post("/admin/key/add", body("key", KeyRequest), async (c) => {
       const { name, role, tags, only } = c.req.valid("json");
@@ -134,17 +126,6 @@ function keyBody({ name, role, tags, createdMs, lastUsedMs }: KeyInfo) {
 
 function wayBody({ way, error }: WayTest): { way: string; error: string | undefined } {
   return { way, error };
-}
-
-/** A query parameter without surrounding spaces; undefined when it is empty. */
-function textOf(parameter: string | undefined): string | undefined {
-  return parameter?.trim() || undefined;
-}
-
-/** The demand of a run with these tags, which are separated by commas. */
-function demandsIn(tags: string | undefined, only: string | undefined): TagDemand[] {
-  const named = normalizedTags((tags ?? "").split(","));
-  return named.length === 0 ? [] : [{ tags: named, only: only === "1" }];
 }
 
 /** A setting in the response. */

@@ -116,6 +116,21 @@ export function explanationOf(
   };
 }
 
+/**
+ * Why accounts with the best availability but a lower priority, and accounts at their floor, do not get the next turn: by
+ * id. Empty if no account would get it.
+ */
+export function passedOver({ chosen, reason, accounts }: PoolExplanation): ReadonlyMap<string, string> {
+  const [first] = accounts;
+  if (first === undefined || chosen === undefined) return new Map();
+  const decides = reason !== "pinned" && reason !== "affinity";
+  const isPassedOver = ({ tier, priority }: AccountExplanation) =>
+    tier === "kept_back" ||
+    (tier === "at_floor" && first.tier !== "at_floor") ||
+    (decides && tier === first.tier && priority < first.priority);
+  return new Map(accounts.filter(isPassedOver).map(({ id, why }) => [id, why]));
+}
+
 // --- internal ---
 
 /** The account whose limit or cooldown ends first, of those that could take the request then. */

@@ -1,5 +1,6 @@
 // The options of an account in words.
 
+import { shortLine } from "../printable.ts";
 import { type AccountOptions, type OptionChanges, optionsIn } from "./account-options.ts";
 import { WINDOW_LIMITS } from "./reason-words.ts";
 import type { AccountAnswer } from "./status-schema.ts";
@@ -45,6 +46,26 @@ export function optionsOfStatus(account: AccountAnswer): AccountOptions {
     tags: account.tags,
     note: account.note,
   });
+}
+
+/** Where an option that is set has its value from. */
+export type OptionSource = {
+  /** As in `OPTION_NAMES`. */
+  readonly name: string;
+  /** `config.toml line 4`, `codexlb account set`. */
+  readonly source: string;
+};
+
+/** One text for each of `sources`: `priority 10 (from config.toml line 4)`. `account`: the values. */
+export function optionTexts(account: AccountAnswer, sources: readonly OptionSource[]): string[] {
+  const words: Readonly<Record<string, string>> = {
+    priority: changeWords({ priority: account.priority ?? 0 }),
+    floor_daily: changeWords({ floorDaily: account.floor_daily_pct ?? 0 }),
+    floor_weekly: changeWords({ floorWeekly: account.floor_weekly_pct ?? 0 }),
+    tags: changeWords({ tags: account.tags ?? [] }),
+    note: changeWords({ note: account.note ?? "" }),
+  };
+  return sources.map(({ name, source }) => shortLine(`${words[name] ?? name} (from ${source})`));
 }
 
 // --- internal ---

@@ -36,7 +36,7 @@ import { createAffinity } from "../upstream/affinity.ts";
 import { createCatalogues } from "../upstream/catalogues.ts";
 import { createChildren } from "../upstream/children.ts";
 import { createCredentialCare } from "../upstream/credential-care.ts";
-import { detailsOf } from "../upstream/details.ts";
+import { detailsOf, optionSources } from "../upstream/details.ts";
 import { createForecaster } from "../upstream/forecaster.ts";
 import { createPool, type Pool } from "../upstream/pool.ts";
 import { poolSettings } from "../upstream/pool-settings.ts";
@@ -158,6 +158,7 @@ export function adminParts(
   { pool, affinity, children, refresher, forecaster }: ReturnType<typeof poolParts>,
   { presence, notifier, metrics, listen }: AdminNeeds,
 ) {
+  const fileSource = (key: string) => live.effective().sources.get(key);
   const accounts = createAccountOps({
     store,
     layout,
@@ -173,7 +174,7 @@ export function adminParts(
           view: pool.view,
           forecasts: await forecaster.latest(),
           events,
-          fileSource: (key) => live.effective().sources.get(key),
+          fileSource,
         },
         record,
       ),
@@ -260,6 +261,7 @@ export function adminParts(
     sessions,
     problem,
     port,
+    options: () => store.state.accounts.map((record) => [record.id, optionSources(record, fileSource)]),
   });
   return {
     context,

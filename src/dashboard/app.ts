@@ -3,6 +3,7 @@
 import { Hono } from "hono";
 import { z } from "zod";
 import { methodRefused, withErrors } from "../admin/errors.ts";
+import { explanationFor } from "../admin/explain.ts";
 import type { UsageContext } from "../admin/read-usage.ts";
 import { body, boundedBody, jsonOnly, requiredText } from "../admin/requests.ts";
 import { advised } from "../advice.ts";
@@ -10,7 +11,6 @@ import type { AccountOps } from "../auth/account-ops.ts";
 import { DASHBOARD_PATH } from "../core/dashboard-path.ts";
 import { CodexlbError } from "../errors.ts";
 import type { ShownSetting } from "../state/config-source.ts";
-import type { Pool } from "../upstream/pool.ts";
 import { type DoorContext, requireSession, sessionRoute } from "./door.ts";
 import { withPageHeaders } from "./headers.ts";
 import { ACCOUNT_ACTIONS, type AccountChange } from "./messages.ts";
@@ -21,7 +21,6 @@ import { usageAnswer } from "./usage.ts";
 export interface DashboardContext extends StreamsContext, DoorContext, UsageContext {
   readonly deps: StreamsContext["deps"] & UsageContext["deps"];
   readonly usage: StreamsContext["usage"] & UsageContext["usage"];
-  readonly pool: StreamsContext["pool"] & Pick<Pool, "explain">;
   readonly accounts: Pick<AccountOps, "pin" | "unpin" | "serve">;
   /** The settings in effect, without secrets. */
   readonly settings: () => readonly ShownSetting[];
@@ -61,11 +60,7 @@ export function createDashboard(context: DashboardContext): Dashboard {
     if (c.req.raw.method === "HEAD") throw methodRefused(c, ["GET"]);
     return c.body(streams.open(offsetIn(c.req.query("since"))), 200, { "content-type": "text/event-stream" });
   });
-  app.get(path("explain"), (c) =>
-    c.json(
-      pool.explain(c.req.query("session")?.trim() || undefined, c.req.query("model")?.trim() || undefined),
-    ),
-  );
+  app.get(path("explain"), (c) => c.json(explanationFor(pool, (name) => c.req.query(name))));
   app.get(path("usage"), async (c) => c.json(await usageAnswer(context, (name) => c.req.query(name))));
   app.get(path("settings"), (c) => c.json({ settings: settings() }));
   app.post(path("account"), boundedBody(CHANGE_LIMIT_BYTES), jsonOnly, body("change", Change), async (c) => {

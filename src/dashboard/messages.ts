@@ -1,6 +1,7 @@
 // What the proxy sends to the dashboard's page, in JSON.
 
 import type { LogEvent, LogLevel } from "../core/log-event.ts";
+import type { OptionSource } from "../core/option-words.ts";
 import type { StatusAnswer } from "../core/status-schema.ts";
 import type { TurnSwitch } from "../core/turn-record.ts";
 import type { UsageReport } from "../core/usage-report.ts";
@@ -16,6 +17,10 @@ export interface Snapshot {
   readonly requests: readonly LiveRequest[];
   /** The most recently used sessions, the latest first. */
   readonly sessions: readonly RecentSession[];
+  /** What is set for the proxy's own accounts, by their ids; none for an account without options. */
+  readonly options: Readonly<Record<string, readonly OptionSource[]>>;
+  /** Why accounts at their floor, or with a lower priority, do not get the next turn of a new session, by their ids. */
+  readonly passedOver: Readonly<Record<string, string>>;
   /** How many turns have ended since the proxy started and are recorded. */
   readonly recordedTurns: number;
 }

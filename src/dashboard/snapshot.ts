@@ -1,7 +1,10 @@
 // Makes the snapshot of the proxy's state for the dashboard's page.
 
 import type { ProxyInfo } from "../admin/operate.ts";
+import { passedOver } from "../core/explain.ts";
 import type { Forecasts } from "../core/forecast/status-forecast.ts";
+import type { OptionSource } from "../core/option-words.ts";
+import type { PoolFacts } from "../core/pool-facts.ts";
 import { statusDocument } from "../core/status.ts";
 import { StatusAnswer } from "../core/status-schema.ts";
 import type { Deps } from "../deps.ts";
@@ -13,14 +16,17 @@ import { MOST_REQUESTS, MOST_SESSIONS, type Snapshot } from "./messages.ts";
 
 export interface SnapshotContext {
   readonly deps: Pick<Deps, "clock">;
-  readonly pool: Pick<Pool, "facts" | "view" | "live">;
+  readonly pool: Pick<Pool, "facts" | "view" | "live" | "explain">;
   readonly affinity: Pick<Affinity, "latest">;
   readonly forecasts: () => Forecasts | undefined;
+  /** The sources of the options of all accounts, by their ids. */
+  readonly options: () => readonly (readonly [id: string, sources: readonly OptionSource[]])[];
   readonly about: () => ProxyInfo;
   readonly usage: Pick<UsageStore, "added">;
 }
 
-export function snapshotOf({ deps, pool, affinity, forecasts, about, usage }: SnapshotContext): Snapshot {
+export function snapshotOf(context: SnapshotContext): Snapshot {
+  const { deps, pool, affinity, forecasts, options, about, usage } = context;
   const facts = pool.facts();
   const { name, pid, startedMs } = about();
   const labels = new Map([
@@ -46,6 +52,8 @@ export function snapshotOf({ deps, pool, affinity, forecasts, about, usage }: Sn
       upstream: labels.get(upstreamId) ?? upstreamId,
       held,
     })),
+    options: Object.fromEntries(options().filter(([, sources]) => sources.length > 0)),
+    passedOver: passedOverIn(facts, pool),
     recordedTurns: usage.added(),
   };
 }
@@ -57,5 +65,20 @@ export function contentOf(snapshot: Snapshot): string {
 
 // --- internal ---
 
+/** Without priorities and floors, no explanation is computed. */
+function passedOverIn({ accounts }: PoolFacts, pool: SnapshotContext["pool"]): Snapshot["passedOver"] {
+  const isOrdered = accounts.some(({ candidate: { options } }) => {
+    const { priority, floorDaily, floorWeekly } = options;
+    return priority !== 0 || floorDaily > 0 || floorWeekly > 0;
+  });
+  return isOrdered ? Object.fromEntries(passedOver(pool.explain(undefined, undefined))) : {};
+}
+
 /** Fields that change with time alone. */
-const PASSING: ReadonlySet<string> = new Set(["atMs", "generated_at", "cooldown_seconds", "age_seconds"]);
+const PASSING: ReadonlySet<string> = new Set([
+  "atMs",
+  "generated_at",
+  "cooldown_seconds",
+  "age_seconds",
+  "passedOver",
+]);

@@ -13,6 +13,7 @@ import { isRepetition, isTransportDetail } from "../core/event-filter.ts";
 import type { Forecasts } from "../core/forecast/status-forecast.ts";
 import { healthAt } from "../core/health.ts";
 import { levelOf, logEventIn } from "../core/log-event.ts";
+import type { OptionSource } from "../core/option-words.ts";
 import type { PoolFacts } from "../core/pool-facts.ts";
 import type { QuotaView } from "../core/quota.ts";
 import { statusDocument } from "../core/status.ts";
@@ -106,18 +107,11 @@ export function factsAtRest(state: StoreState, config: Config, view: QuotaView):
   };
 }
 
-// --- internal ---
-
-const LATEST_SESSIONS = 5;
-const LATEST_EVENTS = 10;
-/** How many of the last lines are searched for events. */
-const LINES = 2_000;
-
-/** The source of each option that is set. */
-function optionSources(
-  { alias, options }: AccountRecord,
+/** The source of each option that is set for the account. */
+export function optionSources(
+  { alias, options }: Pick<AccountRecord, "alias" | "options">,
   fileSource: DetailsContext["fileSource"],
-): AccountDetails["options"] {
+): OptionSource[] {
   return Object.keys(OPTION_NAMES).flatMap((key) => {
     const field = key as keyof typeof OPTION_NAMES;
     const own = options[OPTION_NAMES[field]] === undefined ? undefined : "codexlb account set";
@@ -125,6 +119,13 @@ function optionSources(
     return source === undefined ? [] : [{ name: field, source }];
   });
 }
+
+// --- internal ---
+
+const LATEST_SESSIONS = 5;
+const LATEST_EVENTS = 10;
+/** How many of the last lines are searched for events. */
+const LINES = 2_000;
 
 /** The times of the login; nothing if it cannot be read. */
 function loginOf({ homeDir }: AccountRecord): Pick<AccountDetails, "login"> {

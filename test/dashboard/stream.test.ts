@@ -1,6 +1,7 @@
 // The event stream of the dashboard's page.
 
 import { expect, test } from "bun:test";
+import type { PoolExplanation } from "../../src/core/explain.ts";
 import type { ShownLogEvent, Snapshot } from "../../src/dashboard/messages.ts";
 import { createSseClient } from "../../src/mock/client.ts";
 import { startPool, type TestPool, until } from "../support/pool.ts";
@@ -101,6 +102,43 @@ test("continues at an offset without losing or repeating an event", async () => 
   expect(names.filter((name) => name.startsWith("account."))).toEqual(["account.pinned", "account.unpinned"]);
   expect(names).not.toContain("proxy.started");
   await after.close();
+});
+
+test("has the options of accounts with their sources, and says why accounts are passed over", async () => {
+  await using pool = await startPool({
+    accounts: [{ alias: "alice" }, { alias: "bob" }, { alias: "carol" }],
+    config: '[accounts.alice]\npriority = 10\n[accounts.carol]\nfloor_weekly = "100%"\n',
+  });
+  await pool.accounts.set("bob", { options: { note: "spare" } });
+  await fetch(`${pool.url}/status?refresh=1`);
+  const session = await openSession(pool);
+  const stream = await openStream(pool, session);
+  const isComplete = ({ event, data }: Message) =>
+    event === "snapshot" && Object.keys((data as Snapshot).passedOver).length === 2;
+  const { options, passedOver } = (await stream.until(isComplete)).data as Snapshot;
+  expect(options).toEqual({
+    "openai:alice": [{ name: "priority", source: expect.stringMatching(/^config\.toml line \d+$/) }],
+    "openai:bob": [{ name: "note", source: "codexlb account set" }],
+    "openai:carol": [{ name: "floor_weekly", source: expect.stringMatching(/^config\.toml line \d+$/) }],
+  });
+  expect(passedOver).toEqual({
+    "openai:bob": "priority 0: alice has 10",
+    "openai:carol": "at its floor (Weekly limit: the last 100 % are kept back); alice is not",
+  });
+  await stream.close();
+});
+
+test("explains the next turn of a run with tags", async () => {
+  await using pool = await startPool({
+    accounts: [{ alias: "alice" }, { alias: "bob" }],
+    config: '[accounts.bob]\ntags = ["work"]\n',
+  });
+  const headers = { ...(await openSession(pool)) };
+  const chosen = async (query: string) =>
+    ((await (await fetch(`${pool.url}/_/explain?${query}`, { headers })).json()) as PoolExplanation).chosen;
+  expect(await chosen("session=&model=&tags=&only=")).toBe("alice");
+  expect(await chosen("tags=home,work")).toBe("bob");
+  expect(await chosen("tags=home&only=1")).toBeUndefined();
 });
 
 test("shows requests in flight", async () => {

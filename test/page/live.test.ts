@@ -4,6 +4,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:tes
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import { createSseClient } from "../../src/mock/client.ts";
 import { until } from "../support/pool.ts";
+import { violationsOn } from "./axe.ts";
 import {
   type DashboardPool,
   hasBrowser,
@@ -101,6 +102,41 @@ describe.skipIf(!hasBrowser())("the dashboard", () => {
     console.log(`a switch is on the page after ${Math.round(performance.now() - beganMs)} ms`);
     await page.keyboard.press("2");
     await page.getByRole("table", { name: "Switches" }).getByText("backend error 503").waitFor();
+  });
+
+  test("shows the options of an account, where they are set, and why it is passed over", async () => {
+    const { page, problems } = await openPage(context, await pool.link());
+    await pool.run("account", "set", "bob", "--priority", "-1", "--floor-weekly", "20%", "--tag", "work");
+    await pool.run("account", "set", "bob", "--note", MARKUP);
+    const row = rowOf(page, "bob");
+    await row.getByText("passed over: priority -1: alice has 0", { exact: true }).waitFor();
+    await row.getByText("priority -1 · keeps back weekly 20 % · tags work").click();
+    await row.getByText("keeps back the last 20 % of the Weekly limit (from codexlb account set)").waitFor();
+    expect(await page.locator("img").count()).toBe(0);
+    expect(await violationsOn(page)).toEqual([]);
+    await page.keyboard.press("3");
+    await page.getByText("The next turn goes to alice").waitFor();
+    await page.getByRole("combobox", { name: "Tags" }).fill("work");
+    await page.getByText("The next turn goes to bob").waitFor();
+    await page.getByRole("combobox", { name: "Tags" }).fill("home");
+    await page.getByRole("checkbox", { name: "Only accounts with a tag" }).check();
+    await page.getByText("No account is available").waitFor();
+    expect(await violationsOn(page)).toEqual([]);
+    for (const option of ["priority", "floor-weekly", "tag", "note"])
+      await pool.run("account", "set", "bob", `--${option}`, "none");
+    expect(problems).toEqual([]);
+  });
+
+  test("filters requests, switches and sessions by account", async () => {
+    const { page } = await openPage(context, await pool.link());
+    await page.keyboard.press("2");
+    const sessions = page.getByRole("table", { name: "Sessions" });
+    await sessions.getByText("s-1").waitFor();
+    await page.getByRole("combobox", { name: "Account" }).selectOption("bob");
+    await sessions.getByText("s-2").waitFor();
+    await sessions.getByText("s-1").waitFor({ state: "detached" });
+    await page.getByRole("table", { name: "Switches" }).getByText("backend error 503").waitFor();
+    await page.getByText("No request of bob is in flight.").waitFor();
   });
 
   test("shows requests in flight", async () => {

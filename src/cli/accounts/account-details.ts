@@ -2,11 +2,11 @@
 
 import type { AccountDetails } from "../../auth/account-details.ts";
 import { limitWindows } from "../../core/limit-windows.ts";
+import { optionTexts } from "../../core/option-words.ts";
 import { accountState, creditsText, hasMonthly, relative } from "../../core/status-words.ts";
 import { ago } from "../../core/time-words.ts";
 import { oneLine, shortLine } from "../../printable.ts";
 import { table } from "../terminal/table.ts";
-import { optionTexts } from "./option-texts.ts";
 
 /** Returns a block of lines. The times of the events are UTC. */
 export function accountView(details: AccountDetails, nowMs: number): string {
@@ -27,7 +27,7 @@ export function accountView(details: AccountDetails, nowMs: number): string {
     ...(details.outbound_proxy === undefined
       ? []
       : [["outbound proxy", details.outbound_proxy] satisfies [string, string]]),
-    ...optionTexts(details).map((text): [string, string] => ["option", text]),
+    ...optionTexts(status, details.options).map((text): [string, string] => ["option", text]),
     ["used", `${ago(status.last_used_at_ms, nowMs)}; ${status.in_flight} in flight`],
     [
       "sessions",

@@ -3,6 +3,7 @@
 import type { AccountDetails } from "../../auth/account-details.ts";
 import { type ShownState, shownState } from "../../core/account-state.ts";
 import { limitName, paceWords, windowWords } from "../../core/forecast/forecast-words.ts";
+import { optionTexts } from "../../core/option-words.ts";
 import { ago, until } from "../../core/time-words.ts";
 import { shortLine } from "../../printable.ts";
 import { nextStepOf } from "../status/next-step.ts";
@@ -10,7 +11,6 @@ import { stateBrush } from "../status/state-brush.ts";
 import { styleOf, type TextStyle } from "../terminal/glyphs.ts";
 import { historyLines } from "./account-history.ts";
 import { limitLines } from "./account-limits.ts";
-import { optionTexts } from "./option-texts.ts";
 
 /** What the lines are drawn on. */
 export interface AccountCanvas {
@@ -37,7 +37,7 @@ export function accountLines(details: AccountDetails, canvas: AccountCanvas): st
     ["Activity", [useText(details, nowMs)]],
     ["Sessions", [sessionText(details)]],
     ["Login", loginText(details, nowMs)],
-    ["Options", optionTexts(details)],
+    ["Options", optionTexts(status, details.options)],
     ["Settings", settingTexts(details)],
     ["Recent", historyLines(details, style, nowMs)],
   ];

@@ -98,7 +98,7 @@ function CurrentView({ view, state, snapshot, nowMs, children: plan }: CurrentVi
   const status = agedStatus(snapshot, nowMs);
   switch (view) {
     case "accounts":
-      return <AccountsView status={status} nowMs={nowMs} plan={plan} />;
+      return <AccountsView snapshot={{ ...snapshot, status }} nowMs={nowMs} plan={plan} />;
     case "activity":
       return <ActivityView snapshot={snapshot} nowMs={nowMs} />;
     case "explain":

@@ -1,4 +1,6 @@
-// A choice of one account, or of all.
+// A choice of one account or child proxy, or of all.
+
+import type { StatusAnswer } from "../../../core/status-schema.ts";
 
 export function AccountSelect(props: {
   /** The chosen name; "": all. */
@@ -23,4 +25,14 @@ export function AccountSelect(props: {
       </select>
     </label>
   );
+}
+
+/** The names under which the proxy records what it does: those of its own accounts and of its child proxies. */
+export function upstreamsOf({
+  accounts,
+  child_proxies: children,
+  proxy_name: ownName,
+}: StatusAnswer): string[] {
+  const own = accounts.filter(({ proxy_name: owner }) => owner === "" || owner === ownName);
+  return [...own.map(({ alias }) => alias), ...children.map(({ name, url }) => name || url)];
 }

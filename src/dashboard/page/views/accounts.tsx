@@ -1,10 +1,12 @@
 // The accounts as rows: their state, their windows, and what they do now.
 
+import { whyWords } from "../../../core/explanation-words.ts";
 import { nextTurnOf } from "../../../core/next-turn.ts";
 import { type FrameRow, frameRows } from "../../../core/status-rows.ts";
 import type { AccountAnswer, StatusAnswer } from "../../../core/status-schema.ts";
 import { backAt } from "../../../core/time-words.ts";
-import type { AccountAction } from "../../messages.ts";
+import type { AccountAction, Snapshot } from "../../messages.ts";
+import { AccountOptions } from "../parts/account-options.tsx";
 import { ACTIONS, type PlannedChange } from "../parts/change-dialog.tsx";
 import { CommandLine } from "../parts/command-line.tsx";
 import { StateMark } from "../parts/state-mark.tsx";
@@ -12,13 +14,14 @@ import { type Column, Table } from "../parts/table.tsx";
 import { WindowBar } from "../parts/window-bar.tsx";
 
 export interface AccountsProps {
-  readonly status: StatusAnswer;
+  readonly snapshot: Snapshot;
   readonly nowMs: number;
   /** Plans a change; undefined while changes are not allowed. */
   readonly plan: ((change: PlannedChange) => void) | undefined;
 }
 
-export function AccountsView({ status, nowMs, plan }: AccountsProps) {
+export function AccountsView({ snapshot, nowMs, plan }: AccountsProps) {
+  const { status, options, passedOver } = snapshot;
   const rows = frameRows(status, nowMs);
   if (rows.accounts.length === 0) return <NoAccounts />;
   const columns: Column[] = [
@@ -40,18 +43,18 @@ export function AccountsView({ status, nowMs, plan }: AccountsProps) {
         columns={columns}
         rows={rows.accounts.map((row, index) => {
           const account = status.accounts[index] as AccountAnswer;
+          const own = isOwn(account, status);
           return {
             key: `${account.proxy_id ?? ""} ${account.id}`,
             class: row.isActive ? "active" : "",
             cells: [
               <span key="name" class="account">
                 <AccountName row={row} />
+                <AccountOptions account={account} row={row} sources={own ? options[account.id] : undefined} />
                 {plan !== undefined && <Changes account={account} row={row} status={status} plan={plan} />}
               </span>,
               row.state && (
-                <StateMark key="state" level={row.state.level}>
-                  {stateWords(row)}
-                </StateMark>
+                <AccountState key="state" row={row} passedOver={own ? passedOver[account.id] : undefined} />
               ),
               ...windowsOf(row),
               row.texts["IN FLIGHT"],
@@ -83,6 +86,16 @@ function NoAccounts() {
       <p>Enrol the account that Codex is logged in to:</p>
       <CommandLine command="codexlb account import main" />
     </div>
+  );
+}
+
+function AccountState(props: { readonly row: FrameRow; readonly passedOver: string | undefined }) {
+  const { row, passedOver } = props;
+  return (
+    <>
+      <StateMark level={row.state?.level ?? "low"}>{stateWords(row)}</StateMark>
+      {passedOver !== undefined && <span class="muted facts">passed over: {whyWords(passedOver)}</span>}
+    </>
   );
 }
 
@@ -182,7 +195,7 @@ function Changes(props: {
   readonly plan: (change: PlannedChange) => void;
 }) {
   const { account, row, status, plan } = props;
-  if (account.proxy_name !== "" && account.proxy_name !== status.proxy_name)
+  if (!isOwn(account, status))
     return <span class="muted facts">change it with --proxy-name {account.proxy_name}</span>;
   return (
     <span class="changes">
@@ -199,6 +212,10 @@ function Changes(props: {
       ))}
     </span>
   );
+}
+
+function isOwn({ proxy_name: owner }: AccountAnswer, { proxy_name: ownName }: StatusAnswer): boolean {
+  return owner === "" || owner === ownName;
 }
 
 function actionsOf(account: AccountAnswer, { isPinned }: FrameRow): AccountAction[] {

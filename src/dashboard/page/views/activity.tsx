@@ -1,21 +1,31 @@
 // What happens now: the requests in flight, the last switches between accounts, and the sessions.
 
+import { useState } from "preact/hooks";
 import { durationText } from "../../../core/duration-text.ts";
 import { switchWords } from "../../../core/reason-words.ts";
 import { ago } from "../../../core/time-words.ts";
 import type { Snapshot } from "../../messages.ts";
+import { AccountSelect, upstreamsOf } from "../parts/account-select.tsx";
 import { Table } from "../parts/table.tsx";
 
 export function ActivityView({ snapshot, nowMs }: { readonly snapshot: Snapshot; readonly nowMs: number }) {
-  const { requests, sessions, status } = snapshot;
-  const switches = status.switches ?? [];
-  const busy = new Set(requests.map(({ session }) => session));
+  const [account, setAccount] = useState("");
+  const { status } = snapshot;
+  const isShown = (...names: readonly string[]) => account === "" || names.includes(account);
+  const requests = snapshot.requests.filter(({ upstream }) => isShown(upstream));
+  const sessions = snapshot.sessions.filter(({ upstream }) => isShown(upstream));
+  const switches = (status.switches ?? []).filter(({ from, to }) => isShown(from, to));
+  const busy = new Set(snapshot.requests.map(({ session }) => session));
+  const of = account === "" ? "" : ` of ${account}`;
   return (
     <>
+      <div class="filters">
+        <AccountSelect value={account} names={upstreamsOf(status)} choose={setAccount} />
+      </div>
       <section>
         <h2>Requests in flight</h2>
         {requests.length === 0 ? (
-          <p class="empty small">No request is in flight.</p>
+          <p class="empty small">No request{of} is in flight.</p>
         ) : (
           <Table
             caption="Requests in flight"
@@ -40,7 +50,7 @@ export function ActivityView({ snapshot, nowMs }: { readonly snapshot: Snapshot;
       <section>
         <h2>Switches</h2>
         {switches.length === 0 ? (
-          <p class="empty small">No switch since the proxy started.</p>
+          <p class="empty small">No switch{of} since the proxy started.</p>
         ) : (
           <Table
             caption="Switches"
@@ -69,7 +79,7 @@ export function ActivityView({ snapshot, nowMs }: { readonly snapshot: Snapshot;
       <section>
         <h2>Sessions</h2>
         {sessions.length === 0 ? (
-          <p class="empty small">No session yet.</p>
+          <p class="empty small">No session{of} yet.</p>
         ) : (
           <Table
             caption="Sessions"

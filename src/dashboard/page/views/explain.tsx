@@ -13,12 +13,14 @@ import { request } from "../session.ts";
 export function ExplainView({ snapshot, nowMs }: { readonly snapshot: Snapshot; readonly nowMs: number }) {
   const [session, setSession] = useState("");
   const [model, setModel] = useState("");
+  const [tags, setTags] = useState("");
+  const [isStrict, setIsStrict] = useState(false);
   const [answer, setAnswer] = useState<PoolExplanation | string | undefined>(undefined);
   // Asked again whenever the state of the proxy changes.
   const { atMs } = snapshot;
   useEffect(() => {
     const ending = new AbortController();
-    const query = new URLSearchParams({ session, model, at: String(atMs) });
+    const query = new URLSearchParams({ session, model, tags, only: isStrict ? "1" : "", at: String(atMs) });
     request(`explain?${query}`, { signal: ending.signal })
       .then((response) => response.json())
       .then(setAnswer)
@@ -26,7 +28,7 @@ export function ExplainView({ snapshot, nowMs }: { readonly snapshot: Snapshot; 
         if (!ending.signal.aborted) setAnswer(error instanceof Error ? error.message : String(error));
       });
     return () => ending.abort();
-  }, [session, model, atMs]);
+  }, [session, model, tags, isStrict, atMs]);
   return (
     <>
       <h2 class="hidden">Next turn</h2>
@@ -52,6 +54,28 @@ export function ExplainView({ snapshot, nowMs }: { readonly snapshot: Snapshot; 
             placeholder="the main limit"
             onInput={({ currentTarget }) => setModel(currentTarget.value)}
           />
+        </label>
+        <label>
+          <span>Tags</span>
+          <input
+            list="tags"
+            value={tags}
+            placeholder="none"
+            onInput={({ currentTarget }) => setTags(currentTarget.value)}
+          />
+        </label>
+        <datalist id="tags">
+          {[...new Set(snapshot.status.accounts.flatMap((account) => account.tags ?? []))].map((tag) => (
+            <option key={tag} value={tag} />
+          ))}
+        </datalist>
+        <label class="check">
+          <input
+            type="checkbox"
+            checked={isStrict}
+            onChange={({ currentTarget }) => setIsStrict(currentTarget.checked)}
+          />
+          <span>Only accounts with a tag</span>
         </label>
       </div>
       {typeof answer === "string" && (

@@ -1,9 +1,9 @@
 // What turns used over time, by account, model, project, session or client key.
 
 import { useEffect, useRef, useState } from "preact/hooks";
-import type { StatusAnswer } from "../../../core/status-schema.ts";
 import { filterWords } from "../../../core/usage-words.ts";
 import type { Snapshot, UsageAnswer } from "../../messages.ts";
+import { upstreamsOf } from "../parts/account-select.tsx";
 import { CommandLine } from "../parts/command-line.tsx";
 import { UsageChoices } from "../parts/usage-choices.tsx";
 import { UsageFilterList } from "../parts/usage-filter-list.tsx";
@@ -71,12 +71,6 @@ export function UsageView({ snapshot, isLive, nowMs }: UsageProps) {
 }
 
 // --- internal ---
-
-/** The names under which turns are recorded: the proxy's own accounts, and its child proxies. */
-function upstreamsOf({ accounts, child_proxies: children, proxy_name: ownName }: StatusAnswer): string[] {
-  const own = accounts.filter(({ proxy_name: owner }) => owner === "" || owner === ownName);
-  return [...own.map(({ alias }) => alias), ...children.map(({ name, url }) => name || url)];
-}
 
 /** Another text after turns have ended, and after the proxy restarted. */
 function versionOf({ proxy, recordedTurns }: Snapshot): string {
