@@ -39,7 +39,7 @@ export interface PoolSettings {
   readonly quotaTtlMs: number;
 }
 
-export interface Pool extends PoolViews, Pick<Placement, "shouldMove"> {
+export interface Pool extends PoolViews, Pick<Placement, "shouldMove" | "takerOf"> {
   /** Chooses an upstream and counts a use of it; undefined if no upstream can serve the request. */
   pick(request: PickRequest): Lease | undefined;
   /**
@@ -176,6 +176,7 @@ export function createPool(context: PoolContext): Pool {
       return leases.give(member, placed ?? ownOf(upstreamId), request);
     },
     shouldMove: placement.shouldMove,
+    takerOf: placement.takerOf,
     inFlight: leases.count,
     live: leases.live,
     sync,

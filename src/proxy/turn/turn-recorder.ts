@@ -11,6 +11,8 @@ import type { RequestFacts } from "../session.ts";
 import type { TurnTrace } from "../turn-trace.ts";
 
 export interface TurnRecorder {
+  /** The turn begins now, after it has waited for a reset. */
+  restart(): void;
   /** An upstream was picked for the turn. */
   picked(lease: Lease): void;
   /** The upstream does not serve the turn, because of `reason`; another one may. */
@@ -50,7 +52,7 @@ export function createTurnRecorder(
   const { clock } = deps;
   // A request that only prepares a connection comes before the turn that continues.
   const earlier = turn.kind === "prewarm" ? undefined : movedTurns.take(turn);
-  const { startedMs, startedAt } = earlier ?? { startedMs: clock.now(), startedAt: clock.monotonic() };
+  let { startedMs, startedAt } = earlier ?? { startedMs: clock.now(), startedAt: clock.monotonic() };
   const switches: TurnSwitch[] = [...(earlier?.switches ?? [])];
   let last = earlier?.last;
   let attempts = earlier?.attempts ?? 0;
@@ -98,6 +100,10 @@ export function createTurnRecorder(
   };
 
   return {
+    restart: () => {
+      startedMs = clock.now();
+      startedAt = clock.monotonic();
+    },
     picked: (next) => {
       attempts++;
       const { id, label } = next.upstream;
