@@ -6,11 +6,12 @@ import { checkRuntimeAuth } from "../auth/runtime-auth.ts";
 import { STUB_ACCOUNT_ID } from "../auth/stub.ts";
 import type { Forecasts } from "../core/forecast/status-forecast.ts";
 import { HOPS_HEADER, type Hop, parseHops } from "../core/hops.ts";
-import { statusDocument } from "../core/status.ts";
+import { statusDocument, waitingField } from "../core/status.ts";
 import { usageBody } from "../core/usage-body.ts";
 import type { Deps } from "../deps.ts";
 import { CodexlbError } from "../errors.ts";
 import type { ProxyContext } from "../proxy/context.ts";
+import type { WaitingTurns } from "../proxy/waiting-turns.ts";
 import type { UsageStore } from "../state/usage/usage-store.ts";
 import type { Children } from "../upstream/children.ts";
 import { isAccountsCheckPath, isUsagePath } from "../upstream/paths.ts";
@@ -25,6 +26,7 @@ export interface ObserveContext {
   readonly self: () => Hop;
   readonly forecasts: () => Promise<Forecasts | undefined>;
   readonly usage: Pick<UsageStore, "health">;
+  readonly waiting: Pick<WaitingTurns, "summary">;
   /** The CODEX_HOME that `codexlb run` uses. */
   readonly runtimeHome: () => string;
 }
@@ -37,7 +39,7 @@ export function isObservePath(method: string, path: string): boolean {
 }
 
 export function observeRoutes(context: ObserveContext): Hono {
-  const { deps, pool, refresher, children, self, forecasts, usage, runtimeHome } = context;
+  const { deps, pool, refresher, children, self, forecasts, usage, waiting, runtimeHome } = context;
   const app = new Hono();
   app.all("/healthz", (c) => c.json({ ok: true }));
   app.get("/", (c) => c.json({ ok: true, service: "codexlb-proxy" }));
@@ -53,6 +55,7 @@ export function observeRoutes(context: ObserveContext): Hono {
     const health = usage.health();
     return c.json({
       ...statusDocument(pool.facts(), pool.view(), known),
+      ...waitingField(waiting.summary()),
       ...(failed === undefined ? {} : { refresh_failed: failed }),
       ...(health.kind === "failing" ? { usage_problem: health.why } : {}),
       runtime_auth: checkRuntimeAuth(runtimeHome()),

@@ -4,6 +4,7 @@
 // the flags.
 
 import type { ArgDef, ArgsDef } from "citty";
+import { durationOf } from "../core/duration.ts";
 import { nearest } from "../core/nearest.ts";
 import { CodexlbError } from "../errors.ts";
 
@@ -118,17 +119,6 @@ export function durationFlag(value: string, flag: string): number {
   const ms = durationOf(value);
   if (ms !== undefined) return ms;
   throw usage(`flag --${flag}: ${JSON.stringify(value)} is not a duration`, "write it as 3s, 10m or 1h30m");
-}
-
-/** Like `durationFlag`, but returns undefined if `value` is not a duration. */
-export function durationOf(value: string): number | undefined {
-  const [, sign = "", text = ""] = /^([+-]?)(.*)$/s.exec(value.trim()) ?? [];
-  if (text === "0") return 0;
-  const units: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
-  const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g)];
-  if (parts.length === 0 || parts.map((part) => part[0]).join("") !== text) return undefined;
-  const ms = parts.reduce((sum, part) => sum + Number(part[1]) * (units[part[2] ?? ""] ?? 0), 0);
-  return sign === "-" ? 0 : ms;
 }
 
 /** The next step of a usage error that has no better one; `main` names the command in it. */

@@ -1,7 +1,8 @@
 // The grammar of flags that name a moment, such as `--since`. Dates are in the time zone of this machine.
 
+import { durationOf } from "../core/duration.ts";
 import { startOfDay } from "../core/local-days.ts";
-import { durationOf, usage } from "./flags.ts";
+import { usage } from "./flags.ts";
 
 /**
  * The moment that `text` names, Unix ms: a date, a time, or how long ago it was. Days ago count from the start of a day,

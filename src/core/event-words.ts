@@ -3,7 +3,7 @@
 import { shortLine } from "../printable.ts";
 import { durationText } from "./duration-text.ts";
 import type { LogEvent } from "./log-event.ts";
-import { limitWords, type SwitchSummary, switchText, switchWords } from "./reason-words.ts";
+import { limitWords, type SwitchSummary, switchText, switchWords, windowLimit } from "./reason-words.ts";
 
 export type ShownEvent = Pick<LogEvent, "event" | "fields">;
 
@@ -136,6 +136,11 @@ const SENTENCES: Readonly<Record<string, (fields: LogEvent["fields"]) => string>
   "request.failed": ({ status = 500, method, path, client }) =>
     `${method === undefined ? "a request" : `${method} ${path}`}${client === undefined ? "" : ` from ${CLIENTS[String(client)] ?? client}`} was refused with status ${status}`,
   "request.retry_denied": () => "no other account was tried, because too many requests are being retried",
+  "request.resumed": ({ waited_seconds }) => `a turn continues after ${durationText(Number(waited_seconds))}`,
+  "request.wait_ended": ({ reason, waited_seconds }) =>
+    `a turn stopped waiting after ${durationText(Number(waited_seconds))}: ${WAIT_ENDS[String(reason)] ?? reason}`,
+  "request.waiting": ({ wait_seconds, window }) =>
+    `a turn waits ${durationText(Number(wait_seconds))} for ${typeof window === "string" ? `the ${windowLimit(window)}` : "a reset"}`,
   "request.switched": (fields) => switchLine(switchOf({ fields })),
   "request.transport_error": () => "connection failed",
   "run.bypassed": () => "a run bypassed this proxy",
@@ -146,6 +151,14 @@ const SENTENCES: Readonly<Record<string, (fields: LogEvent["fields"]) => string>
     `no WebSocket could be opened${typeof tags === "string" ? ` to an account with the tag ${tags}` : ""}${typeof account === "string" ? ` for a run that is pinned to ${account}` : ""}`,
   "websocket.moved": ({ from_account_id }) =>
     `opened a connection, replacing ${accountOf({ fields: { account_id: from_account_id } })}'s connection`,
+};
+
+/** Why a turn stopped waiting without an account. */
+const WAIT_ENDS: Readonly<Record<string, string>> = {
+  client_left: "the client disconnected",
+  expired: "it has waited as long as it may",
+  no_reset: "no account has a reset in time",
+  shutting_down: "the proxy is shutting down",
 };
 
 /** Clients in words. */

@@ -4,6 +4,7 @@
 import type { OutageCause } from "./account-state.ts";
 import type { TagDemand } from "./account-tags.ts";
 import type { FirstBack } from "./outage.ts";
+import { LONGEST_WAIT_MS } from "./wait-bound.ts";
 
 export interface RunTag {
   readonly id: string;
@@ -11,6 +12,8 @@ export interface RunTag {
   readonly account: string | undefined;
   /** The tags of accounts that the run prefers, or requires. */
   readonly tags?: TagDemand | undefined;
+  /** How long a turn of the run may wait for a reset, in whole seconds. Default: as long as the proxy's settings say. */
+  readonly waitSeconds?: number | undefined;
 }
 
 /** What the proxy reports to a run about the run's requests. */
@@ -28,6 +31,19 @@ export interface RunSeen {
   readonly tagged?: number | undefined;
   /** Why no account can serve the run now; undefined if one can. */
   readonly outage?: RunOutage | undefined;
+  /** The run's turns that wait for a reset; undefined if the run does not let turns wait. */
+  readonly waiting?: WaitingSummary | undefined;
+}
+
+/** Turns that wait for a reset. */
+export interface WaitingSummary {
+  readonly turns: number;
+  /** The earliest reset that one of them waits for, Unix ms; undefined without turns. */
+  readonly untilMs?: number | undefined;
+  /** The account or child proxy with that reset; undefined for a client that must not learn which accounts exist. */
+  readonly account?: string | undefined;
+  /** The window that is then reset: `daily`, `weekly` or `monthly`; undefined if it is unknown. */
+  readonly window?: string | undefined;
 }
 
 /** An outage of the accounts that may serve a run. */
@@ -57,28 +73,35 @@ export const THREAD_ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 /** The path behind a run's prefix that returns its `RunSeen`. A POST also reports that Codex bypassed the proxy. */
 export const RUN_PATH = "/run";
 
-/** `/@ID`, `/@ID:ACCOUNT`, `/@ID;tags=TAG,TAG`, or `/@ID;only=TAG,TAG`. */
-export function runPrefix({ id, account, tags }: RunTag): string {
+/** `/@ID`, `/@ID:ACCOUNT`, `/@ID;tags=TAG,TAG`, or `/@ID;only=TAG,TAG`, each of them with or without `;wait=SECONDS`. */
+export function runPrefix({ id, account, tags, waitSeconds }: RunTag): string {
   const pin = account === undefined ? "" : `:${encodeURIComponent(account.toWellFormed())}`;
   const demand = tags === undefined ? "" : `;${tags.only ? "only" : "tags"}=${tags.tags.join(",")}`;
-  return `/@${id}${pin}${demand}`;
+  const wait = waitSeconds === undefined ? "" : `;wait=${waitSeconds}`;
+  return `/@${id}${pin}${demand}${wait}`;
 }
 
 /** The path without the prefix of a run, and the run that the prefix names, if there is one. */
 export function withoutRun(path: string): { readonly run: RunTag | undefined; readonly path: string } {
-  const [, id, account, form, list, rest] = PREFIX.exec(path) ?? [];
+  const [, id, account, form, list, wait, rest] = PREFIX.exec(path) ?? [];
   const named = account === undefined ? undefined : decoded(account);
   if (id === undefined || rest === undefined || (account !== undefined && named === undefined))
     return { run: undefined, path };
   const tags = form === undefined ? undefined : { tags: list?.split(",") ?? [], only: form === "only" };
-  return { run: { id, account: named, ...(tags === undefined ? {} : { tags }) }, path: rest };
+  const run = {
+    id,
+    account: named,
+    ...(tags === undefined ? {} : { tags }),
+    ...(wait === undefined ? {} : { waitSeconds: Math.min(Number(wait), LONGEST_WAIT_MS / 1000) }),
+  };
+  return { run, path: rest };
 }
 
 // --- internal ---
 
 /** The names of tags need no escapes (`tagsProblem`), and those of accounts have them. */
 const PREFIX =
-  /^\/@([0-9a-z]{8,32})(?::([^/;]{1,400}))?(?:;(tags|only)=([a-z0-9._-]{1,32}(?:,[a-z0-9._-]{1,32}){0,15}))?(\/.*)$/;
+  /^\/@([0-9a-z]{8,32})(?::([^/;]{1,400}))?(?:;(tags|only)=([a-z0-9._-]{1,32}(?:,[a-z0-9._-]{1,32}){0,15}))?(?:;wait=(\d{1,7}))?(\/.*)$/;
 
 function decoded(text: string): string | undefined {
   try {

@@ -203,6 +203,17 @@ const DOCUMENT = {
   forecast: PoolForecastAnswer.optional(),
   /** In the answer to a refresh: the proxy's own accounts whose figures could not be refreshed. */
   refresh_failed: z.array(z.looseObject({ alias: text, why: text })).optional(),
+  /** The turns that wait for a reset; absent if none does. */
+  waiting: z
+    .looseObject({
+      turns: z.number(),
+      /** The earliest reset that one of them waits for, Unix ms. */
+      until_ms: z.number(),
+      /** The account or child proxy with that reset, and the window: `daily`, `weekly` or `monthly`. */
+      account: text.optional(),
+      window: text.optional(),
+    })
+    .optional(),
   /** Why the proxy cannot record turns now. */
   usage_problem: text.optional(),
   /** The last switches since the proxy started, newest first. */

@@ -9,6 +9,7 @@ import { type Forecasts, poolForecastFields, windowForecastFields } from "./fore
 import type { AccountFacts, AccountSwitch, ChildFacts, PoolFacts, PoolOutline } from "./pool-facts.ts";
 import { pooledLimits } from "./pooled-limits.ts";
 import { newestFigureMs, type QuotaView } from "./quota.ts";
+import type { WaitingSummary } from "./run-tag.ts";
 import type { ShortFacts } from "./short-status.ts";
 import {
   FIELD_NAMES,
@@ -75,6 +76,24 @@ export function statusDocument(facts: PoolFacts, view: QuotaView, forecasts?: Fo
     ...(children.length === 0
       ? {}
       : { child_proxies: children.map((child) => childStatus(child, facts, view)) }),
+  };
+}
+
+/** The field of the document about turns that wait for a reset. */
+export function waitingField({
+  turns,
+  untilMs,
+  account,
+  window,
+}: WaitingSummary): Pick<StatusDocument, "waiting"> {
+  if (untilMs === undefined) return {};
+  return {
+    waiting: {
+      turns,
+      until_ms: untilMs,
+      ...(account === undefined ? {} : { account }),
+      ...(window === undefined ? {} : { window }),
+    },
   };
 }
 

@@ -18,6 +18,7 @@ import { createPathGate } from "../proxy/path-gate.ts";
 import { createRetryBudget, type RetryBudgetSettings } from "../proxy/retry-budget.ts";
 import { startServer } from "../proxy/server.ts";
 import { createMovedTurns } from "../proxy/turn/moved-turns.ts";
+import { createWaitingTurns } from "../proxy/waiting-turns.ts";
 import { makePrivateDirectory } from "../state/atomic-file.ts";
 import { type ConfigOverrides, prepareConfigFile, withoutSecrets } from "../state/config-source.ts";
 import { createLiveConfig, WATCH_INTERVAL_MS } from "../state/config-watch.ts";
@@ -146,8 +147,14 @@ async function run(
   const presence = createPresence(deps.clock);
   const descriptors = systemDescriptors();
   const tracing = await tracingOf(base);
-  const metrics = metricsOf(base, parts.pool, descriptors, tracing);
-  const admin = adminParts(base, parts, { presence, notifier, metrics, listen });
+  const waiting = createWaitingTurns({
+    clock: deps.clock,
+    pool: parts.pool,
+    events,
+    waitForReset: () => live.current().proxy.wait_for_reset,
+  });
+  const metrics = metricsOf(base, parts.pool, { descriptors, waiting, tracing });
+  const admin = adminParts(base, parts, { presence, notifier, metrics, waiting, listen });
   const drainMs = () => live.current().proxy.drain_timeout_seconds * 1000;
   const server = orReport(events, () =>
     startServer(listen, {
@@ -156,6 +163,7 @@ async function run(
       events,
       self,
       movedTurns: createMovedTurns(deps.clock),
+      waiting,
       counts: traffic,
       turns: turnsOf(base),
       beginTrace: tracing?.begin,
@@ -225,6 +233,7 @@ async function run(
       parts.catalogues.stop();
       admin.context.logins.stop();
       admin.dashboard.close();
+      waiting.stop();
       const notified = notifier.stop();
       await server.stop(deadlineOf(deps, drainMs(), hurry));
       await notified;

@@ -23,6 +23,7 @@ import type { TrafficMetrics } from "../metrics/traffic.ts";
 import type { Outbound } from "../network/egress.ts";
 import type { Notifier } from "../notify/notifier.ts";
 import { createAdmission } from "../proxy/admission.ts";
+import type { WaitingTurns } from "../proxy/waiting-turns.ts";
 import { shownSettings } from "../state/config-source.ts";
 import type { LiveConfig } from "../state/config-watch.ts";
 import type { WatchedEventLog } from "../state/events.ts";
@@ -149,6 +150,7 @@ export interface AdminNeeds {
   readonly presence: Presence;
   readonly notifier: Pick<Notifier, "test">;
   readonly metrics: Pick<Metrics, "scrape">;
+  readonly waiting: Pick<WaitingTurns, "summary">;
   readonly listen: ListenAddress;
 }
 
@@ -156,7 +158,7 @@ export interface AdminNeeds {
 export function adminParts(
   { layout, live, deps, events, store, usage, self }: Base,
   { pool, affinity, children, refresher, forecaster }: ReturnType<typeof poolParts>,
-  { presence, notifier, metrics, listen }: AdminNeeds,
+  { presence, notifier, metrics, waiting, listen }: AdminNeeds,
 ) {
   const fileSource = (key: string) => live.effective().sources.get(key);
   const accounts = createAccountOps({
@@ -237,6 +239,7 @@ export function adminParts(
     forecasts: forecaster.latest,
     usage,
     metrics,
+    waiting,
     usageSettings: () => {
       const { usage: settings, prices } = live.current();
       return { keepDays: settings.keep_days, prices };

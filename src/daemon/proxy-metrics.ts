@@ -2,21 +2,29 @@
 
 import type { TurnRecord } from "../core/turn-record.ts";
 import { createMetrics, type Metrics } from "../metrics/metrics.ts";
+import type { WaitingTurns } from "../proxy/waiting-turns.ts";
 import type { Descriptors } from "../state/descriptors.ts";
 import type { Pool } from "../upstream/pool.ts";
 import type { Base } from "./parts.ts";
 import type { Tracing } from "./tracing.ts";
 
+/** What else is measured. */
+export interface MetricSources {
+  readonly descriptors: Pick<Descriptors, "limit">;
+  readonly waiting: Pick<WaitingTurns, "summary">;
+  readonly tracing: Pick<Tracing, "counts"> | undefined;
+}
+
 /** The metrics of a proxy with `pool` that starts now. */
 export function metricsOf(
   { deps, events, usage, traffic }: Base,
   pool: Pick<Pool, "watched" | "facts">,
-  descriptors: Pick<Descriptors, "limit">,
-  tracing: Pick<Tracing, "counts"> | undefined,
+  { descriptors, waiting, tracing }: MetricSources,
 ): Metrics {
   return createMetrics({
     clock: deps.clock,
     pool,
+    waitingTurns: () => waiting.summary().turns,
     traffic,
     startedMs: deps.clock.now(),
     mostDescriptors: descriptors.limit,

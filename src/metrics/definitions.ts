@@ -46,7 +46,13 @@ export const METRICS = {
     name: "codexlb_turns_in_flight",
     type: "gauge",
     labels: [],
-    help: "Turns in progress.",
+    help: "Turns in progress, including those that wait for a reset.",
+  },
+  turnsWaiting: {
+    name: "codexlb_turns_waiting",
+    type: "gauge",
+    labels: [],
+    help: "Turns that wait for a reset, because every account is exhausted (proxy.wait_for_reset, codexlb run --wait).",
   },
   turnOverhead: {
     name: "codexlb_turn_overhead_seconds",

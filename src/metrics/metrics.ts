@@ -17,17 +17,20 @@ export interface Metrics {
 export interface MetricsContext extends ProcessContext {
   readonly clock: Clock;
   readonly pool: Pick<Pool, "watched" | "facts">;
+  /** How many turns wait for a reset. */
+  readonly waitingTurns: () => number;
   readonly traffic: Pick<TrafficMetrics, "report">;
 }
 
 export function createMetrics(context: MetricsContext): Metrics {
-  const { clock, pool, traffic } = context;
+  const { clock, pool, waitingTurns, traffic } = context;
   const loopDelay = createLoopDelay(clock);
   return {
     scrape: (accept) =>
       expositionOf(accept, (report) => {
         const upstreams = reportPool(pool, report);
         traffic.report(report, upstreams);
+        report("turnsWaiting", waitingTurns());
         reportProcess(context, report);
         report("loopDelay", loopDelay.read());
       }),

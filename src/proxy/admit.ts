@@ -4,7 +4,7 @@
 import { advised } from "../advice.ts";
 import type { Holder } from "../auth/access.ts";
 import { ATTEMPTS_HEADER, HOPS_HEADER, loopProblem, parseAttempts, parseHops } from "../core/hops.ts";
-import { RUN_PATH, type RunSeen } from "../core/run-tag.ts";
+import { RUN_PATH, type RunSeen, type WaitingSummary } from "../core/run-tag.ts";
 import { CodexlbError } from "../errors.ts";
 import { isTurnPath } from "../upstream/paths.ts";
 import type { Admission } from "./admission.ts";
@@ -46,11 +46,16 @@ export type Admit = (request: Request, connection: Connection) => Promise<AdmitR
 
 /** `refusal` returns why the proxy cannot take more requests now, if that is so. */
 export function createAdmit(context: AdmitContext, refusal: Connections["refusal"]): Admit {
-  const { guard, gate, admission, local, dashboard, pool, events, self, noteBypass, counts } = context;
+  const { guard, gate, admission, local, dashboard, pool, events, self, noteBypass, counts, waiting } =
+    context;
   const runs = createRuns();
   const refuse = (error: CodexlbError, response = errorResponse(error)): AdmitResult => {
     counts.refused(error.code);
     return answered(response);
+  };
+  const waitingOf = (runId: string, readsAccounts: boolean): WaitingSummary => {
+    const { account, ...summary } = waiting.summary(runId);
+    return readsAccounts ? { ...summary, account } : summary;
   };
   let requests = 0;
   return async (request, connection) => {
@@ -80,8 +85,12 @@ export function createAdmit(context: AdmitContext, refusal: Connections["refusal
         const { others, ...seen } = runs.seen(run.id);
         const served = pinnedId === undefined ? {} : { others };
         const tagged = run.tags === undefined ? {} : { tagged: pool.taggedCount(tags) };
-        const outage = runOutage(pool, tags, admission.readsAccounts(holder));
-        return answered(Response.json({ ...seen, absence, ...served, ...tagged, outage } satisfies RunSeen));
+        const readsAccounts = admission.readsAccounts(holder);
+        const outage = runOutage(pool, tags, readsAccounts);
+        const waits = run.waitSeconds === undefined ? {} : { waiting: waitingOf(run.id, readsAccounts) };
+        return answered(
+          Response.json({ ...seen, absence, ...served, ...tagged, outage, ...waits } satisfies RunSeen),
+        );
       }
       runs.note(run.id, isTurnPath(path), sessionFromHeaders(request.headers));
     }
@@ -121,6 +130,7 @@ export function createAdmit(context: AdmitContext, refusal: Connections["refusal
       search: target.search,
       hops,
       runId: run?.id,
+      waitMs: (run?.waitSeconds ?? 0) * 1000,
       pinnedId,
       tags,
       noteTurn: ({ id, label }) => {

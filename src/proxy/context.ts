@@ -16,6 +16,7 @@ import type { RetryBudget } from "./retry-budget.ts";
 import type { TrafficCounts } from "./traffic-counts.ts";
 import type { MovedTurns } from "./turn/moved-turns.ts";
 import type { BeginTrace } from "./turn-trace.ts";
+import type { WaitingTurns } from "./waiting-turns.ts";
 
 export interface ProxySettings {
   readonly maxAttempts: number;
@@ -51,6 +52,8 @@ export interface ProxyContext {
   readonly beginTrace: BeginTrace | undefined;
   /** Turns whose clients were asked to send them again. */
   readonly movedTurns: MovedTurns;
+  /** Turns that wait for a reset. */
+  readonly waiting: WaitingTurns;
 }
 
 /** One request of a client: the facts that both transports need. */
@@ -75,6 +78,8 @@ export interface IncomingRequest {
   readonly hops: readonly Hop[];
   /** The `codexlb run` that sent the request. */
   readonly runId: string | undefined;
+  /** How long the run lets its turns wait for a reset, ms; 0 if it does not ask for that. */
+  readonly waitMs: number;
   /** The account that the client has chosen for itself. */
   readonly pinnedId: string | undefined;
   /** The tags of accounts that its run and its key name, the run's first. */

@@ -70,6 +70,8 @@ export interface Exchange {
   /** An upstream could not decrypt the history. From now on `pick` looks for one that can. */
   search(): void;
   isSearching(): boolean;
+  /** The turn has waited for a reset: all upstreams may be tried again. */
+  restart(): void;
   /** `lease`'s upstream has served the request, or sent the first output of the turn. */
   served(lease: Lease): void;
 }
@@ -145,6 +147,14 @@ export function createExchange(
       isSearching = true;
     },
     isSearching: () => isSearching,
+    restart: () => {
+      tried.clear();
+      failures = 0;
+      isSearching = false;
+      // The wait does not count as a delay by the proxy.
+      isSent = true;
+      recorder?.restart();
+    },
     served: (lease) => {
       lease.settle({ kind: "ok" }, { turn: options.isMessage, held: isSearching });
       if (options.isMessage) incoming.noteTurn(lease.upstream);

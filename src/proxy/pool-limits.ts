@@ -47,6 +47,11 @@ export function poolLimitsEvent(
   return json;
 }
 
+/** The pool's main limit as an event of the backend, `codex.rate_limits`, which commits a turn to nothing. */
+export function mainLimitsEvent(usage: PooledUsage): string {
+  return JSON.stringify({ type: "codex.rate_limits", ...limitsFields(usage.main, usage) });
+}
+
 // --- internal ---
 
 const writtenEvents = new WeakMap<
@@ -66,14 +71,8 @@ function pooledEvent(
     case "codex.rate_limits":
       return JSON.stringify({
         ...withoutAccountFields(event),
-        plan_type: usage.planType,
         ...("rate_limit_reached_type" in event ? { rate_limit_reached_type: usage.reachedType ?? null } : {}),
-        rate_limits: {
-          allowed: !limit.reached,
-          limit_reached: limit.reached,
-          ...windowEvents(limit, "reset_at"),
-        },
-        credits: creditsEvent(usage) ?? { has_credits: false, unlimited: false, balance: null },
+        ...limitsFields(limit, usage),
       });
     case "token_count":
       return JSON.stringify({ ...event, rate_limits: snapshot(limit, usage) });
@@ -84,6 +83,19 @@ function pooledEvent(
     default:
       return undefined;
   }
+}
+
+/** The fields of `codex.rate_limits` that concern the pool. */
+function limitsFields(limit: PooledLimit, usage: PooledUsage): Record<string, unknown> {
+  return {
+    plan_type: usage.planType,
+    rate_limits: {
+      allowed: !limit.reached,
+      limit_reached: limit.reached,
+      ...windowEvents(limit, "reset_at"),
+    },
+    credits: creditsEvent(usage) ?? { has_credits: false, unlimited: false, balance: null },
+  };
 }
 
 /** The headers for the last usage. The usage is the same object as long as nothing in it changes. */

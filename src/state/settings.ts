@@ -4,6 +4,7 @@ import { z } from "zod";
 import { advised } from "../advice.ts";
 import { objectOf } from "../core/json.ts";
 import { isLoopback, parseListen } from "../core/listen.ts";
+import { waitBoundOf } from "../core/wait-bound.ts";
 import { NO_OUTBOUND_PROXY, outboundProxyProblem } from "../network/outbound-proxy.ts";
 import { accountOptions } from "./account-settings.ts";
 import { NOTIFY } from "./notify-settings.ts";
@@ -113,6 +114,15 @@ const PROXY = {
     description:
       "How long requests in flight may continue when the proxy shuts down; a second signal ends them immediately.",
   }),
+  wait_for_reset: text("off")
+    .refine((value) => waitBoundOf(value) !== undefined, {
+      error: (issue) =>
+        `${JSON.stringify(issue.input)} is neither "off" nor a duration of at most a week; write it as "6h" or "45m"`,
+    })
+    .meta({
+      description:
+        'How long a turn may wait for a reset if every account is exhausted, such as "6h". "off": Codex shows its usage-limit error immediately.',
+    }),
   idle_timeout_seconds: seconds(900).meta({
     description:
       "Longest silence within a response. Reasoning can be silent for minutes; Codex itself gives up after 300 seconds.",

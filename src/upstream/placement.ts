@@ -41,6 +41,8 @@ export interface Placement {
   place(request: PlacementRequest): Choice | undefined;
   /** The upstream that would take the next turn of a new session. */
   next(): Choice | undefined;
+  /** The upstream that would take a turn of `origin` now; undefined if none would. */
+  takerOf(origin: Origin): Candidate | undefined;
   /** The context for placing the next turn (of `session`, for `model`, with the tags of its run and its key). */
   contextOf(session: string | undefined, model?: string, tags?: readonly TagDemand[]): ChoiceContext;
   /**
@@ -131,6 +133,10 @@ export function createPlacement(context: PlacementContext): Placement {
       return choice;
     },
     next: () => choose(candidates(undefined), choosing(nextTurn(NO_ORIGIN))),
+    takerOf: (origin) => {
+      const choice = choose(candidates(origin.model), aroundDetour(origin, choosing(nextTurn(origin))));
+      return choice && candidate(choice.id, origin.model);
+    },
     contextOf: (session, model, tags) => {
       const origin = { ...NO_ORIGIN, session, model, tags };
       return aroundDetour(origin, choosing(nextTurn(origin)));

@@ -39,7 +39,7 @@ export interface PoolSettings {
   readonly quotaTtlMs: number;
 }
 
-export interface Pool extends PoolViews, Pick<Placement, "shouldMove"> {
+export interface Pool extends PoolViews, Pick<Placement, "shouldMove" | "takerOf"> {
   /** Chooses an upstream and counts a use of it; undefined if no upstream can serve the request. */
   pick(request: PickRequest): Lease | undefined;
   /**
@@ -179,6 +179,7 @@ export function createPool(context: PoolContext): Pool {
     },
     shouldMove: placement.shouldMove,
     revision: () => members.all().reduce((sum, { record }) => sum + record.revision, 0),
+    takerOf: placement.takerOf,
     inFlight: leases.count,
     live: leases.live,
     sync,

@@ -5,12 +5,16 @@ import type { TagNeeds } from "../core/account-tags.ts";
 import { type Candidate, shortageGroupOf } from "../core/availability.ts";
 import { FLOOR_REASON } from "../core/capacity.ts";
 import { disabledText, OPERATOR_REASON } from "../core/health.ts";
+import { exhaustedWindow } from "../core/quota-summary.ts";
+import type { WindowKind } from "../core/windows.ts";
 import type { Upstream } from "./upstream.ts";
 
 export interface Shortage {
   readonly kind: "no_accounts" | "all_exhausted" | "all_disabled" | "all_tried";
   /** When the first account has room again, Unix ms; undefined if none waits for a reset. */
   readonly untilMs: number | undefined;
+  /** That account or child proxy. */
+  readonly first?: FirstReset | undefined;
   /** When the first cooldown after a fault ends, Unix ms; undefined if there is none. */
   readonly coolingUntilMs: number | undefined;
   /** How many accounts are disabled. */
@@ -29,6 +33,14 @@ export interface Shortage {
   readonly model?: string | undefined;
   /** The tags that the request requires, one of each list. The accounts without them are not counted. */
   readonly requiredTags?: TagNeeds["required"];
+}
+
+/** The account or child proxy that has room again first. */
+export interface FirstReset {
+  /** Alias or name. */
+  readonly label: string;
+  /** The window that is then reset; undefined if it is unknown, or another limit counts. */
+  readonly window: WindowKind | undefined;
 }
 
 /** An account that its floors keep back. */
@@ -58,9 +70,11 @@ export function shortageOf(all: readonly ShortUpstream[], nowMs: number): Shorta
   const draining = endsIn(all, "draining").length;
   // `untilMs` is 0 if the end is unknown.
   const limits = limited.filter((untilMs) => untilMs > 0);
+  const untilMs = limits.length === 0 ? undefined : Math.min(...limits);
   return {
     kind: kindOf(all.length, disabled + draining, limited.length),
-    untilMs: limits.length === 0 ? undefined : Math.min(...limits),
+    untilMs,
+    first: firstReset(all, untilMs),
     // The end of a child proxy's cooldown may be unknown (0).
     coolingUntilMs: cooling.length === 0 ? undefined : Math.max(nowMs, Math.min(...cooling)),
     disabled,
@@ -99,6 +113,13 @@ function kindOf(all: number, closed: number, limited: number): Shortage["kind"] 
 /** When each upstream in `group` leaves it, Unix ms; 0 if unknown. */
 function endsIn(all: readonly ShortUpstream[], group: Group): number[] {
   return all.flatMap(({ candidate }) => (groupOf(candidate) === group ? [candidate.untilMs] : []));
+}
+
+function firstReset(all: readonly ShortUpstream[], untilMs: number | undefined): FirstReset | undefined {
+  const first = all.find(
+    ({ candidate }) => groupOf(candidate) === "limited" && candidate.untilMs === untilMs,
+  );
+  return first && { label: first.label, window: exhaustedWindow(first.candidate.summary)?.kind };
 }
 
 function describe(candidate: Candidate, nowMs: number): string {

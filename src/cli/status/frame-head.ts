@@ -5,6 +5,7 @@ import type { StatusAnswer } from "../../core/status-schema.ts";
 import { age } from "../../core/status-words.ts";
 import { backAt, exactTimeOfDay } from "../../core/time-words.ts";
 import { withoutTrailingSlash } from "../../core/urls.ts";
+import { waitingWords } from "../../core/waiting-words.ts";
 import { oneLine } from "../../printable.ts";
 import { fit } from "../terminal/fit.ts";
 import type { TextStyle } from "../terminal/glyphs.ts";
@@ -39,6 +40,7 @@ export function headOf(
     withoutTrailingSlash(url),
     ...(policy.mode === "" ? [] : [`policy ${policy.mode}`]),
     ...nextWords(status, nowMs),
+    ...waitWords(status, nowMs),
   ];
   return [...linesOf(words, columns), ...linesOf(notes, columns)];
 }
@@ -76,6 +78,12 @@ function linesOf(words: readonly string[], columns: number): string[] {
     else lines.push(word);
   }
   return lines;
+}
+
+/** `2 turns waiting for alice's 5h limit, 05:41`. */
+function waitWords({ waiting }: StatusAnswer, nowMs: number): string[] {
+  const words = waiting && waitingWords({ ...waiting, untilMs: waiting.until_ms }, nowMs);
+  return words === undefined ? [] : [words];
 }
 
 /** `next bob (served last)`, or `no account can serve, first back at 19:26 (alice)`. */

@@ -19,8 +19,10 @@ import type { AnsweredBy } from "../traffic-counts.ts";
 import { answerRequest } from "../turn/final-answer.ts";
 import { createTurnRecorder, type TurnRecorder } from "../turn/turn-recorder.ts";
 import type { TurnTrace } from "../turn-trace.ts";
+import type { Transport } from "../use-upstream.ts";
 import { type BodyEnds, passThrough, turnStream } from "./body-stream.ts";
 import { type HttpReply, sendHttp } from "./send-http.ts";
+import { afterWaiting } from "./wait-for-reset.ts";
 
 export interface ForwardResult {
   readonly by: AnsweredBy;
@@ -75,10 +77,13 @@ async function forwardBody(
   });
   let outcome: AttemptResult<HttpReply> | undefined;
   try {
-    outcome = await attempt<HttpReply>(context, exchange, {
+    const transport: Transport<HttpReply> = {
       send: (prepared, lease) => sendHttp(context, exchange, { prepared, lease, body }),
       discard: (reply) => reply.abort(),
-    });
+    };
+    outcome = await attempt(context, exchange, transport);
+    if (isMessage && outcome.kind === "unserved")
+      outcome = await afterWaiting(context, exchange, transport, outcome, body);
     return await respond(context, exchange, outcome);
   } catch (error) {
     recorder?.end("refused", errorCodeIn(error));

@@ -12,6 +12,8 @@ import type { TurnTrace } from "../turn-trace.ts";
 import type { TurnProgress } from "./moved-turns.ts";
 
 export interface TurnRecorder {
+  /** The turn begins now, after it has waited for a reset. */
+  restart(): void;
   /** An upstream was picked for the turn. */
   picked(lease: Lease): void;
   /** The upstream does not serve the turn, because of `reason`; another one may. */
@@ -67,8 +69,8 @@ class Recorder implements TurnRecorder {
   readonly #incoming: RecordedRequest;
   readonly #turn: RecordedTurn;
   readonly #add: (record: TurnRecord) => void;
-  readonly #startedMs: number;
-  readonly #startedAt: number;
+  #startedMs: number;
+  #startedAt: number;
   #switches: readonly TurnSwitch[] = NO_SWITCHES;
   #last: TurnProgress["last"];
   #attempts = 0;
@@ -99,6 +101,12 @@ class Recorder implements TurnRecorder {
     this.#last = earlier.last;
     this.#attempts = earlier.attempts;
     this.#reason = earlier.reason;
+  }
+
+  restart(): void {
+    const { clock } = this.#context.deps;
+    this.#startedMs = clock.now();
+    this.#startedAt = clock.monotonic();
   }
 
   picked(next: Lease): void {

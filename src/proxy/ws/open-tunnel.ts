@@ -97,9 +97,11 @@ function unservedResponse(
   session: string | undefined,
   { last, brokenWhy }: UnservedRequest<DialReply>,
 ): Response {
-  const { pool, events, deps } = context;
+  const { pool, events, deps, waiting } = context;
   const { requestId } = incoming;
   const shortage = pool.shortage(session, undefined, incoming.tags);
+  if (waiting.wouldWait(incoming, shortage))
+    return useHttp("every account is exhausted; over HTTP the turn can wait for the reset");
   const usage = pool.usage();
   const refused = last?.reply.kind === "refused" ? last.reply : undefined;
   const limitBody = last?.verdict.kind === "limit" ? refused?.body : undefined;

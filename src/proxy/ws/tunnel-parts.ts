@@ -5,6 +5,9 @@ import type { Handovers } from "../handovers.ts";
 import type { ClientEnd } from "./client-end.ts";
 import type { UpstreamEnd } from "./upstream-end.ts";
 
+/** The copies of a turn in memory: the message, the frame it arrived in, and the frame it is sent in. */
+export const COPIES_OF_TURN = 3;
+
 export interface TunnelContext extends ProxyContext {
   readonly handovers: Handovers;
 }

@@ -21,7 +21,7 @@ import { poolHeaders, poolLimitsEvent } from "../pool-limits.ts";
 import { type Refusal, refusalEvent } from "../refusal.ts";
 import { type ClientSocket, createClientEnd } from "./client-end.ts";
 import type { UpstreamConnection } from "./dial-upstream.ts";
-import type { TunnelContext, TunnelParts } from "./tunnel-parts.ts";
+import { COPIES_OF_TURN, type TunnelContext, type TunnelParts } from "./tunnel-parts.ts";
 import { serveTurn, type TurnEnd } from "./turn.ts";
 import { createUpstreamEnd } from "./upstream-end.ts";
 import type { Message } from "./upstream-socket.ts";
@@ -197,8 +197,6 @@ const TRY_LATER = 1013;
 
 /** How many turns may wait. Codex requests one turn at a time. */
 const MOST_WAITING = 16;
-/** The message, the frame it arrived in, and the frame it is sent in. */
-const COPIES_OF_TURN = 3;
 
 /** A turn that the client has requested. It counts against the budget of bodies until it is released. */
 interface RequestedTurn {

@@ -5,16 +5,18 @@ import type { Choice } from "../../core/policy.ts";
 import type { Shortage } from "../../upstream/shortage.ts";
 import { type AttemptResult, attempt, type UnservedRequest } from "../attempts.ts";
 import { clientKindOf, originOf } from "../context.ts";
-import { createExchange, type Exchange } from "../exchange.ts";
+import { type Arrival, createExchange, type Exchange } from "../exchange.ts";
 import { eventWithAttempts, failureEvent, refusalEvent, refusalFor } from "../refusal.ts";
 import { answerHandOver, answerMessage, type LastAnswer } from "../turn/final-answer.ts";
 import { turnRequestOf } from "../turn/portable.ts";
 import { createTurnRecorder, type TurnRecorder } from "../turn/turn-recorder.ts";
 import { traceparentIn } from "../turn-trace.ts";
+import type { TurnWait } from "../waiting-turns.ts";
 import { TOO_BIG } from "./begin-turn.ts";
 import { relayTurn } from "./relay-turn.ts";
 import type { TunnelContext, TunnelParts } from "./tunnel-parts.ts";
 import { createTurnTransport, type TurnReply } from "./turn-transport.ts";
+import { waitOf } from "./wait-for-reset.ts";
 
 export type TurnEnd =
   /** The next turn may begin. */
@@ -44,37 +46,59 @@ export async function serveTurn(
     metadata,
     trace,
   });
-  const homeId = upstream.current().upstreamId;
+  const origin = originOf(incoming, session, model);
   const shortage = () => pool.shortage(session, model, incoming.tags);
-  const mustMove = pool.shouldMove(homeId, originOf(incoming, session, model), !warmsUp);
-  if (mustMove && !isSelfContained) return handOver(context, tunnel, recorder, shortage(), undefined);
-  const exchange = createExchange(context, incoming, {
-    session,
-    model,
-    method: "GET",
-    spends: true,
-    isMessage: !warmsUp,
-    isReplayable: true,
-    recorder,
-    trace,
-    arrival: warmsUp ? undefined : { transport: "websocket", at: arrivedAt },
-    home: mustMove ? undefined : homeOf(homeId, upstream.choice(), isSelfContained),
-  });
-  const transport = createTurnTransport(context, tunnel, exchange, { message, isSelfContained, homeId });
-  try {
+  let arrival: Arrival | undefined = warmsUp ? undefined : { transport: "websocket", at: arrivedAt };
+
+  /** Tries the turn once, on the open connection or on others. */
+  const tried = async (): Promise<TurnEnd | UnservedTurn> => {
+    const homeId = upstream.current().upstreamId;
+    const mustMove = pool.shouldMove(homeId, origin, !warmsUp);
+    if (mustMove && !isSelfContained)
+      return { kind: "unserved", end: () => handOver(context, tunnel, recorder, shortage(), undefined) };
+    const exchange = createExchange(context, incoming, {
+      session,
+      model,
+      method: "GET",
+      spends: true,
+      isMessage: !warmsUp,
+      isReplayable: true,
+      recorder,
+      trace,
+      arrival,
+      home: mustMove ? undefined : homeOf(homeId, upstream.choice(), isSelfContained),
+    });
+    const transport = createTurnTransport(context, tunnel, exchange, { message, isSelfContained, homeId });
     const outcome = await attempt(context, exchange, transport);
     switch (outcome.kind) {
       case "aborted":
-        recorder?.end("aborted");
-        return { kind: "closed" };
+        return closed(recorder);
       case "reply":
         return await deliver(context, tunnel, exchange, outcome);
       case "unserved": {
-        if (isSelfContained) return refuse(context, tunnel, exchange, outcome);
-        return handOver(context, tunnel, recorder, shortage(), outcome.last?.reply);
+        const lastReply = outcome.last?.reply;
+        const end = isSelfContained
+          ? () => refuse(context, tunnel, exchange, outcome)
+          : () => handOver(context, tunnel, recorder, shortage(), lastReply);
+        return { kind: "unserved", end };
       }
       default:
         return outcome satisfies never;
+    }
+  };
+
+  try {
+    let wait: TurnWait | undefined;
+    for (;;) {
+      const end = await tried();
+      if (end.kind !== "unserved") return end;
+      wait ??= waitOf(context, tunnel, { origin, message });
+      const waited = await wait?.next();
+      if (waited === "left") return closed(recorder);
+      if (waited !== "again") return end.end();
+      recorder?.restart();
+      // The wait does not count as a delay by the proxy.
+      arrival = undefined;
     }
   } finally {
     // Only a bug in this program leaves the record open.
@@ -83,6 +107,17 @@ export async function serveTurn(
 }
 
 // --- internal ---
+
+/** A turn that no upstream could serve; `end` answers it. */
+interface UnservedTurn {
+  readonly kind: "unserved";
+  readonly end: () => TurnEnd;
+}
+
+function closed(recorder: TurnRecorder | undefined): TurnEnd {
+  recorder?.end("aborted");
+  return { kind: "closed" };
+}
 
 function homeOf(upstreamId: string, choice: Choice | undefined, canLeave: boolean) {
   return { upstreamId, choice, canLeave };

@@ -1,0 +1,12 @@
+// Durations as people write them in flags and settings, in Go's syntax.
+
+/** `3s`, `10m`, `1h30m` or `500ms` in ms; 0 for a negative one. Undefined if `value` is not a duration. */
+export function durationOf(value: string): number | undefined {
+  const [, sign = "", text = ""] = /^([+-]?)(.*)$/s.exec(value.trim()) ?? [];
+  if (text === "0") return 0;
+  const units: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+  const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g)];
+  if (parts.length === 0 || parts.map((part) => part[0]).join("") !== text) return undefined;
+  const ms = parts.reduce((sum, part) => sum + Number(part[1]) * (units[part[2] ?? ""] ?? 0), 0);
+  return sign === "-" ? 0 : ms;
+}

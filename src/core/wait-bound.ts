@@ -1,0 +1,13 @@
+// How long a turn may wait for a reset, from the setting `proxy.wait_for_reset` and from `codexlb run --wait`.
+
+import { durationOf } from "./duration.ts";
+
+/** The longest wait: a weekly window is reset within this time. */
+export const LONGEST_WAIT_MS = 7 * 24 * 3_600_000;
+
+/** The wait in ms; 0 for `off`. Undefined if `text` is neither `off` nor a duration of at most a week. */
+export function waitBoundOf(text: string): number | undefined {
+  if (text === "off") return 0;
+  const ms = durationOf(text);
+  return ms === undefined || ms > LONGEST_WAIT_MS ? undefined : ms;
+}
