@@ -6,6 +6,7 @@ import { objectOf } from "../core/json.ts";
 import { isLoopback, parseListen } from "../core/listen.ts";
 import { NO_OUTBOUND_PROXY, outboundProxyProblem } from "../network/outbound-proxy.ts";
 import { accountOptions } from "./account-settings.ts";
+import { ANCHOR } from "./anchor-settings.ts";
 import { NOTIFY } from "./notify-settings.ts";
 import { DEFAULT_WEIGHTS, POLICY, WEIGHTS } from "./policy-settings.ts";
 import {
@@ -203,6 +204,7 @@ export const ConfigFile = z
       )
       .prefault({}),
     quota: z.object(QUOTA, { error: NOT_A_TABLE }).prefault({}),
+    anchor: z.object(ANCHOR, { error: NOT_A_TABLE }).prefault({}),
     dashboard: z.object(DASHBOARD, { error: NOT_A_TABLE }).prefault({}),
     commands: z.object(COMMANDS, { error: NOT_A_TABLE }).prefault({}),
     run: z.object(RUN, { error: NOT_A_TABLE }).prefault({}),
@@ -236,6 +238,7 @@ const FIELDS: readonly Field[] = [
   ...fieldsOf("policy", POLICY),
   ...fieldsOf("policy.weights", WEIGHTS),
   ...fieldsOf("quota", QUOTA),
+  ...fieldsOf("anchor", ANCHOR),
   ...fieldsOf("dashboard", DASHBOARD),
   ...fieldsOf("commands", COMMANDS),
   ...fieldsOf("run", RUN),
