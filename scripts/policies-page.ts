@@ -1,5 +1,7 @@
 // Generates docs/policies.md, which describes each policy and compares them in the simulation of the test suite.
 
+import { MOST_PER_DAY } from "../src/core/anchor/anchor-count.ts";
+import { LEAST_LEFT_OF_WEEK } from "../src/upstream/anchor-plan.ts";
 import { compare, comparisonRows, DAYS, LOAD } from "../test/simulation/compare.ts";
 import { compareOptions, optionRows } from "../test/simulation/compare-options.ts";
 import { COLD_COST, SHORT_LIMIT, WARM_COST, WEEK_LIMIT } from "../test/simulation/world.ts";
@@ -40,7 +42,7 @@ const MODES = markdownTable([
 const HEAD = `# Policies
 
 Read this to choose how codexlb places new sessions, to use some accounts before others, to keep part of an account back,
-or to reserve accounts for some of your work. The policy is the last rule: availability, tags, pins, a session's own account
+to reserve accounts for some of your work, or to start the windows of idle accounts earlier. The policy is the last rule: availability, tags, pins, a session's own account
 and priorities come first ([how-it-decides.md](how-it-decides.md#which-account-gets-a-turn)).
 
 \`\`\`toml
@@ -118,6 +120,42 @@ your employer must never serve private work.
   (\`proxy.client_auth\`). A run that uses a client key cannot use \`--tag\` or \`--account\`; that needs a key with
   role \`parent\`.
 - Child proxies have no tags here: with \`--only\` they get no turns.
+
+## Anchoring
+
+The 5h window of an idle account begins with its first turn. If you start work at nine, it is reset at two in the
+afternoon; if the window had begun at seven, it would be reset at noon. codexlb can start it for you, with a very small
+turn:
+
+\`\`\`toml
+[anchor]
+enabled = true
+at = ["07:00"]
+stagger = true
+\`\`\`
+
+- **When.** At each time in \`at\`, in the time zone of the proxy's machine; up to three minutes later, and one account
+  after another. With \`stagger\` the accounts follow one another evenly over five hours from that time on, in the order
+  of the list: five accounts begin at 7, 8, 9, 10 and 11, so their resets are spread too. An account that could not be
+  anchored at its time, for example because the machine was asleep, can be anchored for another hour.
+- **Which accounts.** Only enabled accounts of this proxy, not those of child proxies, that are idle, healthy, above
+  their floors, not draining, and have at least ${LEAST_LEFT_OF_WEEK * 100} % of their longer windows left. With less, the longer window ends their
+  use before the short one does. The account's catalogue must have the model, and the model must count for the main
+  limit.
+- **What proves that a window has not begun.** The backend does not say so. For an unused window it reports a reset five
+  hours after each request, so the reset moves with the time; a window that runs has a fixed reset. This is what users
+  of the backend have observed, not what OpenAI documents. codexlb therefore acts only on two figures at least a minute
+  apart with at most 1 % used and a reset that moved by the same time, the second one fetched in the last minute. If the
+  backend reports something else, nothing is sent.
+- **What it costs.** One turn for \`anchor.model\` for each account and time, at most ${MOST_PER_DAY} a day for each account. Its
+  prompt is two words; the backend counts some tens of tokens, and such a turn counts for the weekly window too. \`codexlb
+  status\` shows turns and tokens of the day (\`anchored today\`), \`codexlb usage --by session\` shows them as \`anchor\`.
+- **What happens to the turn.** It takes the same path as every other turn: the same credentials and renewal, proxy and
+  headers, the same rules for limits and failures. Its response reports the quota as usual. It neither moves sessions nor
+  makes the account the active one. \`codexlb proxy logs\` shows \`anchor.sent\` or \`anchor.failed\`. After a failure the
+  account is not tried again before its next time.
+- **Never twice.** The turn is counted in the state of the proxy before it is sent. A restart does not repeat it, and of
+  two proxies on one root only the one that owns it sends.
 
 ## How they compare
 

@@ -117,6 +117,9 @@ const SENTENCES: Readonly<Record<string, (fields: LogEvent["fields"]) => string>
   "account.pinned": () => "pinned by you",
   "account.removed": () => "removed",
   "account.unpinned": () => "pin removed by you",
+  "anchor.failed": () => "its 5h window could not be started",
+  "anchor.sent": ({ tokens }) =>
+    `started its 5h window${typeof tokens === "number" ? ` with a turn of ${tokens} tokens` : ""}`,
   "child_proxy.lost": () => "does not answer",
   "child_proxy.seen": () => "answers",
   "clock.set_back": ({ by_ms }) =>

@@ -84,6 +84,8 @@ export function whyNot(
       return `urgency ${pace(candidate, context)}: ${winner} has ${pace(chosen, context)}`;
     case "least-bad":
       return `its cooldown ends after ${winner}'s`;
+    case "anchor":
+      return `the short window of ${winner} is started`;
     default:
       return choice.reason satisfies never;
   }
@@ -117,6 +119,7 @@ const CHOSEN: Readonly<Record<ChoiceReason, string>> = {
   "reset-stay": "it served last, and no other is more urgent by more than delta_percent",
   "reset-aware": "the most quota left for the time until its reset",
   "least-bad": "all accounts are cooling down; its cooldown ends first",
+  anchor: "its short window is started",
 };
 
 function pace(candidate: Candidate, { settings, nowMs }: ChoiceContext): string {

@@ -65,7 +65,9 @@ export type ChoiceReason =
   | "least-in-flight"
   | "reset-stay"
   | "reset-aware"
-  | "least-bad";
+  | "least-bad"
+  /** Only for turns that start a window (upstream/anchorer.ts). */
+  | "anchor";
 
 /**
  * Chooses among `candidates` (in list order); undefined if none takes the request. A slow start does not hold back a pin.

@@ -112,6 +112,7 @@ const REASONS: Readonly<Record<string, string>> = {
 
 const CHOICES: Readonly<Record<string, string>> = {
   affinity: "its session",
+  anchor: "start of its 5h window",
   "least-bad": "all are cooling down",
   "least-in-flight": "fewest in flight",
   pinned: "pinned",

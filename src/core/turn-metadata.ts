@@ -3,7 +3,7 @@
 // takes a sixth of the time of a scan; larger ones are scanned, so that the depth of what is parsed stays bounded.
 
 import { fieldsOf, memberOf, membersOf, stringFields } from "./json.ts";
-import { TURN_KINDS, type TurnKind } from "./turn-record.ts";
+import { CLIENT_TURN_KINDS, type TurnKind } from "./turn-record.ts";
 
 /** The header with the metadata, and the name of the member of `client_metadata`. */
 export const TURN_METADATA = "x-codex-turn-metadata";
@@ -56,7 +56,7 @@ function metadataOf(found: {
   readonly project: string | undefined;
 }): TurnMetadata {
   return {
-    kind: TURN_KINDS.find((kind) => kind === found.named),
+    kind: CLIENT_TURN_KINDS.find((kind) => kind === found.named),
     turnId: typeof found.turnId === "string" ? found.turnId : undefined,
     project: found.project || undefined,
   };

@@ -2,11 +2,15 @@
 // turn.
 
 /**
- * `turn`: a request for output. `prewarm`: a request that only prepares a WebSocket. `compaction`: a request that
- * replaces a session's history with one item.
+ * What a client can ask for. `turn`: output. `prewarm`: only the preparation of a WebSocket. `compaction`: one item that
+ * replaces a session's history.
  */
-export const TURN_KINDS = ["turn", "prewarm", "compaction"] as const;
-export type TurnKind = (typeof TURN_KINDS)[number];
+export const CLIENT_TURN_KINDS = ["turn", "prewarm", "compaction"] as const;
+/** `anchor`: the proxy itself sends a very small turn, to start a window of an account. */
+export type TurnKind = (typeof CLIENT_TURN_KINDS)[number] | "anchor";
+
+/** The session in the records of anchor turns, which belong to no session of a client. */
+export const ANCHOR_SESSION = "anchor";
 
 /**
  * `completed`, `incomplete`: the upstream's last event says so. `failed`: the client got the upstream's failure. `cut`:

@@ -11,7 +11,7 @@ import { createOutbound } from "../network/egress.ts";
 import { trustOf } from "../network/trust.ts";
 import { createBodyBudget } from "../proxy/body-budget.ts";
 import { CONNECTION_LIMITS, type ConnectionLimits } from "../proxy/connections.ts";
-import type { ProxySettings } from "../proxy/context.ts";
+import type { ProxyContext, ProxySettings } from "../proxy/context.ts";
 import { createGuard, type GuardSettings } from "../proxy/guard.ts";
 import { createHandovers } from "../proxy/handovers.ts";
 import { createPathGate } from "../proxy/path-gate.ts";
@@ -30,6 +30,7 @@ import { ownRoot, type RootOwner } from "../state/root-owner.ts";
 import type { Config } from "../state/settings.ts";
 import { createUsageStore } from "../state/usage/usage-store.ts";
 import { listenOnSocket } from "./admin-socket.ts";
+import { anchorerOf } from "./anchoring.ts";
 import { watchClock } from "./clock-watch.ts";
 import { notifierOf } from "./notifications.ts";
 import { adminParts, type Base, openState, poolParts } from "./parts.ts";
@@ -156,21 +157,24 @@ async function run(
   const metrics = metricsOf(base, parts.pool, { descriptors, waiting, tracing });
   const admin = adminParts(base, parts, { presence, notifier, metrics, waiting, listen });
   const drainMs = () => live.current().proxy.drain_timeout_seconds * 1000;
+  const forwarding: ProxyContext = {
+    deps,
+    pool: parts.pool,
+    events,
+    self,
+    movedTurns: createMovedTurns(deps.clock),
+    waiting,
+    counts: traffic,
+    turns: turnsOf(base),
+    beginTrace: tracing?.begin,
+    settings: () => proxySettings(live.current()),
+    retries: createRetryBudget(() => retrySettings(live.current()), parts.pool.inFlight),
+    bodies: createBodyBudget(deps.clock),
+    catalogues: parts.catalogues,
+  };
   const server = orReport(events, () =>
     startServer(listen, {
-      deps,
-      pool: parts.pool,
-      events,
-      self,
-      movedTurns: createMovedTurns(deps.clock),
-      waiting,
-      counts: traffic,
-      turns: turnsOf(base),
-      beginTrace: tracing?.begin,
-      settings: () => proxySettings(live.current()),
-      retries: createRetryBudget(() => retrySettings(live.current()), parts.pool.inFlight),
-      bodies: createBodyBudget(deps.clock),
-      catalogues: parts.catalogues,
+      ...forwarding,
       handovers: createHandovers(),
       noteBypass: notifier.noteBypass,
       local: publicPaths(admin.context, admin.access, admin.admission, traffic),
@@ -205,10 +209,12 @@ async function run(
   // The first line of output names the log, so a reader may open it immediately.
   events.flush();
   live.start(reloading(base, parts.children));
+  const anchorer = anchorerOf(base, parts, forwarding);
   const unwatchClock = watchClock({ ...base, children: parts.children.list });
   parts.care.start();
   parts.refresher.start();
   parts.forecaster.start();
+  anchorer.start();
   notifier.start();
 
   return {
@@ -228,6 +234,7 @@ async function run(
       events.append("proxy.stopping", { signal: reason });
       live.stop();
       unwatchClock();
+      anchorer.stop();
       parts.refresher.stop();
       parts.children.stop();
       parts.catalogues.stop();

@@ -40,7 +40,7 @@ export const METRICS = {
     name: "codexlb_turns_total",
     type: "counter",
     labels: ["outcome", "transport", "kind"],
-    help: "Turns that ended, by outcome (completed, incomplete, failed, cut, aborted, refused; moved: the turn continues on another connection, and counts there again), transport (sse, websocket) and kind (turn, prewarm, compaction).",
+    help: "Turns that ended, by outcome (completed, incomplete, failed, cut, aborted, refused; moved: the turn continues on another connection, and counts there again), transport (sse, websocket) and kind (turn, prewarm, compaction, anchor).",
   },
   turnsInFlight: {
     name: "codexlb_turns_in_flight",

@@ -25,6 +25,8 @@ export interface MockAccountOptions {
   readonly meters?: readonly MockMeterOptions[];
   /** The workspace's limit for this member, in turns, independent of the windows. Default: none. */
   readonly memberTurns?: number;
+  /** True if its first window begins with its first turn. Default: it runs from the start, and again after each reset. */
+  readonly idle?: boolean;
   /** The account's own response to `GET …/models`. Default: the backend's common one. */
   readonly models?: unknown;
 }
@@ -66,6 +68,8 @@ export function createMockAccounts(
         resetMs: startMs + firstWindowMs(["short"]),
       })),
       memberTurns: more.memberTurns,
+      beginsAtUse: more.idle ?? false,
+      hasBegun: more.idle !== true,
       served: 0,
     }),
   );

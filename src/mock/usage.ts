@@ -27,6 +27,10 @@ export interface MeteredAccount extends Meter {
   credits: number | "unlimited" | undefined;
   readonly meters: readonly (Meter & MockMeterOptions)[];
   readonly memberTurns: number | undefined;
+  /** True if the first window begins with a turn, and is over at its reset. False: it begins again at its reset. */
+  readonly beginsAtUse: boolean;
+  /** True while the first window runs. */
+  hasBegun: boolean;
   /** All turns so far. */
   served: number;
 }
@@ -85,8 +89,17 @@ export function createUsage(clock: Clock, startMs: number): Usage {
       meter.used = 0;
     }
   };
+  /** For a window that has not begun, the backend reports a reset that lies a whole window ahead. */
+  const rollFirst = (account: MeteredAccount): void => {
+    const lengthMs = firstWindowMs(account.windows);
+    if (!account.beginsAtUse) return roll(account, lengthMs);
+    if (account.hasBegun && account.resetMs > clock.now()) return;
+    if (account.hasBegun) account.used = 0;
+    account.hasBegun = false;
+    account.resetMs = clock.now() + lengthMs;
+  };
   const rollAll = (account: MeteredAccount): void => {
-    roll(account, firstWindowMs(account.windows));
+    rollFirst(account);
     for (const meter of account.meters) roll(meter, SECONDS.short * 1000);
   };
   const rate = ({ turns, used, resetMs }: Meter, window: MockWindow): Rate => ({
@@ -114,6 +127,7 @@ export function createUsage(clock: Clock, startMs: number): Usage {
       else if (account.credits === undefined || account.credits === 0) return refused(MAIN_LIMIT, account);
       else if (account.credits !== "unlimited") account.credits--;
       account.served++;
+      account.hasBegun = true;
       return { kind: "ok" };
     },
     rates: (account) => {

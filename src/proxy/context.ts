@@ -88,6 +88,8 @@ export interface IncomingRequest {
   readonly noteTurn: (upstream: Pick<Upstream, "id" | "label">) => void;
   /** How many passing failures the proxy in front still allows; undefined if the request comes from a client. */
   readonly attemptsLeft: number | undefined;
+  /** The id of the only account that may serve it, for a turn with which the proxy itself starts a window there. */
+  readonly anchorsId?: string;
 }
 
 /** The session of a request, the proxies it has passed, and its model. */

@@ -26,6 +26,8 @@ export interface WaitTerms {
   readonly hops: readonly Hop[];
   /** How long the run lets its turns wait, ms. */
   readonly waitMs: number;
+  /** The account whose window the turn is to start; undefined for a client's turn. */
+  readonly anchorsId?: string | undefined;
 }
 
 /** A turn that no account can serve now. */
@@ -94,9 +96,9 @@ export function createWaitingTurns(context: WaitingTurnsContext): WaitingTurns {
   let isStopped = false;
   let cancelLook: (() => void) | undefined;
 
-  const allowedMs = ({ hops, waitMs }: WaitTerms): number => {
-    // A proxy in front has other accounts, and lets turns wait itself.
-    if (isStopped || hops.length > 0) return 0;
+  const allowedMs = ({ hops, waitMs, anchorsId }: WaitTerms): number => {
+    // A proxy in front has other accounts, and lets turns wait itself. Another turn can start a window later.
+    if (isStopped || hops.length > 0 || anchorsId !== undefined) return 0;
     return Math.min(LONGEST_WAIT_MS, Math.max(waitMs, waitBoundOf(waitForReset()) ?? 0));
   };
 

@@ -8,6 +8,7 @@ import {
   type OptionValues,
   optionsIn,
 } from "../core/account-options.ts";
+import type { AnchorCount } from "../core/anchor/anchor-count.ts";
 import { HEALTHY, type Health } from "../core/health.ts";
 import { type Quota, UNKNOWN_QUOTA } from "../core/quota.ts";
 import type { Ramp } from "../core/slow-start.ts";
@@ -58,6 +59,8 @@ export interface AccountRecord extends UpstreamRecord {
   /** When the usage endpoint last answered, Unix ms, and the message counter then. */
   readonly quotaSyncMs: number;
   readonly quotaSyncMessages: number;
+  /** The anchor turns of the last day on which there were some. */
+  readonly anchors: AnchorCount | undefined;
 }
 
 /** A new upstream, with unknown health and quota. */
@@ -98,6 +101,7 @@ export function newAccount(
     deadLoginMark: undefined,
     quotaSyncMs: 0,
     quotaSyncMessages: 0,
+    anchors: undefined,
     ...known,
   };
 }

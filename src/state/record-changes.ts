@@ -2,6 +2,7 @@
 // child proxies are not in the store.
 
 import type { OptionValues } from "../core/account-options.ts";
+import type { AnchorCount } from "../core/anchor/anchor-count.ts";
 import { healthSetBack, plausibleHealth, plausibleQuota } from "../core/clock-set-back.ts";
 import { learnedFigures } from "../core/figures.ts";
 import {
@@ -58,6 +59,11 @@ export function countTurn(record: UpstreamRecord, startedMs: number): void {
     ramp: rampAfter(record.ramp, "served"),
     unheardTurns: record.unheardTurns + 1,
   });
+}
+
+/** Replaces the count of the account's anchor turns. */
+export function noteAnchors(record: AccountRecord, anchors: AnchorCount): void {
+  change(record, { anchors });
 }
 
 /** Requests move away from the upstream because of `reason`. */
@@ -162,6 +168,7 @@ export function forgetIdentity(record: AccountRecord): void {
     email: undefined,
     health: HEALTHY,
     quotaSyncMs: 0,
+    anchors: undefined,
   });
   changeFigures(record, UNKNOWN_QUOTA);
 }

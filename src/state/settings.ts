@@ -7,6 +7,7 @@ import { isLoopback, parseListen } from "../core/listen.ts";
 import { waitBoundOf } from "../core/wait-bound.ts";
 import { NO_OUTBOUND_PROXY, outboundProxyProblem } from "../network/outbound-proxy.ts";
 import { accountOptions } from "./account-settings.ts";
+import { ANCHOR } from "./anchor-settings.ts";
 import { NOTIFY } from "./notify-settings.ts";
 import { DEFAULT_WEIGHTS, POLICY, WEIGHTS } from "./policy-settings.ts";
 import {
@@ -213,6 +214,7 @@ export const ConfigFile = z
       )
       .prefault({}),
     quota: z.object(QUOTA, { error: NOT_A_TABLE }).prefault({}),
+    anchor: z.object(ANCHOR, { error: NOT_A_TABLE }).prefault({}),
     dashboard: z.object(DASHBOARD, { error: NOT_A_TABLE }).prefault({}),
     commands: z.object(COMMANDS, { error: NOT_A_TABLE }).prefault({}),
     run: z.object(RUN, { error: NOT_A_TABLE }).prefault({}),
@@ -246,6 +248,7 @@ const FIELDS: readonly Field[] = [
   ...fieldsOf("policy", POLICY),
   ...fieldsOf("policy.weights", WEIGHTS),
   ...fieldsOf("quota", QUOTA),
+  ...fieldsOf("anchor", ANCHOR),
   ...fieldsOf("dashboard", DASHBOARD),
   ...fieldsOf("commands", COMMANDS),
   ...fieldsOf("run", RUN),

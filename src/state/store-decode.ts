@@ -92,6 +92,7 @@ function decodeAccount(file: AccountFile, upstream: string, nowMs: number): Acco
     lastSwitchReason: file.last_switch_reason,
     quotaSyncMs: file.quota.last_sync_at,
     quotaSyncMessages: file.quota.last_sync_message_counter,
+    anchors: own?.anchors,
   });
 }
 

@@ -69,6 +69,7 @@ export function encodeAccount(
       user_id: account.chatgptUserId,
       outbound_proxy: outboundProxy,
       ...(account.options === NO_OPTIONS ? {} : { options: fieldsOfOptions(account.options) }),
+      ...(account.anchors === undefined ? {} : { anchors: account.anchors }),
       plan_type: quota.planType,
       main: ownLimit(quota.main),
       additional: quota.additional.map(ownLimit),

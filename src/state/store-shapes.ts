@@ -83,6 +83,10 @@ const OwnAccountFile = z.object({
   outbound_proxy: z.string().optional(),
   options: OptionFields.optional().catch(undefined),
   plan_type: z.string().optional(),
+  anchors: z
+    .object({ day: z.string(), turns: z.number(), tokens: z.number(), momentMs: z.number() })
+    .optional()
+    .catch(undefined),
   main: OwnLimitFile,
   additional: z.array(OwnLimitFile),
   spending: SpendingFile.optional().catch(undefined),

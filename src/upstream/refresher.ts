@@ -22,6 +22,8 @@ export interface Refresher {
   /** Polls all due accounts, now and every `TICK_MS`. */
   start(): void;
   stop(): void;
+  /** Polls the account, due or not, unless a poll failed a moment ago. Never throws. */
+  refresh(record: AccountRecord): Promise<void>;
   /**
    * Polls every account, due or not, unless its figures are only seconds old. Resolves to the failures when all have
    * responded or failed, at the latest after 15 s; accounts that have not responded by then count as failed.
@@ -90,10 +92,11 @@ export function createRefresher(context: RefresherContext): Refresher {
     failures.set(id, { count, untilMs: clock.monotonic() + spread(waitMs, chance(random)) });
   };
 
+  const backsOff = ({ id }: AccountRecord): boolean => (failures.get(id)?.untilMs ?? 0) > clock.monotonic();
+
   const due = (record: AccountRecord): boolean => {
     const nowMs = clock.now();
-    if (record.health.kind === "disabled" || (failures.get(record.id)?.untilMs ?? 0) > clock.monotonic())
-      return false;
+    if (record.health.kind === "disabled" || backsOff(record)) return false;
     const { intervalMs, intervalMessages } = settings();
     const waitMs = prolonged(intervalMs, late.get(record.id) ?? 0);
     return nowMs - heardMs(record) >= waitMs || record.unheardTurns >= intervalMessages;
@@ -109,6 +112,9 @@ export function createRefresher(context: RefresherContext): Refresher {
     stop: () => {
       stopped = true;
       cancel?.();
+    },
+    refresh: async (record) => {
+      if (!backsOff(record)) await ask(record, true);
     },
     refreshAll: async () => {
       const old = store.state.accounts.filter(

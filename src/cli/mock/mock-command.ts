@@ -40,7 +40,7 @@ export default defineCommand({
     accounts: {
       type: "string",
       description:
-        "Accounts, each as NAME[:TURNS][:OPTION...]; options: weekly, monthly, credits=N, member=N, MODEL=N",
+        "Accounts, each as NAME[:TURNS][:OPTION...]; options: weekly, monthly, idle, credits=N, member=N, MODEL=N",
       default: "alice:3,bob:1000",
       valueHint: "LIST",
     },
@@ -111,12 +111,13 @@ function parseAccounts(list: string): (MockAccountOptions & { readonly turns: nu
 
 function withOption<Account extends MockAccountOptions>(account: Account, option: string): Account {
   if (option === "weekly" || option === "monthly") return { ...account, windows: [option] };
+  if (option === "idle") return { ...account, idle: true };
   const [name = "", value = ""] = option.split("=");
   if (name === "credits" && value === "unlimited") return { ...account, credits: "unlimited" };
   if (!/^\d+$/.test(value) || name === "")
     throw usage(
       `flag --accounts: unknown option ${JSON.stringify(option)}`,
-      "options: weekly, monthly, credits=N, credits=unlimited, member=N, MODEL=N",
+      "options: weekly, monthly, idle, credits=N, credits=unlimited, member=N, MODEL=N",
     );
   const count = Number(value);
   switch (name) {

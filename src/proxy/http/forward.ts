@@ -2,6 +2,7 @@
 
 import { ATTEMPTS_HEADER } from "../../core/hops.ts";
 import { TURN_METADATA } from "../../core/turn-metadata.ts";
+import { ANCHOR_SESSION } from "../../core/turn-record.ts";
 import { CodexlbError } from "../../errors.ts";
 import type { Lease } from "../../upstream/leases.ts";
 import { isCompactPath, isTurnPath } from "../../upstream/paths.ts";
@@ -9,7 +10,7 @@ import { type AttemptResult, attempt, type UnservedRequest } from "../attempts.t
 import { decodeBody, type RequestBody, readBody } from "../bodies.ts";
 import { catalogueResponse, poolVersion } from "../catalogues.ts";
 import { clientKindOf, type IncomingRequest, type ProxyContext } from "../context.ts";
-import { createExchange, type Exchange } from "../exchange.ts";
+import { createExchange, type Exchange, type Home } from "../exchange.ts";
 import { pathForLog } from "../guard.ts";
 import { downstreamHeaders } from "../headers.ts";
 import { poolHeaders } from "../pool-limits.ts";
@@ -63,13 +64,16 @@ async function forwardBody(
   const isTurn = isTurnPath(path);
   const facts = await factsOfRequest(request.headers, body.content, { path, turn: isTurn });
   const isMessage = isTurn && method === "POST";
+  const { anchorsId } = incoming;
   const trace = isMessage ? context.beginTrace?.(request.headers.get("traceparent")) : undefined;
   const recorder = isMessage ? recorderOf(context, incoming, facts, trace) : undefined;
   const exchange = createExchange(context, incoming, {
     ...facts,
     method,
     spends: isTurn,
-    isMessage,
+    // The turn of a client decides what the status shows as used last.
+    isMessage: isMessage && anchorsId === undefined,
+    ...(anchorsId === undefined ? {} : { home: anchorHome(anchorsId) }),
     isReplayable: isTurn || method === "GET" || method === "HEAD",
     recorder,
     trace,
@@ -95,15 +99,28 @@ async function forwardBody(
   }
 }
 
+/** Only this account serves the turn. */
+function anchorHome(id: string): Home {
+  return { upstreamId: id, choice: { id, reason: "anchor", switched: false }, canLeave: false };
+}
+
 function recorderOf(
   context: ProxyContext,
   incoming: IncomingRequest,
   facts: RequestFacts,
   trace: TurnTrace | undefined,
 ): TurnRecorder | undefined {
+  const turn = { ...facts, transport: "sse", trace } as const;
+  if (incoming.anchorsId !== undefined)
+    return createTurnRecorder(context, incoming, {
+      ...turn,
+      session: ANCHOR_SESSION,
+      kind: "anchor",
+      metadata: undefined,
+    });
   const metadata = incoming.request.headers.get(TURN_METADATA);
   const kind = isCompactPath(incoming.path) ? "compaction" : "turn";
-  return createTurnRecorder(context, incoming, { ...facts, transport: "sse", kind, metadata, trace });
+  return createTurnRecorder(context, incoming, { ...turn, kind, metadata });
 }
 
 function errorCodeIn(error: unknown): string {
