@@ -115,6 +115,7 @@ those with the tag are exhausted, at their floor or have only credits left. A ta
 These are two flags because people use tags for two purposes: a preference must never stop your work, and an account of
 your employer must never serve private work.
 
+- If no account has the tag, \`run\`, \`explain\` and \`key add\` warn, because a typing error would otherwise go unnoticed.
 - \`policy.tags\` and \`policy.tags_only\` apply to requests whose run and key name no tags.
 - The tags of a run come before those of its key. What a key requires always counts, if clients must show their keys
   (\`proxy.client_auth\`). A run that uses a client key cannot use \`--tag\` or \`--account\`; that needs a key with

@@ -117,6 +117,9 @@ export const Explained = z.looseObject({
       limit: z.string().optional(),
       urgency: z.number(),
       why: z.string(),
+      /** Undefined if the proxy is an older version. */
+      priority: z.number().optional(),
+      tags: z.array(z.string()).optional(),
     }),
   ),
 });

@@ -1,6 +1,8 @@
 // Selects events of the event log by what they are about, and recognizes repetitions.
 
+import { accountOf, eventWords } from "./event-words.ts";
 import type { LogEvent } from "./log-event.ts";
+import { levelOf } from "./log-level.ts";
 
 /** True for the events that are wanted. Call it for the events in the order of the log. */
 export type LogFilter = (event: LogEvent) => boolean;
@@ -30,6 +32,14 @@ export function isRepetition(event: LogEvent, previous: LogEvent | undefined): b
 }
 
 /**
+ * True if both events are the same failure of the same account. Cooldowns get longer and longer, so their length does not
+ * matter. A switch is no failure of an account.
+ */
+export function isSameFailure(event: LogEvent, previous: LogEvent): boolean {
+  return isFailure(event) && failureOf(event) === failureOf(previous);
+}
+
+/**
  * True if another event reports the same for people. A socket moves to each account that a turn tries, and
  * `request.switched` names the one that served the turn.
  */
@@ -41,6 +51,16 @@ export function isTransportDetail({ event }: Pick<LogEvent, "event">): boolean {
 
 function contentOf({ event, fields: { req_id: _request, attempt: _attempt, ...fields } }: LogEvent): string {
   return JSON.stringify([event, fields]);
+}
+
+function isFailure(event: LogEvent): boolean {
+  return event.event !== "request.switched" && ["error", "warn"].includes(levelOf(event));
+}
+
+function failureOf(event: LogEvent): string {
+  const { what, details } = eventWords(event);
+  const words = event.event.endsWith(".cooldown") ? "" : what;
+  return JSON.stringify([event.event, accountOf(event), words, details]);
 }
 
 function withoutPrefix(id: unknown): unknown {

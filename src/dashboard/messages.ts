@@ -1,6 +1,7 @@
 // What the proxy sends to the dashboard's page, in JSON.
 
-import type { LogEvent, LogLevel } from "../core/log-event.ts";
+import type { LogEvent } from "../core/log-event.ts";
+import type { LogLevel } from "../core/log-level.ts";
 import type { OptionSource } from "../core/option-words.ts";
 import type { StatusAnswer } from "../core/status-schema.ts";
 import type { TurnSwitch } from "../core/turn-record.ts";

@@ -2,7 +2,8 @@
 // snapshot of the proxy's state when it changed. The id of a `log` event is the offset from which a page continues after
 // a break.
 
-import { levelOf, logEventIn } from "../core/log-event.ts";
+import { logEventIn } from "../core/log-event.ts";
+import { levelOf } from "../core/log-level.ts";
 import type { Deps } from "../deps.ts";
 import { CodexlbError } from "../errors.ts";
 import type { WatchedEventLog } from "../state/events.ts";

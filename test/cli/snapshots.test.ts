@@ -181,6 +181,7 @@ describe("output", () => {
       ["add", "--role", "parent", "front"],
       ["add", "--role", "boss", "x"],
       ["add", "team", "--tag", "work,home", "--only"],
+      ["add", "guest", "--tag", "nosuch"],
       ["list"],
       ["list", "--json"],
       ["rm", "ci"],

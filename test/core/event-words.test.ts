@@ -4,7 +4,7 @@ import { expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { eventText, eventWords } from "../../src/core/event-words.ts";
-import { levelOf } from "../../src/core/log-event.ts";
+import { levelOf } from "../../src/core/log-level.ts";
 
 const SOURCES = join(import.meta.dir, "..", "..", "src");
 

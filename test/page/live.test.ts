@@ -261,6 +261,23 @@ describe.skipIf(!hasBrowser())("the dashboard", () => {
     expect((await frame).status()).toBe(403);
   });
 
+  test("changes nothing in an open dialog while the proxy does not answer", async () => {
+    const { page } = await openPage(context, await pool.link());
+    await page.getByLabel("Allow changes").check();
+    await page.getByRole("button", { name: "Drain bob" }).click();
+    const dialog = page.getByRole("dialog");
+    const confirm = dialog.getByRole("button", { name: "Drain", exact: true });
+    expect(await confirm.isEnabled()).toBe(true);
+    await pool.stopProxy();
+    await dialog.getByRole("alert").getByText("The proxy does not answer.").waitFor();
+    expect(await confirm.isDisabled()).toBe(true);
+    await pool.startProxy();
+    await dialog.getByRole("alert").getByText("The session has ended").waitFor();
+    expect(await confirm.isDisabled()).toBe(true);
+    await dialog.getByRole("button", { name: "Cancel" }).click();
+    await dialog.waitFor({ state: "detached" });
+  });
+
   test("reports a restart of the proxy, and continues with a new link", async () => {
     const { page } = await openPage(context, await pool.link());
     await pool.restartProxy();

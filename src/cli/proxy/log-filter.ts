@@ -1,7 +1,7 @@
 // Selects events of the event log for `codexlb proxy logs`.
 
 import { concernsAccount, type LogFilter, sessionFilter } from "../../core/event-filter.ts";
-import { LOG_LEVELS, type LogLevel, levelOf } from "../../core/log-event.ts";
+import { LOG_LEVELS, type LogLevel, levelOf } from "../../core/log-level.ts";
 import { usage } from "../flags.ts";
 import { timeFlag } from "../time-flag.ts";
 

@@ -1,18 +1,27 @@
-// One event of the event log as a line for people.
+// One event of the event log, or several that say the same, as a line for people.
 
 import { accountOf, eventTime, eventWords } from "../../core/event-words.ts";
-import { type LogEvent, type LogLevel, levelOf } from "../../core/log-event.ts";
+import { type LogLevel, levelOf } from "../../core/log-level.ts";
 import { shortLine } from "../../printable.ts";
 import type { Paint } from "../terminal/colours.ts";
+import type { Fold } from "./log-folds.ts";
 
-/** The line of `event`: time (local), account, what happened, and the reason. `nowMs` decides whether the day is shown. */
-export function logText(event: LogEvent, nowMs: number, paint: Paint): string {
-  const { what, details } = eventWords(event);
-  const brush = BRUSHES[levelOf(event)];
-  return `${paint.dim(eventTime(event.ts, nowMs))}  ${accountOf(event).padEnd(WIDTH)}  ${brush(paint)(shortLine(what))}${shortLine(details)}\n`;
+/**
+ * The line of a fold: time (local), account, what happened, the reason, and how often: `x 12 since 10:04`. `nowMs`
+ * decides whether the day is shown.
+ */
+export function logText({ first, last, count }: Fold, nowMs: number, paint: Paint): string {
+  const { what, details } = eventWords(last);
+  const brush = BRUSHES[levelOf(last)];
+  const repeats = count === 1 ? "" : `, x ${count} since ${withoutSeconds(eventTime(first.ts, nowMs))}`;
+  return `${paint.dim(eventTime(last.ts, nowMs))}  ${accountOf(last).padEnd(WIDTH)}  ${brush(paint)(shortLine(what))}${shortLine(details)}${repeats}\n`;
 }
 
 // --- internal ---
+
+function withoutSeconds(time: string): string {
+  return time.replace(/(\d\d:\d\d):\d\d$/, "$1");
+}
 
 /** The width of the column of accounts. */
 const WIDTH = 12;

@@ -2,7 +2,7 @@
 // files. A terminal gets lines for people; a pipe gets the log's own JSON.
 
 import { defineCommand } from "citty";
-import { LOG_LEVELS } from "../../core/log-event.ts";
+import { LOG_LEVELS } from "../../core/log-level.ts";
 import { REMOTE_FLAGS, ROOT_FLAG } from "../common-flags.ts";
 import { contextOf } from "../context.ts";
 import { durationFlag, integerFlag, usage } from "../flags.ts";
@@ -38,7 +38,7 @@ export default defineCommand({
     },
     follow: { type: "boolean", description: "Keep printing new lines" },
     json: { type: "boolean", description: "Print JSON lines on a terminal, too" },
-    all: { type: "boolean", description: "On a terminal: show ordinary requests, too" },
+    all: { type: "boolean", description: "On a terminal: show ordinary requests and each repetition, too" },
     account: { type: "string", description: "Show only events of this account", valueHint: "ALIAS" },
     session: { type: "string", description: "Show only requests of this session", valueHint: "ID" },
     since: {
@@ -76,17 +76,18 @@ export default defineCommand({
       printed += lines.length;
       output.print(lines);
     };
-    let offset = await readPages(read, start, (text) => {
-      const lines = output.lines(text);
+    const take = (lines: readonly string[]) => {
       if (start.shown === undefined) show(lines);
       else last = [...last, ...lines].slice(-start.shown);
-    });
+    };
+    let offset = await readPages(read, start, (text) => take(output.lines(text)));
+    take(output.openLine(false));
     show(last);
     if (printed === 0 && (output.isForPeople || output.isFiltered) && !args.follow)
       await reportNoEvents(context, args, start.toEnd ? 0 : start.tail);
     while (args.follow) {
       const page = await read({ ...start, offset });
-      output.print(output.lines(page.text));
+      output.print([...output.lines(page.text), ...output.openLine(true)]);
       offset = page.nextOffset ?? offset;
       // One answer may not contain all new lines.
       if (page.text === "") await Bun.sleep(intervalMs);

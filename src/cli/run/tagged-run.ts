@@ -20,6 +20,7 @@ import {
 import type { Deps } from "../../deps.ts";
 import { CodexlbError, withoutNext } from "../../errors.ts";
 import { shortLine } from "../../printable.ts";
+import { untagged } from "../accounts/untagged.ts";
 import { KEY_NEXT } from "./runtime-home.ts";
 
 /** The accounts that a run is to use: one to which it is pinned, or those with a tag, or any. */
@@ -157,8 +158,7 @@ export function othersReport(account: string, { others = [] }: RunSeen): string 
  * account.
  */
 function noteUntagged({ tags, only }: TagDemand, log: Pick<Deps["log"], "warn">): void {
-  const why = `no account of this proxy has the tag ${tags.join(" or ")}`;
-  const next = `tag one with: ${advised("account set", "ALIAS", "--tag", tags[0] ?? "TAG")}`;
+  const { why, next } = untagged(tags);
   if (only) throw new CodexlbError("account_not_found", why, { next });
   log.warn(`${why}, so any account serves; ${next}`);
 }

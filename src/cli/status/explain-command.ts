@@ -3,8 +3,11 @@
 import { defineCommand } from "citty";
 import { remoteExplanation } from "../../admin/client.ts";
 import { advised } from "../../advice.ts";
+import { hasTag, type TagDemand } from "../../core/account-tags.ts";
+import type { Deps } from "../../deps.ts";
 import { print, printJson } from "../../print.ts";
 import { tagDemand } from "../accounts/option-flags.ts";
+import { untagged } from "../accounts/untagged.ts";
 import { ADMIN_TOKEN_FLAG, PROXY_URL_FLAG, ROOT_FLAG } from "../common-flags.ts";
 import { contextOf } from "../context.ts";
 import { usage } from "../flags.ts";
@@ -49,15 +52,17 @@ export default defineCommand({
   },
   run: async ({ args }) => {
     const context = contextOf(args.root);
+    const tags = tagDemand("explain", args);
     const door = doorOf(context, await locate(context, args));
     const explained = await remoteExplanation(
       { ...door, timeoutMs: TIMEOUT_MS },
       {
         session: plainText("session", args.session),
         model: plainText("model", args.model),
-        tags: tagDemand("explain", args),
+        tags,
       },
     );
+    if (tags !== undefined) warnOfUntagged(tags, explained.accounts, context.deps);
     if (args.json) return printJson(explained, 2);
     const { env, clock, log } = context.deps;
     if (explained.session !== undefined && explained.bound_to === undefined)
@@ -73,6 +78,18 @@ export default defineCommand({
 });
 
 // --- internal ---
+
+/** Warns if none of `accounts` has one of the tags. An older proxy does not report tags. */
+function warnOfUntagged(
+  { tags, only }: TagDemand,
+  accounts: readonly { readonly tags?: readonly string[] | undefined }[],
+  { log }: Pick<Deps, "log">,
+): void {
+  if (accounts.length === 0) return;
+  if (accounts.some((account) => account.tags === undefined || hasTag({ tags: account.tags }, tags))) return;
+  const { why, next } = untagged(tags);
+  log.warn(`${why}, so ${only ? "none serves a run with --only" : "any account serves"}; ${next}`);
+}
 
 /** The value of `--flag`; undefined if it is empty. */
 function plainText(flag: string, value: string | undefined): string | undefined {

@@ -98,7 +98,7 @@ function columnsOf(
     numbers("FIRST", ({ first_output_ms: ms }) => (ms === null ? "-" : shortDuration(ms)), 4),
     numbers("EST. COST", costText),
     {
-      heading: "",
+      heading: "TOKENS",
       cells: rows.map((line, row) => (row === last ? "" : bar(tokensOf(line) / most, style))),
       rank: 3,
     },

@@ -78,7 +78,9 @@ export function App({ live }: { readonly live: Live }) {
           codexlb {snapshot.proxy.version}, process {snapshot.proxy.pid}
         </footer>
       )}
-      {planned !== undefined && <ChangeDialog change={planned} onClose={() => setPlanned(undefined)} />}
+      {planned !== undefined && (
+        <ChangeDialog change={planned} connection={connection} onClose={() => setPlanned(undefined)} />
+      )}
     </>
   );
 }

@@ -98,3 +98,18 @@ test("without accounts a pipe gets the fact, and stderr the next step", async ()
   ])
     expect([command, (await run(...command)).err]).toEqual([command, ""]);
 });
+
+test("explain warns of tags that no account has", async () => {
+  await using tagged = await startPool({ accounts: [{ alias: "alice" }, { alias: "bob" }] });
+  await tagged.accounts.set("bob", { options: { tags: ["work"] } });
+  const explain = async (...args: readonly string[]) =>
+    (await runCli(["explain", "--root", tagged.layout.root, ...args], { cwd: temp.path })).err;
+  const next = `tag one with: codexlb account set --root ${tagged.layout.root} ALIAS --tag nosuch`;
+  expect(await explain("--tag", "nosuch,work")).toBe("");
+  expect(await explain("--tag", "nosuch")).toBe(
+    `codexlb: warning: no account of this proxy has the tag nosuch, so any account serves; ${next}\n`,
+  );
+  expect(await explain("--tag", "nosuch", "--only", "--json")).toBe(
+    `codexlb: warning: no account of this proxy has the tag nosuch, so none serves a run with --only; ${next}\n`,
+  );
+});

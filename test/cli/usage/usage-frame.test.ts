@@ -60,7 +60,7 @@ describe("the report on a terminal", () => {
   test("has a line for each day, also for those without turns, and a total", () => {
     expect(usageFrame(report("day", DAYS), frame(110), NOW)).toBe(`\
 usage  26 Nov - 28 Nov  by day
-DAY     TURNS  INPUT  CACHED  OUTPUT  REASONING  CACHE  FAILED  FIRST  EST. COST
+DAY     TURNS  INPUT  CACHED  OUTPUT  REASONING  CACHE  FAILED  FIRST  EST. COST  TOKENS
 26 Nov     12  1.23M    988k   45.7k      1.23k    80%       1  2.4 s      $1.05  ████████
 27 Nov      0      0       0       0          0      -       0      -          -
 28 Nov     15  1.85M    988k   91.4k      2.47k    53%       2  2.4 s     $1.69+  ████████████
@@ -205,14 +205,21 @@ describe("the period", () => {
     ["yesterday", undefined],
     ["2026-11-28", "2026-11-27"],
     ["99999w", undefined],
+    ["0h", undefined],
+    ["0h", "2026-11-28"],
+    ["0d", undefined],
+    ["2026-11-29", undefined],
   ])("refuses %s until %p", (since, until) => {
     expect(() => periodOf(since, until, NOW)).toThrow(expect.objectContaining({ code: "usage" }));
   });
 
-  test.each(["yesterday", "2026-02-30", "99999w"])("the error about --since %s names all forms", (since) => {
-    const next = expect.stringMatching(/2026-11-28.*2026-11-28T13:00.*10m.*7d.*2w/);
-    expect(() => periodOf(since, undefined, NOW)).toThrow(expect.objectContaining({ next }));
-  });
+  test.each(["yesterday", "2026-02-30", "99999w", "0h"])(
+    "the error about --since %s names all forms",
+    (since) => {
+      const next = expect.stringMatching(/2026-11-28.*2026-11-28T13:00.*10m.*7d.*2w/);
+      expect(() => periodOf(since, undefined, NOW)).toThrow(expect.objectContaining({ next }));
+    },
+  );
 });
 
 test.each([

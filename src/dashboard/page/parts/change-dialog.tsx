@@ -2,8 +2,10 @@
 
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { AccountAction, AccountChange } from "../../messages.ts";
+import type { Connection } from "../live.ts";
 import { post } from "../session.ts";
 import { CommandLine } from "./command-line.tsx";
+import { ConnectionBanner } from "./connection.tsx";
 
 export interface PlannedChange {
   readonly action: AccountAction;
@@ -22,9 +24,15 @@ export const ACTIONS: Readonly<Record<AccountAction, { readonly word: string; re
   disable: { word: "Disable", effect: "The account serves nothing until it is enabled." },
 };
 
-export function ChangeDialog(props: { readonly change: PlannedChange; readonly onClose: () => void }) {
+/** The dialog stays open while the connection to the proxy is lost, but changes nothing then. */
+export function ChangeDialog(props: {
+  readonly change: PlannedChange;
+  readonly connection: Connection;
+  readonly onClose: () => void;
+}) {
   const { action, alias } = props.change;
   const { word, effect } = ACTIONS[action];
+  const isLive = props.connection.kind === "live";
   const dialog = useRef<HTMLDialogElement>(null);
   const [failure, setFailure] = useState("");
   const [isSending, setIsSending] = useState(false);
@@ -47,7 +55,8 @@ export function ChangeDialog(props: { readonly change: PlannedChange; readonly o
       <p>{effect}</p>
       <p class="muted">The same on the command line:</p>
       <CommandLine command={commandOf(props.change)} />
-      {failure !== "" && (
+      <ConnectionBanner connection={props.connection} />
+      {isLive && failure !== "" && (
         <p class="failure" role="alert">
           {failure}
         </p>
@@ -56,7 +65,7 @@ export function ChangeDialog(props: { readonly change: PlannedChange; readonly o
         <button type="button" onClick={() => dialog.current?.close()}>
           Cancel
         </button>
-        <button type="button" class="primary" disabled={isSending} onClick={() => void confirm()}>
+        <button type="button" class="primary" disabled={isSending || !isLive} onClick={() => void confirm()}>
           {word}
         </button>
       </div>

@@ -4,11 +4,12 @@ import { useMemo, useState } from "preact/hooks";
 import {
   concernsAccount,
   isRepetition,
+  isSameFailure,
   isTransportDetail,
   sessionFilter,
 } from "../../../core/event-filter.ts";
 import { accountOf, eventText, eventTime, eventWords } from "../../../core/event-words.ts";
-import type { LogLevel } from "../../../core/log-event.ts";
+import type { LogLevel } from "../../../core/log-level.ts";
 import type { StatusAnswer } from "../../../core/status-schema.ts";
 import type { ShownLogEvent } from "../../messages.ts";
 import { AccountSelect } from "../parts/account-select.tsx";
@@ -152,7 +153,7 @@ function grouped(events: readonly ShownLogEvent[]): EventGroup[] {
   const groups: EventGroup[] = [];
   for (const event of events) {
     const last = groups.at(-1);
-    if (last !== undefined && isRepetition(event, last.event))
+    if (last !== undefined && (isRepetition(event, last.event) || isSameFailure(event, last.event)))
       groups[groups.length - 1] = { event, times: last.times + 1 };
     else groups.push({ event, times: 1 });
   }
