@@ -49,22 +49,27 @@ export function limitName({ window }: WindowForecastAnswer): string {
   return windowLimit(window);
 }
 
-/** What is expected of a window: `reached Tue 14:00 (between Mon 20:00 and the reset)`. The longest wording first. */
+/**
+ * What is expected of a window: `reached Tue 14:00 (between Mon 20:00 and the reset)`, or of its floor: `floor of 20 %
+ * reached Tue 14:00`. The longest wording first.
+ */
 export function windowWords(forecast: WindowForecastAnswer, nowMs: number): readonly [string, ...string[]] {
-  const { likely_at: likely, earliest_at: earliest } = forecast;
+  const { likely_at: likely, earliest_at: earliest, floor_pct: floor } = forecast;
+  const reached = floor === undefined ? "reached" : `floor of ${floor} % reached`;
+  const lasts = floor === undefined ? "lasts" : "stays above its floor";
   switch (forecast.outcome) {
     case "reached":
-      return withInterval(`reached ${when(likely, nowMs)}`, forecast, "the reset", nowMs);
+      return withInterval(`${reached} ${when(likely, nowMs)}`, forecast, "the reset", nowMs);
     case "lasts":
       return earliest === undefined
-        ? ["lasts until the reset", "lasts"]
+        ? [`${lasts} until the reset`, lasts]
         : [
-            `probably lasts until the reset; reached ${when(earliest, nowMs)} at the earliest`,
-            "probably lasts until the reset",
-            "probably lasts",
+            `probably ${lasts} until the reset; ${reached} ${when(earliest, nowMs)} at the earliest`,
+            `probably ${lasts} until the reset`,
+            `probably ${lasts}`,
           ];
     case "exhausted":
-      return ["exhausted"];
+      return floor === undefined ? ["exhausted"] : [`at its floor of ${floor} %`, "at its floor"];
     default:
       return unknownWords(forecast);
   }
@@ -108,12 +113,13 @@ function isAhead({ outcome, likely_at }: PoolForecastAnswer | WindowForecastAnsw
   return outcome === "reached" && likely_at !== undefined && likely_at * 1000 > nowMs;
 }
 
-/** True if the account serves, and has something left of each window. */
+/** True if the account serves, is above its floors, and has something left of each window. */
 function hasRoom(account: AccountAnswer): boolean {
   const { daily_left_pct, weekly_left_pct, monthly_left_pct } = account;
   return (
     account.enabled &&
     account.cooldown_seconds <= 0 &&
+    account.at_floor === undefined &&
     ![daily_left_pct, weekly_left_pct, monthly_left_pct].includes(0)
   );
 }
