@@ -1,5 +1,6 @@
 // Forecasts in words. Times are rounded, because a forecast does not know the minute.
 
+import { counted } from "../count-words.ts";
 import { windowLimit } from "../reason-words.ts";
 import type { AccountAnswer, StatusAnswer } from "../status-schema.ts";
 import { dayAndTime } from "../time-words.ts";
@@ -18,17 +19,49 @@ export interface ForecastLine {
  * before their resets, the first ones first. Nothing of a pool of one account, because its line says the same.
  */
 export function forecastLines(status: StatusAnswer, nowMs: number): ForecastLine[] {
-  const windows = status.accounts
-    .flatMap((account) => (account.forecast ?? []).map((forecast) => ({ account, forecast })))
+  const windows = windowRows(status.accounts, (account) => account.forecast ?? [], nowMs, status.proxy_name)
     .filter(({ account, forecast }) => isAhead(forecast, nowMs) && hasRoom(account))
     .sort((a, b) => (a.forecast.likely_at ?? 0) - (b.forecast.likely_at ?? 0))
-    .map(({ account, forecast }) => ({
-      name: `${accountName(account, status.proxy_name)}, ${limitName(forecast)}`,
-      wordings: windowWords(forecast, nowMs),
-    }));
+    .map(({ name, limit, wordings }) => ({ name: `${name}, ${limit}`, wordings }));
   const { forecast: pool } = status;
   if (pool === undefined || pool.accounts < 2 || !isAhead(pool, nowMs)) return windows;
   return [{ name: "pool", wordings: poolWords(pool, nowMs) }, ...windows];
+}
+
+/** The forecast of one window in words. */
+export interface WindowRow<Account> {
+  readonly account: Account;
+  readonly forecast: WindowForecastAnswer;
+  /** As `accountName` returns it. */
+  readonly name: string;
+  readonly limit: string;
+  readonly pace: string;
+  /** What is expected, the longest wording first. */
+  readonly wordings: readonly [string, ...string[]];
+}
+
+/** One row for each window of `accounts`, in their order. `windowsOf` returns the forecasts of an account. */
+export function windowRows<Account extends Parameters<typeof accountName>[0]>(
+  accounts: readonly Account[],
+  windowsOf: (account: Account) => readonly WindowForecastAnswer[],
+  nowMs: number,
+  ownName = "",
+): WindowRow<Account>[] {
+  return accounts.flatMap((account) =>
+    windowsOf(account).map((forecast) => ({
+      account,
+      forecast,
+      name: accountName(account, ownName),
+      limit: limitName(forecast),
+      pace: paceWords(forecast),
+      wordings: windowWords(forecast, nowMs),
+    })),
+  );
+}
+
+/** `Not counted: 2 accounts without figures.`; undefined if every account counts. */
+export function leftOutWords({ left_out: count }: PoolForecastAnswer): string | undefined {
+  return count === 0 ? undefined : `Not counted: ${counted(count, "account")} without figures.`;
 }
 
 /** `alice`, or `alice @ office` for an account of another proxy. `ownName`: the name of the proxy itself. */
