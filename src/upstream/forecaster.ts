@@ -156,7 +156,10 @@ async function forecastsOf(members: readonly KnownAccount[], nowMs: number): Pro
   const options = { nowMs, futures: futuresFor(members.length) };
   for (const { account, histories } of members) {
     if (account.inService)
-      accounts.set(account.key, accountForecast(account.summary.windows, histories, options));
+      accounts.set(
+        account.key,
+        accountForecast(account.summary.windows, histories, { ...options, order: account.order }),
+      );
     await otherWork();
   }
   const pooling = poolForecast(members.map(memberOf), options);
@@ -174,11 +177,11 @@ function textOf(members: readonly KnownAccount[], part: (member: KnownAccount) =
   return JSON.stringify(members.map(part));
 }
 
-/** Which accounts there are and whether they serve. If that changes, the last forecast is wrong. */
+/** Which accounts there are, in which order, and whether they serve. If that changes, the last forecast is wrong. */
 function stateOf({ account }: KnownAccount): unknown {
-  const { key, plan, inService, closedUntilMs, summary } = account;
+  const { key, plan, inService, closedUntilMs, summary, order } = account;
   const known = mapWindows(summary.windows, ({ left }) => (left === undefined ? "unknown" : left > 0));
-  return [key, plan, inService, closedUntilMs, known];
+  return [key, plan, inService, closedUntilMs, order, known];
 }
 
 /** What changes little by little. */
@@ -188,8 +191,8 @@ function useOf({ account, histories }: KnownAccount): unknown {
 }
 
 function memberOf({ account, histories }: KnownAccount): ForecastMember {
-  const { plan, summary, inService, closedUntilMs } = account;
-  return { plan, windows: summary.windows, histories, inService, closedUntilMs };
+  const { plan, summary, inService, closedUntilMs, order } = account;
+  return { plan, windows: summary.windows, histories, inService, closedUntilMs, order };
 }
 
 /** Resolves when `work` is done, at the latest after `WAIT_MS`. */

@@ -111,16 +111,12 @@ function sessionColumns(rows: readonly UsageLine[], nowMs: number): TableColumn[
   return [
     {
       heading: "PROJECT",
-      cells: [...rows.map(({ project = "" }) => shortProjects(project)), ""],
+      cells: [...rows.map(({ project = "" }) => shortProject(project)), ""],
       rank: 1,
     },
     { heading: "BEGAN", cells: [...rows.map((line) => time(line.first_ms)), ""], rank: 4 },
     { heading: "LAST TURN", cells: [...rows.map((line) => time(line.last_ms)), ""], rank: 3 },
   ];
-}
-
-function shortProjects(path: string): string[] {
-  return [shortProject(path), path.split("/").at(-1) || path];
 }
 
 function bar(share: number, { glyphs }: TableFrame["style"]): string {
@@ -136,9 +132,9 @@ function namesOf(name: string, shorter: string, by: UsageGrouping, nowMs: number
     case "day":
       return [shortDate(new Date(`${name}T00:00`).getTime(), nowMs)];
     case "project":
-      return [name, ...shortProjects(name)];
+      return [name, shortProject(name), name.split("/").at(-1) || name];
     case "session":
-      return [shorter, name.slice(0, SHORT_NAME)];
+      return shorter === name ? [name, name.slice(0, SHORT_NAME)] : [shorter];
     default:
       return [name, name.slice(0, SHORT_NAME)];
   }

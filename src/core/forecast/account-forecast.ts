@@ -1,5 +1,6 @@
 // When the windows of one account run out, if it continues to get its part of the use.
 
+import { floorOf } from "../account-options.ts";
 import type { WindowSummary } from "../quota-summary.ts";
 import { type ByWindow, presentOf, type WindowKind } from "../windows.ts";
 import { completeHistories } from "./complete-histories.ts";
@@ -8,32 +9,42 @@ import { outcomeOf, type UnknownReason, type WindowForecast } from "./forecast.t
 import { HOUR_MS, type MeterHistory } from "./meter-history.ts";
 import { seededRandom } from "./random.ts";
 import { type SimulatedWindow, simulate } from "./simulate.ts";
+import { DEFAULT_ORDER, leftAboveFloor, type SpendingOrder } from "./spending-order.ts";
 
 export interface AccountForecastOptions {
   readonly nowMs: number;
   /** The number of possible futures. */
   readonly futures: number;
+  /** Default: nothing is kept back. */
+  readonly order?: SpendingOrder;
 }
 
-/** One forecast for each of `windows`, shortest first. `histories`: what is known of the use of each. */
+/**
+ * One forecast for each of `windows`, shortest first: when it reaches its floor, or runs out if it has none. `histories`:
+ * what is known of the use of each.
+ */
 export function accountForecast(
   windows: ByWindow<WindowSummary>,
   histories: ByWindow<MeterHistory>,
-  { nowMs, futures }: AccountForecastOptions,
+  { nowMs, futures, order = DEFAULT_ORDER }: AccountForecastOptions,
 ): WindowForecast[] {
   const present = presentOf(windows);
   const complete = completeHistories(histories);
   const known = present.flatMap((window) => {
     const history = complete[window.kind];
-    return history === undefined || window.left === undefined ? [] : [{ window, history }];
+    const left = leftAboveFloor(window, order);
+    return history === undefined || left === undefined
+      ? []
+      : [{ window, history, left, full: 100 - floorOf(window.kind, order) }];
   });
   const times = simulatedTimes(known, nowMs, futures);
   return present.map((window): WindowForecast => {
     const { kind } = window;
     const history = histories[kind];
     const pointsPerHour = history && rateOf(history, kind, nowMs);
-    const about = { kind, pointsPerHour };
-    if (window.left === 0) return { ...about, outcome: { kind: "exhausted" } };
+    const floor = floorOf(kind, order);
+    const about = { kind, pointsPerHour, ...(floor === 0 ? {} : { floor }) };
+    if (leftAboveFloor(window, order) === 0) return { ...about, outcome: { kind: "exhausted" } };
     const why = unknownReason(window, history, nowMs);
     if (why !== undefined) return { ...about, outcome: { kind: "unknown", why } };
     return { ...about, outcome: outcomeOf(times.get(kind) ?? []) };
@@ -86,7 +97,7 @@ function unknownReason(
   return history === undefined || hasLittleHistory(history, kind, nowMs) ? "little-history" : undefined;
 }
 
-interface KnownWindow {
+interface KnownWindow extends Pick<SimulatedWindow, "left" | "full"> {
   readonly window: WindowSummary;
   readonly history: MeterHistory;
 }
@@ -106,14 +117,16 @@ function simulatedTimes(
   };
   const model = demandModel(history, nowMs, Math.ceil((untilMs - nowMs) / HOUR_MS) + 1);
   const windows = known.map(
-    ({ window: { left = 0, resetAtMs, lengthMs } }, meter): SimulatedWindow => ({
+    ({ window: { resetAtMs, lengthMs }, left, full }, meter): SimulatedWindow => ({
       meter,
-      left: left * 100,
+      left,
+      full,
+      floor: 0,
       resetAtMs,
       lengthMs,
     }),
   );
-  const account = { size: 1, closedUntilMs: 0, windows };
+  const account = { size: 1, priority: 0, closedUntilMs: 0, windows };
   const random = seededRandom(SEED);
   for (let future = 0; future < futures; future++) {
     const path = drawPath(model, random);

@@ -3,11 +3,13 @@
 import { distinct, pooledRemote, type RemoteAccount } from "../child-report.ts";
 import type { Condition } from "../condition.ts";
 import { type Health, healthAt } from "../health.ts";
+import { optionsOfStatus } from "../option-words.ts";
 import type { AccountFacts, PoolFacts } from "../pool-facts.ts";
 import type { Quota, QuotaView } from "../quota.ts";
 import { type QuotaSummary, summaryOf } from "../quota-summary.ts";
 import { presentOf, WINDOW_KINDS } from "../windows.ts";
 import type { MeterFigure } from "./meter-history.ts";
+import type { SpendingOrder } from "./spending-order.ts";
 
 export interface ForecastAccount {
   /** Identifies the account in every proxy. */
@@ -22,6 +24,7 @@ export interface ForecastAccount {
   readonly inService: boolean;
   /** Until when a limit keeps it from serving, although its windows do not show that, Unix ms; 0 if none does. */
   readonly closedUntilMs: number;
+  readonly order: SpendingOrder;
 }
 
 /** The key of an account with this `identity` and, in the proxy that owns it, this `id`. */
@@ -30,8 +33,12 @@ export function accountKey(identity: string | undefined, id: string): string {
 }
 
 /** The accounts of the pool. An account that is reached in several ways occurs once, the proxy's own first. */
-export function forecastAccounts({ accounts, children }: PoolFacts, view: QuotaView): ForecastAccount[] {
-  const own = accounts.map((account) => ownAccount(account, view));
+export function forecastAccounts(
+  { accounts, children, policy }: PoolFacts,
+  view: QuotaView,
+): ForecastAccount[] {
+  const keepsFloors = policy.spendFloors === "never";
+  const own = accounts.map((account) => ownAccount(account, keepsFloors, view));
   const remote = children.flatMap(({ report }) =>
     (report?.accounts ?? []).map((account) => remoteAccount(account, view)),
   );
@@ -45,6 +52,7 @@ const SERVES: ReadonlySet<Condition> = new Set(["ready", "probing"]);
 
 function ownAccount(
   { identity, id, quota, health, candidate }: AccountFacts,
+  keepsFloors: boolean,
   view: QuotaView,
 ): ForecastAccount {
   const summary = summaryOf(quota, quota.main, { ...view, ttlMs: Number.POSITIVE_INFINITY });
@@ -54,6 +62,7 @@ function ownAccount(
     ...accountWith(quota, healthAt(health, view.nowMs), summary, serves, view.nowMs),
     key: accountKey(identity, id),
     inService,
+    order: { ...candidate.options, keepsFloors },
   };
 }
 
@@ -66,6 +75,8 @@ function remoteAccount(account: RemoteAccount, view: QuotaView): ForecastAccount
     ...accountWith(quota, health, summary, serves, view.nowMs),
     key: accountKey(account.identity, account.key),
     inService,
+    // The priorities of a child proxy's accounts count only among themselves.
+    order: { ...optionsOfStatus(account.reported), priority: 0, keepsFloors: account.reported.kept_back },
   };
 }
 
@@ -75,7 +86,7 @@ function accountWith(
   summary: QuotaSummary,
   serves: boolean,
   nowMs: number,
-): Omit<ForecastAccount, "key" | "inService"> {
+): Omit<ForecastAccount, "key" | "inService" | "order"> {
   const limitMs = health.kind === "cooling" && health.cause === "limit" ? health.untilMs : 0;
   // A workspace may forbid any use while its windows have room.
   const isForbidden = summary.exhausted && presentOf(summary.windows).every(({ left }) => left !== 0);

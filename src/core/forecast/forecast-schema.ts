@@ -24,6 +24,8 @@ export const WindowForecastAnswer = z.looseObject({
   /** `daily` (the short window), `weekly` or `monthly`. */
   window: text,
   ...OUTCOME,
+  /** How much of it is kept back, in percent. The outcome is then that of the part above this floor; absent: no floor. */
+  floor_pct: z.number().optional(),
   /** The burn rate: percentage points per hour, nights included. */
   percent_per_hour: z.number().optional(),
 });

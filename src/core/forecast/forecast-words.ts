@@ -1,5 +1,6 @@
 // Forecasts in words. Times are rounded, because a forecast does not know the minute.
 
+import { counted } from "../count-words.ts";
 import { windowLimit } from "../reason-words.ts";
 import type { AccountAnswer, StatusAnswer } from "../status-schema.ts";
 import { dayAndTime } from "../time-words.ts";
@@ -18,17 +19,49 @@ export interface ForecastLine {
  * before their resets, the first ones first. Nothing of a pool of one account, because its line says the same.
  */
 export function forecastLines(status: StatusAnswer, nowMs: number): ForecastLine[] {
-  const windows = status.accounts
-    .flatMap((account) => (account.forecast ?? []).map((forecast) => ({ account, forecast })))
+  const windows = windowRows(status.accounts, (account) => account.forecast ?? [], nowMs, status.proxy_name)
     .filter(({ account, forecast }) => isAhead(forecast, nowMs) && hasRoom(account))
     .sort((a, b) => (a.forecast.likely_at ?? 0) - (b.forecast.likely_at ?? 0))
-    .map(({ account, forecast }) => ({
-      name: `${accountName(account, status.proxy_name)}, ${limitName(forecast)}`,
-      wordings: windowWords(forecast, nowMs),
-    }));
+    .map(({ name, limit, wordings }) => ({ name: `${name}, ${limit}`, wordings }));
   const { forecast: pool } = status;
   if (pool === undefined || pool.accounts < 2 || !isAhead(pool, nowMs)) return windows;
   return [{ name: "pool", wordings: poolWords(pool, nowMs) }, ...windows];
+}
+
+/** The forecast of one window in words. */
+export interface WindowRow<Account> {
+  readonly account: Account;
+  readonly forecast: WindowForecastAnswer;
+  /** As `accountName` returns it. */
+  readonly name: string;
+  readonly limit: string;
+  readonly pace: string;
+  /** What is expected, the longest wording first. */
+  readonly wordings: readonly [string, ...string[]];
+}
+
+/** One row for each window of `accounts`, in their order. `windowsOf` returns the forecasts of an account. */
+export function windowRows<Account extends Parameters<typeof accountName>[0]>(
+  accounts: readonly Account[],
+  windowsOf: (account: Account) => readonly WindowForecastAnswer[],
+  nowMs: number,
+  ownName = "",
+): WindowRow<Account>[] {
+  return accounts.flatMap((account) =>
+    windowsOf(account).map((forecast) => ({
+      account,
+      forecast,
+      name: accountName(account, ownName),
+      limit: limitName(forecast),
+      pace: paceWords(forecast),
+      wordings: windowWords(forecast, nowMs),
+    })),
+  );
+}
+
+/** `Not counted: 2 accounts without figures.`; undefined if every account counts. */
+export function leftOutWords({ left_out: count }: PoolForecastAnswer): string | undefined {
+  return count === 0 ? undefined : `Not counted: ${counted(count, "account")} without figures.`;
 }
 
 /** `alice`, or `alice @ office` for an account of another proxy. `ownName`: the name of the proxy itself. */
@@ -49,22 +82,27 @@ export function limitName({ window }: WindowForecastAnswer): string {
   return windowLimit(window);
 }
 
-/** What is expected of a window: `reached Tue 14:00 (between Mon 20:00 and the reset)`. The longest wording first. */
+/**
+ * What is expected of a window: `reached Tue 14:00 (between Mon 20:00 and the reset)`, or of its floor: `floor of 20 %
+ * reached Tue 14:00`. The longest wording first.
+ */
 export function windowWords(forecast: WindowForecastAnswer, nowMs: number): readonly [string, ...string[]] {
-  const { likely_at: likely, earliest_at: earliest } = forecast;
+  const { likely_at: likely, earliest_at: earliest, floor_pct: floor } = forecast;
+  const reached = floor === undefined ? "reached" : `floor of ${floor} % reached`;
+  const lasts = floor === undefined ? "lasts" : "stays above its floor";
   switch (forecast.outcome) {
     case "reached":
-      return withInterval(`reached ${when(likely, nowMs)}`, forecast, "the reset", nowMs);
+      return withInterval(`${reached} ${when(likely, nowMs)}`, forecast, "the reset", nowMs);
     case "lasts":
       return earliest === undefined
-        ? ["lasts until the reset", "lasts"]
+        ? [`${lasts} until the reset`, lasts]
         : [
-            `probably lasts until the reset; reached ${when(earliest, nowMs)} at the earliest`,
-            "probably lasts until the reset",
-            "probably lasts",
+            `probably ${lasts} until the reset; ${reached} ${when(earliest, nowMs)} at the earliest`,
+            `probably ${lasts} until the reset`,
+            `probably ${lasts}`,
           ];
     case "exhausted":
-      return ["exhausted"];
+      return floor === undefined ? ["exhausted"] : [`at its floor of ${floor} %`, "at its floor"];
     default:
       return unknownWords(forecast);
   }
@@ -108,12 +146,13 @@ function isAhead({ outcome, likely_at }: PoolForecastAnswer | WindowForecastAnsw
   return outcome === "reached" && likely_at !== undefined && likely_at * 1000 > nowMs;
 }
 
-/** True if the account serves, and has something left of each window. */
+/** True if the account serves, is above its floors, and has something left of each window. */
 function hasRoom(account: AccountAnswer): boolean {
   const { daily_left_pct, weekly_left_pct, monthly_left_pct } = account;
   return (
     account.enabled &&
     account.cooldown_seconds <= 0 &&
+    account.at_floor === undefined &&
     ![daily_left_pct, weekly_left_pct, monthly_left_pct].includes(0)
   );
 }

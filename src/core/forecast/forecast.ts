@@ -29,10 +29,13 @@ export interface WindowForecast {
   readonly kind: WindowKind;
   /** The burn rate: percentage points per hour, nights included; undefined if it is not known. */
   readonly pointsPerHour: number | undefined;
+  /** What the window is expected to do; if it has a floor, when that is reached. */
   readonly outcome: WindowOutcome;
+  /** How much is kept back, percent; absent: nothing. */
+  readonly floor?: number;
 }
 
-/** The forecast for the pool: `reached` when no account has anything left, `lasts` if that is not within `untilMs`. */
+/** The forecast for the pool: `reached` when no account may spend anything more, `lasts` if that is not within `untilMs`. */
 export interface PoolForecast {
   readonly outcome: WindowOutcome;
   /** How far ahead the forecast looks, Unix ms. */

@@ -1,6 +1,7 @@
-// How long a pool lasts: the use of all its accounts together is spread over those that have something left, until none
-// has.
+// How long a pool lasts: the use of all its accounts together is spread over those that have something left, in the order
+// of their priorities and floors, until none has.
 
+import { floorOf } from "../account-options.ts";
 import type { WindowSummary } from "../quota-summary.ts";
 import { type ByWindow, presentOf, WINDOW_KINDS, type WindowKind } from "../windows.ts";
 import { LEAST_HISTORY_MS } from "./account-forecast.ts";
@@ -10,6 +11,7 @@ import { outcomeOf, type PoolForecast, type WindowOutcome } from "./forecast.ts"
 import { HOUR_MS, type HourlyUse, type MeterHistory } from "./meter-history.ts";
 import { seededRandom } from "./random.ts";
 import { type SimulatedAccount, simulate } from "./simulate.ts";
+import { DEFAULT_ORDER, leftAboveFloor, type SpendingOrder } from "./spending-order.ts";
 
 /** An account of the pool. */
 export interface ForecastMember {
@@ -21,6 +23,8 @@ export interface ForecastMember {
   readonly inService: boolean;
   /** Until when a limit keeps it from serving, Unix ms; 0: it serves now. */
   readonly closedUntilMs: number;
+  /** Default: that of an account for which nothing is set. */
+  readonly order?: SpendingOrder;
 }
 
 /** How far ahead the forecast looks. */
@@ -73,8 +77,13 @@ function isKnown({ windows }: ForecastMember): boolean {
   return present.length > 0 && present.some(({ left }) => left !== undefined);
 }
 
-function isOut({ windows, closedUntilMs }: ForecastMember, nowMs: number): boolean {
-  return closedUntilMs > nowMs || presentOf(windows).some(({ left }) => left === 0);
+function isOut({ windows, closedUntilMs, order = DEFAULT_ORDER }: ForecastMember, nowMs: number): boolean {
+  return (
+    closedUntilMs > nowMs ||
+    presentOf(windows).some(
+      (window) => window.left === 0 || (order.keepsFloors && leftAboveFloor(window, order) === 0),
+    )
+  );
 }
 
 /** From when on the use of most of the pool is known, Unix ms; undefined: of none. */
@@ -141,14 +150,33 @@ function bothClosed(
   );
 }
 
-function simulatedOf({ plan, windows, closedUntilMs }: ForecastMember): SimulatedAccount {
+function simulatedOf({
+  plan,
+  windows,
+  closedUntilMs,
+  order = DEFAULT_ORDER,
+}: ForecastMember): SimulatedAccount {
   return {
     size: sizeOf(plan),
+    priority: order.priority,
     closedUntilMs,
-    windows: presentOf(windows).flatMap(({ kind, left, resetAtMs, lengthMs }) =>
-      left === undefined
-        ? []
-        : [{ meter: WINDOW_KINDS.indexOf(kind), left: left * 100, resetAtMs, lengthMs }],
-    ),
+    windows: presentOf(windows).flatMap((window) => {
+      const { kind, left, resetAtMs, lengthMs } = window;
+      if (left === undefined) return [];
+      const meter = WINDOW_KINDS.indexOf(kind);
+      const floor = floorOf(kind, order);
+      return order.keepsFloors
+        ? [
+            {
+              meter,
+              left: leftAboveFloor(window, order) ?? 0,
+              full: 100 - floor,
+              floor: 0,
+              resetAtMs,
+              lengthMs,
+            },
+          ]
+        : [{ meter, left: left * 100, full: 100, floor, resetAtMs, lengthMs }];
+    }),
   };
 }

@@ -8,8 +8,12 @@ import { HOUR_MS } from "./meter-history.ts";
 export interface SimulatedWindow {
   /** Its meter: an index of the path. */
   readonly meter: number;
-  /** Percentage points. */
+  /** Percentage points that may be spent. */
   readonly left: number;
+  /** How many of them may be spent after a reset. */
+  readonly full: number;
+  /** How many of them are spent only when no account has any above its floor. */
+  readonly floor: number;
   /** Unix ms; undefined: the window begins with the next use. */
   readonly resetAtMs: number | undefined;
   readonly lengthMs: number;
@@ -18,6 +22,8 @@ export interface SimulatedWindow {
 export interface SimulatedAccount {
   /** How much it can serve, relative to the others: one point of it is `size` points of demand. */
   readonly size: number;
+  /** Accounts with a higher priority serve first. */
+  readonly priority: number;
   /** Until when it serves nothing, Unix ms; 0: it serves now. */
   readonly closedUntilMs: number;
   readonly windows: readonly SimulatedWindow[];
@@ -38,13 +44,17 @@ export interface SimulationResult {
   readonly emptyMs: readonly (readonly number[])[];
 }
 
-/** The outcome of `path`. Each account that serves gets a part of the use in proportion to its size. */
+/**
+ * The outcome of `path`. Accounts above their floors serve before those at their floor, and among them those with the
+ * highest priority. Each account that serves gets a part of the use in proportion to its size.
+ */
 export function simulate(
   accounts: readonly SimulatedAccount[],
   path: DemandPath,
   { nowMs, untilMs, isPool }: SimulationOptions,
 ): SimulationResult {
   const states = accounts.map(({ windows }) => windows.map(stateOf));
+  const turns: (Turn | undefined)[] = accounts.map(() => undefined);
   const waiting = new Float64Array(path.length);
   const missing = new Float64Array(path.length);
   const sizes = new Float64Array(path.length);
@@ -61,19 +71,26 @@ export function simulate(
     sizes.fill(0);
     missing.fill(0);
     let serving = 0;
+    let first: Turn | undefined;
     for (const [index, account] of accounts.entries()) {
       const windows = states[index] ?? [];
       for (const window of windows) renew(window, atMs);
-      if (!serves(account, windows, atMs)) continue;
+      turns[index] = turnOf(account, windows, atMs);
+      const turn = turns[index];
+      if (turn === undefined) continue;
       serving++;
-      for (const { meter } of windows) sizes[meter] = (sizes[meter] ?? 0) + account.size;
+      if (first === undefined || isBefore(turn, first)) first = turn;
     }
-    if (serving === 0 && isPool) return result(atMs);
+    if (first === undefined && isPool) return result(atMs);
+    const isFirst = (index: number) => isSame(turns[index], first);
+    for (const [index, { size }] of accounts.entries())
+      if (isFirst(index))
+        for (const { meter } of states[index] ?? []) sizes[meter] = (sizes[meter] ?? 0) + size;
     let lastEmptyMs = atMs;
     let emptied = 0;
     for (const [index, account] of accounts.entries()) {
+      if (!isFirst(index)) continue;
       const windows = states[index] ?? [];
-      if (!serves(account, windows, atMs)) continue;
       let emptyMs = Number.POSITIVE_INFINITY;
       for (const window of windows) {
         const { meter } = window;
@@ -82,11 +99,15 @@ export function simulate(
         const points = sizes[meter] ? due / sizes[meter] : 0;
         if (points <= 0) continue;
         if (window.resetMs === undefined) window.resetMs = atMs + window.lengthMs;
-        if (points < window.left) window.left -= points;
+        // Below a floor, an account serves only while no other one is above its own.
+        const keptBack = first?.isAboveFloor ? window.floor : 0;
+        const spendable = window.left - keptBack;
+        if (points < spendable) window.left -= points;
         else {
-          const ownMs = atMs + (stepMs * window.left) / points;
-          missing[meter] = (missing[meter] ?? 0) + (points - window.left) * account.size;
-          window.left = 0;
+          const ownMs = atMs + (stepMs * spendable) / points;
+          missing[meter] = (missing[meter] ?? 0) + (points - spendable) * account.size;
+          window.left = keptBack;
+          if (keptBack > 0) continue;
           if (!window.isLater) window.emptyMs = Math.min(window.emptyMs, ownMs);
           emptyMs = Math.min(emptyMs, ownMs);
         }
@@ -108,9 +129,7 @@ export function simulate(
 /** Short enough for windows of five hours. */
 const STEP_MS = HOUR_MS / 2;
 
-interface WindowState {
-  readonly meter: number;
-  readonly lengthMs: number;
+interface WindowState extends Pick<SimulatedWindow, "meter" | "lengthMs" | "full" | "floor"> {
   left: number;
   resetMs: number | undefined;
   emptyMs: number;
@@ -122,11 +141,9 @@ function isIdle(path: DemandPath, slot: number, waiting: Float64Array): boolean 
   return path.every((rates, meter) => !rates[slot] && !waiting[meter]);
 }
 
-function stateOf({ meter, left, resetAtMs, lengthMs }: SimulatedWindow): WindowState {
+function stateOf({ resetAtMs, ...window }: SimulatedWindow): WindowState {
   return {
-    meter,
-    lengthMs,
-    left,
+    ...window,
     resetMs: resetAtMs,
     emptyMs: Number.POSITIVE_INFINITY,
     isLater: false,
@@ -135,13 +152,38 @@ function stateOf({ meter, left, resetAtMs, lengthMs }: SimulatedWindow): WindowS
 
 function renew(window: WindowState, atMs: number): void {
   if (window.resetMs === undefined || window.resetMs > atMs) return;
-  window.left = 100;
+  window.left = window.full;
   window.resetMs = undefined;
   window.isLater = true;
 }
 
-function serves({ closedUntilMs }: SimulatedAccount, windows: readonly WindowState[], atMs: number): boolean {
-  return closedUntilMs <= atMs && windows.every(({ left }) => left > 0);
+/** When an account serves, in comparison with others. */
+interface Turn {
+  readonly isAboveFloor: boolean;
+  readonly priority: number;
+}
+
+/** The turn of an account; undefined if it cannot serve. */
+function turnOf(
+  { closedUntilMs, priority }: SimulatedAccount,
+  windows: readonly WindowState[],
+  atMs: number,
+): Turn | undefined {
+  if (closedUntilMs > atMs || windows.some(({ left }) => left <= 0)) return undefined;
+  return { isAboveFloor: windows.every(({ left, floor }) => left > floor), priority };
+}
+
+function isBefore(one: Turn, other: Turn): boolean {
+  return one.isAboveFloor === other.isAboveFloor ? one.priority > other.priority : one.isAboveFloor;
+}
+
+function isSame(one: Turn | undefined, other: Turn | undefined): boolean {
+  return (
+    one !== undefined &&
+    other !== undefined &&
+    one.isAboveFloor === other.isAboveFloor &&
+    one.priority === other.priority
+  );
 }
 
 /** True if an account serves again at `atMs`. */

@@ -14,12 +14,13 @@ export interface Forecasts {
 
 /** The forecast of one window. `name`: that of the window in the document. */
 export function windowForecastFields(
-  { kind, pointsPerHour, outcome }: WindowForecast,
+  { kind, pointsPerHour, outcome, floor }: WindowForecast,
   names: Readonly<Record<WindowKind, string>>,
 ): WindowForecastAnswer {
   return {
     window: names[kind],
     ...outcomeFields(outcome),
+    ...(floor === undefined ? {} : { floor_pct: floor }),
     ...(pointsPerHour === undefined ? {} : { percent_per_hour: Math.round(pointsPerHour * 100) / 100 }),
   };
 }

@@ -7,6 +7,7 @@ import type { WindowOutcome } from "../../../src/core/forecast/forecast.ts";
 import { HOUR_MS } from "../../../src/core/forecast/meter-history.ts";
 import { poolForecast } from "../../../src/core/forecast/pool-forecast.ts";
 import { type Random, seededRandom } from "../../../src/core/forecast/random.ts";
+import { DEFAULT_ORDER, type SpendingOrder } from "../../../src/core/forecast/spending-order.ts";
 import { NO_WINDOWS, USUAL_SECONDS, type WindowKind } from "../../../src/core/windows.ts";
 import {
   DAY_MS,
@@ -56,14 +57,31 @@ test.each([
   judge(name, cases);
 });
 
-test("the interval of the pool has its share of hits", () => {
-  const cases = collect((random) => {
-    const count = 3;
-    const use = sessions(random, 50, { ...OFFICE, level: OFFICE.level * count * (0.6 + random()) });
-    return poolCase(use, count, momentIn(14, OFFICE, random));
-  });
-  judge("pool of 3 accounts, after 14 days", cases);
-});
+test.each([
+  ["pool of 3 accounts", [{}, {}, {}]],
+  [
+    "pool of 3 accounts with priorities and floors that are spent last",
+    [{ priority: 1, floorWeekly: 20 }, { floorWeekly: 40 }, { priority: -1 }],
+  ],
+  [
+    "pool of 3 accounts with priorities and floors that are never spent",
+    [
+      { priority: 1, floorWeekly: 20, keepsFloors: true },
+      { floorWeekly: 40, keepsFloors: true },
+      { priority: -1, keepsFloors: true },
+    ],
+  ],
+] satisfies [string, Partial<SpendingOrder>[]][])(
+  "the interval of a %s has its share of hits",
+  (name, given) => {
+    const orders = given.map((order): SpendingOrder => ({ ...DEFAULT_ORDER, ...order }));
+    const cases = collect((random) => {
+      const use = sessions(random, 50, { ...OFFICE, level: OFFICE.level * orders.length * (0.6 + random()) });
+      return poolCase(use, orders, momentIn(14, OFFICE, random));
+    });
+    judge(`${name}, after 14 days`, cases);
+  },
+);
 
 // --- helpers
 
@@ -95,12 +113,14 @@ function accountCase(use: Use, kind: WindowKind, nowMs: number): Case | undefine
   return forecast && { outcome: forecast.outcome, nowMs, truthMs: truthOf(window, use, nowMs) };
 }
 
-/** A pool whose accounts are used one after the other, the next one when one has run out. */
-function poolCase(use: Use, count: number, nowMs: number): Case {
-  const windows = Array.from({ length: count }, (_, index) =>
-    historyOf(partOf(use, index, count), "weekly", nowMs),
-  );
-  const members = windows.map(({ history, window }) => ({
+/** A pool whose accounts are used one after the other, the next one when one has run out, in the order of its rules. */
+function poolCase(use: Use, orders: readonly SpendingOrder[], nowMs: number): Case {
+  const windows = orders.map((order, index) => ({
+    ...historyOf(partOf(use, index, orders.length), "weekly", nowMs),
+    order,
+  }));
+  const members = windows.map(({ history, window, order }) => ({
+    order,
     plan: "plus",
     windows: { ...NO_WINDOWS, weekly: summaryOfWindow(window) },
     histories: { ...NO_WINDOWS, weekly: history },
@@ -108,14 +128,19 @@ function poolCase(use: Use, count: number, nowMs: number): Case {
     closedUntilMs: 0,
   }));
   const { outcome, untilMs } = finished(poolForecast(members, { nowMs, futures: FUTURES }));
-  const left = windows.map(({ window }) => ({ ...window }));
+  const left = windows.map(({ window, order }) => ({ ...window, order }));
   let truthMs = Number.POSITIVE_INFINITY;
   const clock = { kind: "weekly", usedPercent: 0, resetAtMs: undefined } as const;
   follow(clock, use, nowMs, untilMs, (_, atMs) => {
     for (const one of left)
       if (one.resetAtMs !== undefined && atMs >= one.resetAtMs)
         Object.assign(one, { usedPercent: 0, resetAtMs: undefined });
-    const next = left.find(({ usedPercent }) => usedPercent < 100);
+    const next = left
+      .map((one) => ({ one, isLow: one.usedPercent >= 100 - one.order.floorWeekly }))
+      .filter(({ one, isLow }) => one.usedPercent < 100 && !(isLow && one.order.keepsFloors))
+      .sort(
+        (a, b) => Number(a.isLow) - Number(b.isLow) || b.one.order.priority - a.one.order.priority,
+      )[0]?.one;
     if (next === undefined) {
       truthMs = atMs;
       return false;

@@ -1,6 +1,7 @@
 // Which accounts a forecast counts, and whether they can serve.
 
 import { describe, expect, test } from "bun:test";
+import { DEFAULT_OPTIONS, type SpendFloors } from "../../../src/core/account-options.ts";
 import { candidateOf } from "../../../src/core/availability.ts";
 import { capacityOfQuota, plainView } from "../../../src/core/capacity.ts";
 import { reportOf } from "../../../src/core/child-report.ts";
@@ -58,10 +59,14 @@ function own(
 }
 
 /** The forecast's accounts of a pool, and of a child proxy with the accounts of the document. */
-function accountsOf(accounts: readonly AccountFacts[], remote: readonly object[] = []) {
+function accountsOf(
+  accounts: readonly AccountFacts[],
+  remote: readonly object[] = [],
+  spendFloors: SpendFloors = "last",
+) {
   const answer = StatusAnswer.parse({ proxy_name: "office", proxy_id: "2", accounts: remote });
   const report = reportOf(answer, { name: "laptop", id: "1" }, NOW);
-  const facts = { accounts, children: [{ report }] } as unknown as PoolFacts;
+  const facts = { accounts, children: [{ report }], policy: { spendFloors } } as unknown as PoolFacts;
   return forecastAccounts(facts, VIEW);
 }
 
@@ -99,6 +104,23 @@ describe("the accounts of a forecast", () => {
       [false, 0, false],
       [false, 0, false],
     ]);
+  });
+
+  test("have the order in which their quota is spent", () => {
+    const alice = own("alice");
+    const options = { ...DEFAULT_OPTIONS, priority: 5, floorWeekly: 20 };
+    const owned = { ...alice, candidate: { ...alice.candidate, options } };
+    const remote = [
+      account("bob", { proxy_name: "office", proxy_id: "2", priority: 9, floor_daily_pct: 10 }),
+      account("carol", { proxy_name: "office", proxy_id: "2", floor_weekly_pct: 50, kept_back: true }),
+    ];
+    expect(accountsOf([owned], remote, "never").map(({ order }) => order)).toMatchObject([
+      { priority: 5, floorDaily: 0, floorWeekly: 20, keepsFloors: true },
+      // The child proxy decides about its own accounts.
+      { priority: 0, floorDaily: 10, floorWeekly: 0, keepsFloors: false },
+      { priority: 0, floorDaily: 0, floorWeekly: 50, keepsFloors: true },
+    ]);
+    expect(accountsOf([owned])[0]?.order.keepsFloors).toBe(false);
   });
 
   test("are closed while their workspace forbids any use", () => {

@@ -35,6 +35,18 @@ describe("the words of a forecast", () => {
     ]);
   });
 
+  test("name the floor of a window that has one", () => {
+    const words = (fields: object) => windowWords(windowOf({ floor_pct: 20, ...fields }), NOW)[0];
+    expect(words({ likely_at: at(40), earliest_at: at(20), latest_at: at(70) })).toBe(
+      "floor of 20 % reached Sat 19:00 (between 23:00 and Mon 01:00)",
+    );
+    expect(words({ outcome: "lasts" })).toBe("stays above its floor until the reset");
+    expect(words({ outcome: "lasts", earliest_at: at(30) })).toBe(
+      "probably stays above its floor until the reset; floor of 20 % reached Sat 09:00 at the earliest",
+    );
+    expect(words({ outcome: "exhausted" })).toBe("at its floor of 20 %");
+  });
+
   test("round times, the more the farther away they are", () => {
     const likely = (hours: number) =>
       windowWords(windowOf({ likely_at: at(hours), earliest_at: at(0) }), NOW)[2];
@@ -78,6 +90,8 @@ describe("the words of a forecast", () => {
       "alice, 5h limit",
       "alice, Weekly limit",
     ]);
+    const low = FORECAST.accounts.map((account) => ({ ...account, at_floor: ["weekly"] }));
+    expect(forecastLines({ ...FORECAST, accounts: low }, NOW).map(({ name }) => name)).toEqual(["pool"]);
     const spent = FORECAST.accounts.map((account) => ({ ...account, daily_left_pct: 0 }));
     expect(forecastLines({ ...FORECAST, accounts: spent }, NOW).map(({ name }) => name)).toEqual(["pool"]);
   });

@@ -2,12 +2,11 @@
 
 import type { WindowForecastAnswer } from "../../../core/forecast/forecast-schema.ts";
 import {
-  accountName,
   isUsefulForecast,
-  limitName,
-  paceWords,
+  leftOutWords,
   poolWords,
-  windowWords,
+  type WindowRow,
+  windowRows,
 } from "../../../core/forecast/forecast-words.ts";
 import type { ShownWindow } from "../../../core/limit-windows.ts";
 import type { AccountAnswer, StatusAnswer } from "../../../core/status-schema.ts";
@@ -21,7 +20,7 @@ interface ForecastProps {
 }
 
 export function ForecastView({ status, nowMs }: ForecastProps) {
-  const rows = rowsOf(status);
+  const rows = rowsOf(status, nowMs);
   return (
     <>
       <h2 class="hidden">Forecast</h2>
@@ -37,21 +36,22 @@ export function ForecastView({ status, nowMs }: ForecastProps) {
             { heading: "Pace", kind: "number" },
             { heading: "At this pace" },
           ]}
-          rows={rows.map(({ account, forecast, window }) => ({
-            key: `${account.proxy_id ?? ""} ${account.id} ${forecast.window}`,
-            cells: [
-              <strong key="name">{accountName(account, status.proxy_name)}</strong>,
-              limitName(forecast),
-              <WindowBar key="left" window={window} nowMs={nowMs} />,
-              paceWords(forecast),
-              <span key="forecast" class="forecast">
-                <span class={forecast.outcome === "reached" ? "" : "muted"}>
-                  {windowWords(forecast, nowMs)[0]}
-                </span>
-                <ForecastBand forecast={forecast} endAt={window.resetAt} nowMs={nowMs} />
-              </span>,
-            ],
-          }))}
+          rows={rows.map(({ account, forecast, name, limit, pace, wordings }) => {
+            const window = windowOf(account, forecast);
+            return {
+              key: `${account.proxy_id ?? ""} ${account.id} ${forecast.window}`,
+              cells: [
+                <strong key="name">{name}</strong>,
+                limit,
+                <WindowBar key="left" window={window} nowMs={nowMs} />,
+                pace,
+                <span key="forecast" class="forecast">
+                  <span class={forecast.outcome === "reached" ? "" : "muted"}>{wordings[0]}</span>
+                  <ForecastBand forecast={forecast} endAt={window.resetAt} nowMs={nowMs} />
+                </span>,
+              ],
+            };
+          })}
         />
       )}
     </>
@@ -60,17 +60,11 @@ export function ForecastView({ status, nowMs }: ForecastProps) {
 
 // --- internal ---
 
-interface ForecastRow {
-  readonly account: AccountAnswer;
-  readonly forecast: WindowForecastAnswer;
-  readonly window: ShownWindow;
-}
+type ForecastRow = WindowRow<AccountAnswer>;
 
 /** The forecasts of limits that are reached, the first ones first, and then the others as the accounts are listed. */
-function rowsOf({ accounts }: StatusAnswer): ForecastRow[] {
-  const rows = accounts.flatMap((account) =>
-    (account.forecast ?? []).map((forecast) => ({ account, forecast, window: windowOf(account, forecast) })),
-  );
+function rowsOf({ accounts, proxy_name: ownName }: StatusAnswer, nowMs: number): ForecastRow[] {
+  const rows = windowRows(accounts, (account) => account.forecast ?? [], nowMs, ownName);
   const rank = ({ forecast: { outcome, likely_at } }: ForecastRow) =>
     outcome === "reached" ? (likely_at ?? 0) : Number.MAX_SAFE_INTEGER;
   return rows.sort((a, b) => rank(a) - rank(b));
@@ -89,7 +83,7 @@ function windowOf(account: AccountAnswer, { window }: WindowForecastAnswer): Sho
 
 function Pool({ status: { forecast }, nowMs }: ForecastProps) {
   if (forecast === undefined) return null;
-  const { accounts, left_out: leftOut } = forecast;
+  const leftOut = leftOutWords(forecast);
   return (
     <section class="pool" aria-label="Pool">
       <div class="fact forecast">
@@ -100,8 +94,8 @@ function Pool({ status: { forecast }, nowMs }: ForecastProps) {
       <div class="fact">
         <span class="label">Accounts counted</span>
         <span>
-          {accounts}
-          {leftOut > 0 && <span class="muted"> ({leftOut} without figures)</span>}
+          {forecast.accounts}
+          {leftOut !== undefined && <span class="muted"> {leftOut}</span>}
         </span>
       </div>
     </section>
