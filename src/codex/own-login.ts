@@ -1,6 +1,8 @@
 // Logs in without codex: by the same sign-in, in a browser on this machine or with a code in any browser.
 
-import { beginBrowserLogin, beginDeviceLogin, namesIssuer, type OAuthDeps } from "../auth/oauth.ts";
+import { beginBrowserLogin } from "../auth/browser-login.ts";
+import { beginDeviceLogin } from "../auth/device-login.ts";
+import { namesIssuer, type OAuthDeps } from "../auth/oauth.ts";
 import { CodexlbError } from "../errors.ts";
 import { INSTALL_CODEX } from "./run.ts";
 

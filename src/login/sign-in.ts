@@ -1,8 +1,9 @@
 // An unattended login: codex starts the sign-in (or codexlb itself, without codex), and a browser is driven through it.
 // However the login ends, no browser, codex process or listening port remains.
 
+import { beginBrowserLogin } from "../auth/browser-login.ts";
 import { sweepLogins } from "../auth/leftovers.ts";
-import { beginBrowserLogin, type OAuthDeps } from "../auth/oauth.ts";
+import type { OAuthDeps } from "../auth/oauth.ts";
 import { loginAccount } from "../codex/login.ts";
 import { CodexlbError } from "../errors.ts";
 import type { Layout } from "../state/layout.ts";

@@ -2,7 +2,6 @@
 // the whole package takes 11 MiB of memory, and counts with its objects would cost every request more.
 
 import type { MetricValueWithName, RegistryContentType, Registry as RegistryObject } from "prom-client";
-import Registry from "prom-client/lib/registry.js";
 import type { Distribution } from "../core/metrics/histogram.ts";
 import { definitionOf, METRICS, type MetricId } from "./definitions.ts";
 import type { Labels } from "./labels.ts";
@@ -39,6 +38,8 @@ async function formatted(
   values: ReadonlyMap<MetricId, Value[]>,
   isOpenMetrics: boolean,
 ): Promise<Exposition> {
+  // Loaded at the first scrape, because most proxies have no monitoring program.
+  const { default: Registry } = await import("prom-client/lib/registry.js");
   const registry = new Registry<RegistryContentType>();
   registry.setContentType(
     isOpenMetrics ? Registry.OPENMETRICS_CONTENT_TYPE : Registry.PROMETHEUS_CONTENT_TYPE,

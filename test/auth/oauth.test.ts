@@ -2,7 +2,8 @@
 
 import { describe, expect, test } from "bun:test";
 import { parseAuthFile } from "../../src/auth/auth-file.ts";
-import { beginBrowserLogin, beginDeviceLogin } from "../../src/auth/oauth.ts";
+import { beginBrowserLogin } from "../../src/auth/browser-login.ts";
+import { beginDeviceLogin } from "../../src/auth/device-login.ts";
 import { systemDeps } from "../../src/deps.ts";
 import { startMock } from "../../src/mock/backend.ts";
 import { MOCK_PASSWORD } from "../../src/mock/sign-in.ts";
