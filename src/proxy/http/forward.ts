@@ -6,6 +6,7 @@ import { ANCHOR_SESSION } from "../../core/turn-record.ts";
 import { CodexlbError } from "../../errors.ts";
 import type { Lease } from "../../upstream/leases.ts";
 import { isCompactPath, isTurnPath } from "../../upstream/paths.ts";
+import { allowedModels } from "../allowed-models.ts";
 import { type AttemptResult, attempt, type UnservedRequest } from "../attempts.ts";
 import { decodeBody, type RequestBody, readBody } from "../bodies.ts";
 import { catalogueResponse, poolVersion } from "../catalogues.ts";
@@ -13,6 +14,7 @@ import { clientKindOf, type IncomingRequest, type ProxyContext } from "../contex
 import { createExchange, type Exchange, type Home } from "../exchange.ts";
 import { pathForLog } from "../guard.ts";
 import { downstreamHeaders } from "../headers.ts";
+import { limitsOfClient } from "../key-limits.ts";
 import { poolHeaders } from "../pool-limits.ts";
 import { refusalFor, refusalResponse, retryAfterSeconds } from "../refusal.ts";
 import { appsSession, factsOfRequest, type RequestFacts } from "../session.ts";
@@ -22,6 +24,7 @@ import { createTurnRecorder, type TurnRecorder } from "../turn/turn-recorder.ts"
 import type { TurnTrace } from "../turn-trace.ts";
 import type { Transport } from "../use-upstream.ts";
 import { type BodyEnds, passThrough, turnStream } from "./body-stream.ts";
+import { limitedRefusal } from "./limited-request.ts";
 import { type HttpReply, sendHttp } from "./send-http.ts";
 import { afterWaiting } from "./wait-for-reset.ts";
 
@@ -36,7 +39,9 @@ export async function forward(context: ProxyContext, incoming: IncomingRequest):
   try {
     await incoming.connection.received();
     const catalogue = await catalogueResponse(context, incoming);
-    return catalogue === undefined ? await forwardBody(context, incoming, body) : ownResponse(catalogue);
+    if (catalogue !== undefined) return ownResponse(catalogue);
+    const { by, response } = await forwardBody(context, incoming, body);
+    return { by, response: limitsOfClient(incoming) ? await allowedModels(incoming, response) : response };
   } finally {
     // The reply has arrived, so the body is not needed for another attempt.
     body.release();
@@ -64,6 +69,13 @@ async function forwardBody(
   const isTurn = isTurnPath(path);
   const facts = await factsOfRequest(request.headers, body.content, { path, turn: isTurn });
   const isMessage = isTurn && method === "POST";
+  const limits = limitsOfClient(incoming);
+  const refused =
+    limits && (await limitedRefusal(context, incoming, limits, isMessage ? { facts, body } : undefined));
+  if (refused !== undefined) {
+    incoming.ended();
+    return ownResponse(refusalResponse(refused));
+  }
   const { anchorsId } = incoming;
   const trace = isMessage ? context.beginTrace?.(request.headers.get("traceparent")) : undefined;
   const recorder = isMessage ? recorderOf(context, incoming, facts, trace) : undefined;
