@@ -3,6 +3,7 @@
 // each key that was used today, so it stays small.
 
 import { z } from "zod";
+import { MOST_TURNS_PER_MINUTE } from "../core/key-limits.ts";
 import type { Deps } from "../deps.ts";
 import { messageOf } from "../errors.ts";
 import { readTextIfPresent, writeFileAtomic } from "../state/atomic-file.ts";
@@ -77,8 +78,9 @@ const RETRY_MS = 10_000;
 const Use = z.object({
   id: z.string(),
   day_start_ms: z.number(),
-  tokens: z.number().nonnegative(),
-  minute: z.array(z.tuple([z.number(), z.int().nonnegative()])),
+  tokens: z.int().nonnegative(),
+  /** How many seconds before the write, and how many turns. */
+  minute: z.array(z.tuple([z.int().nonnegative(), z.int().min(0).max(MOST_TURNS_PER_MINUTE)])),
 });
 const UseFile = z.object({ version: z.literal(1), written_ms: z.number(), keys: z.array(Use) });
 

@@ -24,7 +24,7 @@ import { createTurnRecorder, type TurnRecorder } from "../turn/turn-recorder.ts"
 import type { TurnTrace } from "../turn-trace.ts";
 import type { Transport } from "../use-upstream.ts";
 import { type BodyEnds, passThrough, turnStream } from "./body-stream.ts";
-import { limitedRefusal } from "./limited-request.ts";
+import { limitedRefusal, onlyModelOf } from "./limited-request.ts";
 import { type HttpReply, sendHttp } from "./send-http.ts";
 import { afterWaiting } from "./wait-for-reset.ts";
 
@@ -40,8 +40,9 @@ export async function forward(context: ProxyContext, incoming: IncomingRequest):
     await incoming.connection.received();
     const catalogue = await catalogueResponse(context, incoming);
     if (catalogue !== undefined) return ownResponse(catalogue);
-    const { by, response } = await forwardBody(context, incoming, body);
-    return { by, response: limitsOfClient(incoming) ? await allowedModels(incoming, response) : response };
+    const result = await forwardBody(context, incoming, body);
+    if (limitsOfClient(incoming)?.models === undefined) return result;
+    return { by: result.by, response: await allowedModels(incoming, result.response) };
   } finally {
     // The reply has arrived, so the body is not needed for another attempt.
     body.release();
@@ -70,11 +71,14 @@ async function forwardBody(
   const facts = await factsOfRequest(request.headers, body.content, { path, turn: isTurn });
   const isMessage = isTurn && method === "POST";
   const limits = limitsOfClient(incoming);
-  const refused =
-    limits && (await limitedRefusal(context, incoming, limits, isMessage ? { facts, body } : undefined));
-  if (refused !== undefined) {
-    incoming.ended();
-    return ownResponse(refusalResponse(refused));
+  if (limits !== undefined) {
+    const isNamed = isMessage && limits.models !== undefined;
+    const model = isNamed ? await onlyModelOf(request, body.content) : facts.model;
+    const refused = limitedRefusal(context, incoming, model, isMessage);
+    if (refused !== undefined) {
+      incoming.ended();
+      return ownResponse(refusalResponse(refused));
+    }
   }
   const { anchorsId } = incoming;
   const trace = isMessage ? context.beginTrace?.(request.headers.get("traceparent")) : undefined;

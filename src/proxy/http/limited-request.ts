@@ -1,22 +1,29 @@
 // Requests over HTTP of a client whose key has limits.
 
-import type { KeyLimits } from "../../core/key-limits.ts";
-import { decodeBody, type RequestBody } from "../bodies.ts";
+import { type BodyContent, decodeBody } from "../bodies.ts";
 import type { IncomingRequest, ProxyContext } from "../context.ts";
 import { mayHideTurnPath, onlyModelIn, refusedByKey, unclearPath } from "../key-limits.ts";
 import { type Refusal, refusalOfError } from "../refusal.ts";
-import type { RequestFacts } from "../session.ts";
 
-/** The refusal of the request, if its key does not allow it. `turn`: undefined if it is none. */
-export async function limitedRefusal(
+/** The refusal of the request, if its key does not allow it. `model`: the only one that a turn names. */
+export function limitedRefusal(
   context: ProxyContext,
   incoming: IncomingRequest,
-  { models }: KeyLimits,
-  turn: { readonly facts: RequestFacts; readonly body: RequestBody } | undefined,
-): Promise<Refusal | undefined> {
-  if (turn === undefined) return mayHideTurnPath(incoming.path) ? refusalOfError(unclearPath()) : undefined;
-  if (models === undefined) return refusedByKey(context, incoming, turn.facts.model, false);
-  // The first model of the body is not enough: a backend may read another one.
-  const text = await decodeBody(turn.body.content, incoming.request.headers.get("content-encoding"));
-  return refusedByKey(context, incoming, text === undefined ? undefined : onlyModelIn(text), false);
+  model: string | undefined,
+  isTurn: boolean,
+): Refusal | undefined {
+  if (isTurn) return refusedByKey(context, incoming, model, false);
+  return mayHideTurnPath(incoming.path) ? refusalOfError(unclearPath()) : undefined;
+}
+
+/**
+ * The only model that the whole body names; undefined if it names none, or different ones. The first one is not enough,
+ * because a backend may read another one.
+ */
+export async function onlyModelOf(
+  { headers }: Pick<Request, "headers">,
+  content: BodyContent,
+): Promise<string | undefined> {
+  const text = await decodeBody(content, headers.get("content-encoding"));
+  return text === undefined ? undefined : onlyModelIn(text);
 }
