@@ -48,6 +48,8 @@ export const ADVISED_COMMANDS = {
   "config show": ON_ROOT,
   "key add": ON_ROOT,
   "key list": ON_ROOT,
+  "key show": ON_ROOT,
+  "key set": ON_ROOT,
   "key rm": ON_ROOT,
   "notify test": ON_ROOT,
   // A service need not listen where one command looked for a proxy.

@@ -23,6 +23,11 @@ export const ERROR_CODES = {
   unauthorized: { status: 401, exit: 1 },
   /** The key is known, but its role gives no access to this path. */
   key_role_refused: { status: 401, exit: 1 },
+  key_expired: { status: 401, exit: 1 },
+  // The limits of a key. A proxy in front passes a 400 on instead of trying another upstream.
+  model_not_allowed: { status: 400, exit: 1 },
+  key_rate_limited: { status: 429, exit: 1 },
+  key_tokens_used: { status: 429, exit: 1 },
   /** The key is known, but the admin API requires the admin token for this path. */
   admin_role_required: { status: 403, exit: 1 },
   not_json: { status: 415, exit: 1 },

@@ -2,8 +2,10 @@
 
 import { z } from "zod";
 import { ListedAccount } from "../auth/account-ops.ts";
-import { KEY_ROLES } from "../auth/keys.ts";
+import { KEY_ROLES } from "../auth/keys-file.ts";
 import { StubAuth } from "../auth/stub.ts";
+import { KeyLimitFields, KeyUseFields, limitChangesOf } from "../core/key-limit-fields.ts";
+import { changedLimits } from "../core/key-limits.ts";
 
 /** `GET /admin/accounts`. The Go program returns null for an empty list. */
 export const AccountList = z.looseObject({
@@ -54,13 +56,21 @@ export const KeyList = z.looseObject({
         last_used_at_ms: z.number().optional(),
         tags: z.array(z.string()).optional(),
         only: z.boolean().default(false),
+        ...KeyLimitFields.shape,
+        use: KeyUseFields.optional(),
       })
-      .transform(({ name, role, created_at_ms, last_used_at_ms, tags, only }) => ({
+      .transform(({ name, role, created_at_ms, last_used_at_ms, tags, only, use, ...fields }) => ({
         name,
         role,
         tags: tags && { tags, only },
         createdMs: created_at_ms,
         lastUsedMs: last_used_at_ms,
+        limits: changedLimits(undefined, limitChangesOf(fields)),
+        use: use && {
+          turnsLastMinute: use.turns_last_minute,
+          tokensToday: use.tokens_today,
+          dayEndsMs: use.day_ends_at_ms,
+        },
       })),
   ),
 });

@@ -75,7 +75,7 @@ export function publicPaths(
 ): LocalPaths {
   const app = localApp(
     { ...context, accounts: fromNetwork(context.accounts) },
-    locked(access, admission, counts),
+    locked(access, admission, counts, context.deps),
   );
   return {
     handles: (method, path) => isObservePath(method, path) || isTokenPath(method, path) || hasOwnLock(path),

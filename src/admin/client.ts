@@ -8,6 +8,7 @@ import { withReplaceNext } from "../auth/enrol.ts";
 import type { KeyOps } from "../auth/keys.ts";
 import type { StubAuth } from "../auth/stub.ts";
 import type { TagDemand } from "../core/account-tags.ts";
+import { limitFields } from "../core/key-limit-fields.ts";
 import { fieldsOfOptions } from "../core/option-fields.ts";
 import { StatusAnswer } from "../core/status-schema.ts";
 import { USAGE_FILTERS, type UsageQuery, UsageReport } from "../core/usage-report.ts";
@@ -92,10 +93,16 @@ export function remoteKeys(door: Door): KeyOps {
   const api = apiOf(door);
   return {
     list: async () => (await answered(door, KeyList, api.admin.keys.$get())).keys,
-    add: async (name, role, tags) => {
+    add: async (name, role, tags, limits) => {
       // Older proxies refuse fields that they do not know.
       const demand = tags === undefined ? {} : { tags: [...tags.tags], only: tags.only };
-      return (await answered(door, NewKey, api.admin.key.add.$post({ json: { name, role, ...demand } }))).key;
+      const json = { name, role, ...demand, ...(limits && limitFields(limits)) };
+      return (await answered(door, NewKey, api.admin.key.add.$post({ json }))).key;
+    },
+    set: async (name, { tags, limits }) => {
+      const demand = tags ? { tags: [...tags.tags], only: tags.only } : { tags };
+      const json = { name, ...demand, ...limitFields(limits) };
+      await answered(door, ChangeResponse, api.admin.key.set.$post({ json }));
     },
     remove: async (name) => {
       await answered(door, ChangeResponse, api.admin.key.rm.$post({ json: { name } }));

@@ -6,9 +6,11 @@ import { advised } from "../advice.ts";
 import type { Access, Holder, Role } from "../auth/access.ts";
 import { hashOf } from "../auth/secrets.ts";
 import { TARGET_HEADER } from "../core/hops.ts";
+import type { Deps } from "../deps.ts";
 import { CodexlbError } from "../errors.ts";
 import type { Admission } from "../proxy/admission.ts";
 import { METRICS_PATH } from "../proxy/guard.ts";
+import { keyExpired } from "../proxy/key-limits.ts";
 import type { TrafficCounts } from "../proxy/traffic-counts.ts";
 
 /** Variables of a request: the client that the lock let in; undefined on the unix socket, which has no lock. */
@@ -21,13 +23,18 @@ export function locked(
   access: Access,
   admission: Pick<Admission, "enter">,
   counts: Pick<TrafficCounts, "refused">,
+  { clock }: Pick<Deps, "clock">,
 ): MiddlewareHandler<LockEnv> {
   return async (c, next) => {
     const holder = access.holderOf(c.req.raw);
     const role = holder?.role;
     c.set("holder", holder);
     if (!opens(role, c.req.path, c.req.header(TARGET_HEADER) !== undefined)) {
-      const refusal = refusalOf(c.req.path, c.req.header("authorization"), role);
+      const expired = role === undefined ? access.expiredKeyOf(c.req.raw) : undefined;
+      const refusal =
+        expired === undefined
+          ? refusalOf(c.req.path, c.req.header("authorization"), role)
+          : keyExpired(expired, clock.now());
       counts.refused(refusal.code);
       throw refusal;
     }

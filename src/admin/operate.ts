@@ -2,9 +2,12 @@
 
 import { Hono } from "hono";
 import { z } from "zod";
-import { KEY_ROLES, type KeyInfo, type KeyOps } from "../auth/keys.ts";
+import type { KeyInfo, KeyOps } from "../auth/keys.ts";
+import { KEY_ROLES } from "../auth/keys-file.ts";
 import { normalizedTags } from "../core/account-options.ts";
 import { DASHBOARD_PATH } from "../core/dashboard-path.ts";
+import { KeyLimitFields, keyFields, limitChangesOf } from "../core/key-limit-fields.ts";
+import { changedLimits, type KeyLimitChanges, normalizedModels } from "../core/key-limits.ts";
 import { docsPage } from "../core/project-pages.ts";
 import { CodexlbError } from "../errors.ts";
 import type { WayTest } from "../notify/ways.ts";
@@ -63,9 +66,16 @@ export function operateRoutes(context: OperateContext) {
     .get("/admin/explain", (c) => c.json(explanationFor(pool, (name) => c.req.query(name))))
     .get("/admin/keys", async (c) => c.json({ keys: (await keys.list()).map(keyBody) }))
     .post("/admin/key/add", body("key", KeyRequest), async (c) => {
-      const { name, role, tags, only } = c.req.valid("json");
+      const { name, role, tags, only, ...fields } = c.req.valid("json");
       const demand = tags.length === 0 ? undefined : { tags: normalizedTags(tags), only };
-      return c.json({ ok: true, key: await keys.add(name, role, demand) });
+      const limits = changedLimits(undefined, limitsIn(fields));
+      return c.json({ ok: true, key: await keys.add(name, role, demand, limits) });
+    })
+    .post("/admin/key/set", body("key", KeyChangeRequest), async (c) => {
+      const { name, tags, only, ...fields } = c.req.valid("json");
+      const demand = tags && (tags.length === 0 ? null : { tags: normalizedTags(tags), only });
+      await keys.set(name, { tags: demand, limits: limitsIn(fields) });
+      return c.json({ ok: true });
     })
     .post("/admin/key/rm", body("key", KeyName), async (c) => {
       await keys.remove(c.req.valid("json").name);
@@ -109,19 +119,28 @@ const MOST_LINES = 2_000;
 
 const Nothing = z.strictObject({});
 const KeyName = z.strictObject({ name: requiredText("name") });
-const KeyRequest = KeyName.extend({
-  role: z.enum(KEY_ROLES).default("client"),
-  tags: z.array(z.string({ error: "must be a string" }), { error: "must be a list" }).default([]),
+const Tags = z.array(z.string({ error: "must be a string" }), { error: "must be a list" });
+const KeyFields = KeyName.extend({
+  ...KeyLimitFields.shape,
   /** True: accounts without one of the tags never serve the key. */
   only: z.boolean({ error: "must be true or false" }).default(false),
 });
+const KeyRequest = KeyFields.extend({ role: z.enum(KEY_ROLES).default("client"), tags: Tags.default([]) });
+/** A field that is absent changes nothing, and null removes the tags or the limit. */
+const KeyChangeRequest = KeyFields.extend({ tags: Tags.nullish() });
+
+function limitsIn(fields: KeyLimitFields): KeyLimitChanges {
+  const { models, ...limits } = limitChangesOf(fields);
+  return { ...limits, models: models && normalizedModels(models) };
+}
 
 function versionBody({ startedMs, tokenUrl, ...info }: ProxyInfo) {
   return { version: VERSION, commit: COMMIT, ...info, token_url: tokenUrl, started_at_ms: startedMs };
 }
 
-function keyBody({ name, role, tags, createdMs, lastUsedMs }: KeyInfo) {
-  return { name, role, ...tags, created_at_ms: createdMs, last_used_at_ms: lastUsedMs };
+function keyBody({ name, role, tags, createdMs, lastUsedMs, ...limited }: KeyInfo) {
+  const fields = keyFields(limited);
+  return { name, role, ...tags, created_at_ms: createdMs, last_used_at_ms: lastUsedMs, ...fields };
 }
 
 function wayBody({ way, error }: WayTest): { way: string; error: string | undefined } {

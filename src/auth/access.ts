@@ -4,7 +4,9 @@ import type { TagDemand } from "../core/account-tags.ts";
 import { TARGET_HEADER } from "../core/hops.ts";
 import type { Deps } from "../deps.ts";
 import type { Challenges } from "./challenges.ts";
-import type { KeyRole, Keys } from "./keys.ts";
+import type { KeyLimiter } from "./key-limiter.ts";
+import type { Keys } from "./keys.ts";
+import type { KeyRole } from "./keys-file.ts";
 import { keyIdOf } from "./proof.ts";
 import { equalSecrets, hashOf } from "./secrets.ts";
 import {
@@ -32,8 +34,17 @@ export interface Holder {
   readonly name?: string;
   /** The tags of accounts that this key names. */
   readonly tags?: TagDemand | undefined;
+  /** The limits of this key; undefined for the admin token and for the root itself. */
+  readonly limiter?: KeyLimiter;
   /** For a request with a proof instead of a secret: the hash that its body must have. */
   readonly bodySha256?: string;
+}
+
+/** A key that gives no access any more. */
+export interface ExpiredKey {
+  readonly name: string;
+  /** Unix ms. */
+  readonly expiresMs: number;
 }
 
 /** The parts of a request that are examined. */
@@ -44,7 +55,12 @@ export interface Access {
   roleOf(request: Asking, pathKey?: string): Role | undefined;
   /** The role with its grant. A proof is valid once, so pass the same object for the same request. */
   holderOf(request: Asking, pathKey?: string): Holder | undefined;
-  /** The grant that a stub's refresh token was issued for, unless it has ended. */
+  /** The key that the request's credentials are based on, if it has expired; `holderOf` then returns undefined. */
+  expiredKeyOf(request: Asking, pathKey?: string): ExpiredKey | undefined;
+  /**
+   * The grant that a stub's refresh token was issued for, unless it has ended. That of an expired key has not: its stub
+   * gives no access, and Codex shows why.
+   */
   grantOfRefreshToken(token: string): Grant | undefined;
   /** A stub for `grant`, and a path key for the requests that Codex sends without credentials. */
   credentialsFor(grant: Grant, planType: string): { readonly stub: StubAuth; readonly pathKey: string };
@@ -71,6 +87,7 @@ export function createAccess({ adminToken, signingKey, keys, challenges, clock }
         readsAccounts: key.role === "parent",
         name: key.name,
         tags: key.tags,
+        limiter: key.limiter,
       }
     );
   };
@@ -100,17 +117,28 @@ export function createAccess({ adminToken, signingKey, keys, challenges, clock }
     return bearer === undefined ? ofProof(header, request) : ofBearer(bearer);
   };
   const checked = new WeakMap<Asking, Holder | undefined>();
-  const holderOf: Access["holderOf"] = (request, pathKey) => {
+  /** The holder, also if its key has expired. */
+  const knownHolderOf = (request: Asking, pathKey: string | undefined): Holder | undefined => {
     // Several places ask about the same request, but a proof can be checked only once.
     if (!checked.has(request)) checked.set(request, ofHeader(request));
-    const holder =
+    return (
       checked.get(request) ??
-      (pathKey === undefined ? undefined : asClient(grantOfPathKey(pathKey, signingKey, clock.now())));
-    if (holder !== undefined) keys.used(holder.grant);
+      (pathKey === undefined ? undefined : asClient(grantOfPathKey(pathKey, signingKey, clock.now())))
+    );
+  };
+  const holderOf: Access["holderOf"] = (request, pathKey) => {
+    const holder = knownHolderOf(request, pathKey);
+    if (holder === undefined || holder.limiter?.expiredMs() !== undefined) return undefined;
+    keys.used(holder.grant);
     return holder;
   };
   return {
     holderOf,
+    expiredKeyOf: (request, pathKey) => {
+      const { name = "", limiter } = knownHolderOf(request, pathKey) ?? {};
+      const expiresMs = limiter?.expiredMs();
+      return expiresMs === undefined ? undefined : { name, expiresMs };
+    },
     roleOf: (request, pathKey) => holderOf(request, pathKey)?.role,
     grantOfRefreshToken: (token) => {
       const grant = asClient(grantOfRefreshToken(token, signingKey, clock.now()))?.grant;

@@ -1,22 +1,24 @@
 // Keys for clients that cannot use the credentials of `codexlb run`, and for proxies in front of this one. Only their
 // hashes are stored; a key is shown once, when it is created.
 
-import { z } from "zod";
 import { advised } from "../advice.ts";
 import { tagsProblem } from "../core/account-options.ts";
 import type { TagDemand } from "../core/account-tags.ts";
+import {
+  changedLimits,
+  type KeyLimitChanges,
+  type KeyLimits,
+  type KeyUse,
+  limitsProblem,
+} from "../core/key-limits.ts";
 import type { Deps } from "../deps.ts";
 import { CodexlbError, messageOf } from "../errors.ts";
-import { readTextIfPresent, writeFileAtomic } from "../state/atomic-file.ts";
+import { writeFileAtomic } from "../state/atomic-file.ts";
+import { createKeyLimiter, type KeptUse, type KeyLimiter } from "./key-limiter.ts";
+import { openKeyUse } from "./key-use-file.ts";
+import { type KeptKey, type KeyRole, keptLimits, keysText, limitsOf, readKeys } from "./keys-file.ts";
 import { keyIdOf } from "./proof.ts";
 import { hashOf, newSecret } from "./secrets.ts";
-
-/**
- * `client`: can send requests. `parent`: a proxy in front, which can also read the status and relay admin calls.
- * `metrics`: a monitoring program, which can only read the metrics.
- */
-export const KEY_ROLES = ["client", "parent", "metrics"] as const;
-export type KeyRole = (typeof KEY_ROLES)[number];
 
 export interface KeyInfo {
   readonly name: string;
@@ -27,15 +29,29 @@ export interface KeyInfo {
   readonly lastUsedMs: number | undefined;
   /** The tags of the accounts that its requests prefer, or require. */
   readonly tags?: TagDemand | undefined;
+  readonly limits?: KeyLimits | undefined;
+  /** What it has used; undefined for a key without limits, and if no proxy counts. */
+  readonly use?: KeyUse | undefined;
+}
+
+/** Changes of a key; null removes a value, and undefined leaves it. */
+export interface KeyChanges {
+  readonly tags?: TagDemand | null | undefined;
+  readonly limits: KeyLimitChanges;
 }
 
 export interface KeyOps {
   list(): Promise<readonly KeyInfo[]>;
   /**
-   * Creates a key and returns it, only this once. Throws `invalid_request` for a name that is taken, and for a name or
-   * tags that are not allowed.
+   * Creates a key and returns it, only this once. Throws `invalid_request` for a name that is taken, and for a name,
+   * tags or limits that are not allowed.
    */
-  add(name: string, role: KeyRole, tags?: TagDemand): Promise<string>;
+  add(name: string, role: KeyRole, tags?: TagDemand, limits?: KeyLimits): Promise<string>;
+  /**
+   * Changes a key. What is open with it stays open, and its next turn has the new limits. Throws `not_found`, and
+   * `invalid_request` for tags or limits that are not allowed.
+   */
+  set(name: string, changes: KeyChanges): Promise<void>;
   /** Removes the key and ends everything it gave access to. Throws `not_found`. */
   remove(name: string): Promise<void>;
 }
@@ -47,6 +63,7 @@ export interface KnownKey {
   readonly role: KeyRole;
   readonly tags?: TagDemand | undefined;
   readonly sha256: string;
+  readonly limiter: KeyLimiter;
 }
 
 export interface Keys extends KeyOps {
@@ -56,28 +73,49 @@ export interface Keys extends KeyOps {
   withId(id: string): KnownKey | undefined;
   /** Notes that the key with this id, if there is one, was used just now; written to disk later. */
   used(id: string): void;
-  /** Writes the times of last use to disk now. */
+  /** Writes the times of last use, and what limited keys have used, to disk now. */
   flush(): void;
 }
 
 export interface KeysDeps extends Pick<Deps, "clock" | "random" | "log"> {
   /** Called when the key with this id has been removed. */
   readonly removed?: (id: string) => void;
+  /** The file that keeps what limited keys have used, and whether the root is this process's; default: it is not kept. */
+  readonly useFile?: { readonly path: string; readonly isOurs: () => boolean };
 }
 
 /** The keys in the file `path`; no file means none. Throws `file_unusable` for a file that cannot be read. */
-export function openKeys(path: string, { clock, random, log, removed }: KeysDeps): Keys {
+export function openKeys(path: string, { clock, random, log, removed, useFile }: KeysDeps): Keys {
+  const uses = (): ReadonlyMap<string, KeptUse> =>
+    new Map(
+      keys.flatMap(({ id, limiter }) => {
+        const kept = limiter.kept();
+        return kept === undefined ? [] : [[id, kept] as const];
+      }),
+    );
+  const useKept = useFile && openKeyUse({ ...useFile, clock, log, uses });
+  const known = (key: KeptKey): OpenKey => {
+    const id = keyIdOf(key.sha256);
+    const limiter = createKeyLimiter({
+      clock,
+      limits: limitsOf(key),
+      kept: useKept?.of(id),
+      keptAgoMs: useKept?.writtenAgoMs,
+      counted: () => useKept?.touch(),
+    });
+    return { ...key, id, limiter };
+  };
   let keys: readonly OpenKey[] = readKeys(path).map(known);
   const lastUsed = new Map<string, number>();
   for (const { id, last_used_ms: ms } of keys) if (ms !== undefined) lastUsed.set(id, ms);
   let isDirty = false;
   const write = (next: readonly OpenKey[]): void => {
-    const kept = next.map(({ id, ...key }) => ({ ...key, ...timeOf(lastUsed.get(id)) }));
-    writeFileAtomic(path, `${JSON.stringify({ version: 1, keys: kept }, undefined, 2)}\n`);
+    const kept = next.map(({ id, limiter, ...key }) => ({ ...key, ...timeOf(lastUsed.get(id)) }));
+    writeFileAtomic(path, keysText(kept));
     keys = next;
     isDirty = false;
   };
-  const flush = (): void => {
+  const flushTimes = (): void => {
     if (!isDirty) return;
     try {
       write(keys);
@@ -87,16 +125,26 @@ export function openKeys(path: string, { clock, random, log, removed }: KeysDeps
       log.warn(`saving when keys were last used: ${messageOf(error)}`);
     }
   };
+  const named = (name: string): OpenKey => {
+    const key = keys.find((one) => one.name === name);
+    if (key !== undefined) return key;
+    const names = keys.map((one) => one.name).join(", ");
+    throw new CodexlbError("not_found", `there is no key ${name}`, {
+      next: names === "" ? `create one with: ${advised("key add", "NAME")}` : `known keys: ${names}`,
+    });
+  };
   return {
     list: async () =>
-      keys.map(({ id, name, role, tags, created_ms }) => ({
+      keys.map(({ id, name, role, tags, created_ms, limiter }) => ({
         name,
         role,
         tags,
         createdMs: created_ms,
         lastUsedMs: lastUsed.get(id),
+        limits: limiter.limits(),
+        use: limiter.use(),
       })),
-    add: async (name, role, tags) => {
+    add: async (name, role, tags, limits) => {
       if (!NAME.test(name))
         throw new CodexlbError("invalid_request", `invalid key name ${JSON.stringify(name)}`, {
           next: "use 1 to 64 letters, digits and ._- starting with a letter or a digit",
@@ -105,26 +153,28 @@ export function openKeys(path: string, { clock, random, log, removed }: KeysDeps
         throw new CodexlbError("invalid_request", `the key ${name} exists already`, {
           next: `choose another name, or remove it with: ${advised("key rm", name)}`,
         });
-      const problem = tags && tagsProblem(tags.tags);
-      if (problem !== undefined)
-        throw new CodexlbError("invalid_request", `tags of the key ${name}: ${problem}`, {
-          next: "correct the tags",
-        });
+      refuseTags(name, tags);
+      refuseLimits(name, role, limits, clock.now());
       const secret = `${PREFIX}${newSecret(random)}`;
-      write([
-        ...keys,
-        known({ name, role, ...(tags && { tags }), created_ms: clock.now(), sha256: hashOf(secret) }),
-      ]);
+      const kept = { ...(tags && { tags }), ...keptLimits(limits) };
+      write([...keys, known({ name, role, ...kept, created_ms: clock.now(), sha256: hashOf(secret) })]);
       return secret;
     },
+    set: async (name, { tags, limits: changes }) => {
+      const key = named(name);
+      refuseTags(name, tags ?? undefined);
+      const limits = changedLimits(key.limiter.limits(), changes);
+      const { expiresMs, ...others } = limits ?? {};
+      // An expired key can be changed, but not to a moment that has passed.
+      refuseLimits(name, key.role, changes.expiresMs === undefined ? others : limits, clock.now());
+      const { tags: tagsBefore, limits: _, ...rest } = key;
+      const tagsNow = tags === undefined ? tagsBefore : (tags ?? undefined);
+      const changed: OpenKey = { ...rest, ...(tagsNow && { tags: tagsNow }), ...keptLimits(limits) };
+      write(keys.map((one) => (one === key ? changed : one)));
+      key.limiter.setLimits(limits);
+    },
     remove: async (name) => {
-      const removedKey = keys.find((key) => key.name === name);
-      if (removedKey === undefined) {
-        const names = keys.map((key) => key.name).join(", ");
-        throw new CodexlbError("not_found", `there is no key ${name}`, {
-          next: names === "" ? `create one with: ${advised("key add", "NAME")}` : `known keys: ${names}`,
-        });
-      }
+      const removedKey = named(name);
       write(keys.filter((key) => key !== removedKey));
       lastUsed.delete(removedKey.id);
       removed?.(removedKey.id);
@@ -139,10 +189,13 @@ export function openKeys(path: string, { clock, random, log, removed }: KeysDeps
       const minuteMs = clock.now() - (clock.now() % MINUTE_MS);
       if (lastUsed.get(id) === minuteMs || !keys.some((key) => key.id === id)) return;
       lastUsed.set(id, minuteMs);
-      if (!isDirty) clock.after(WRITE_BEHIND_MS, flush);
+      if (!isDirty) clock.after(WRITE_BEHIND_MS, flushTimes);
       isDirty = true;
     },
-    flush,
+    flush: () => {
+      flushTimes();
+      useKept?.flush();
+    },
   };
 }
 
@@ -155,37 +208,34 @@ const MINUTE_MS = 60_000;
 /** How often the file is written at most, however many requests arrive. */
 const WRITE_BEHIND_MS = 60_000;
 
-const KeptKey = z.object({
-  name: z.string(),
-  role: z.enum(KEY_ROLES),
-  tags: z.object({ tags: z.array(z.string()).readonly(), only: z.boolean() }).optional(),
-  created_ms: z.number(),
-  sha256: z.string(),
-  last_used_ms: z.number().optional(),
-});
-type KeptKey = z.output<typeof KeptKey>;
-const KeysFile = z.object({ version: z.literal(1), keys: z.array(KeptKey) });
+/** A key with its id, which is computed only once because every request compares it, and its limiter. */
+type OpenKey = KeptKey & Pick<KnownKey, "id" | "limiter">;
 
-/** A key with its id, which is computed only once because every request compares it. */
-type OpenKey = KeptKey & Pick<KnownKey, "id">;
+function refuseTags(name: string, tags: TagDemand | undefined): void {
+  const problem = tags && tagsProblem(tags.tags);
+  if (problem !== undefined)
+    throw new CodexlbError("invalid_request", `tags of the key ${name}: ${problem}`, {
+      next: "correct the tags",
+    });
+}
 
-function known(key: KeptKey): OpenKey {
-  return { ...key, id: keyIdOf(key.sha256) };
+function refuseLimits(name: string, role: KeyRole, limits: KeyLimits | undefined, nowMs: number): void {
+  if (limits === undefined) return;
+  const { expiresMs, ...ofTurns } = limits;
+  const refuse = (problem: string, next: string): never => {
+    throw new CodexlbError("invalid_request", `limits of the key ${name}: ${problem}`, { next });
+  };
+  const problem = limitsProblem(limits);
+  if (problem !== undefined) refuse(problem, "correct the limits");
+  if (expiresMs !== undefined && expiresMs <= nowMs)
+    refuse(
+      "it would expire in the past",
+      `choose a later time; to end its access now, run: ${advised("key rm", name)}`,
+    );
+  if (role === "metrics" && Object.values(ofTurns).some((limit) => limit !== undefined))
+    refuse("a key with the role metrics sends no turns", "limit only when it expires");
 }
 
 function timeOf(ms: number | undefined): Pick<KeptKey, "last_used_ms"> {
   return ms === undefined ? {} : { last_used_ms: ms };
-}
-
-function readKeys(path: string): readonly KeptKey[] {
-  const text = readTextIfPresent(path);
-  if (text === undefined) return [];
-  try {
-    return KeysFile.parse(JSON.parse(text)).keys;
-  } catch (error) {
-    throw new CodexlbError("file_unusable", `reading ${path}: the file is damaged`, {
-      next: `restore the file from a backup, or delete it and create new keys with: ${advised("key add", "NAME")}`,
-      cause: error,
-    });
-  }
 }

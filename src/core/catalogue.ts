@@ -51,6 +51,13 @@ export function readCatalogue(text: string): Catalogue | undefined {
   return { text, list: { start: list.start, end: list.end }, entries, slugs };
 }
 
+/** The document of `catalogue` with only the models for which `allows` returns true. */
+export function restrictedCatalogue(catalogue: Catalogue, allows: (slug: string) => boolean): string {
+  const { text, list, entries } = catalogue;
+  const allowed = entries.filter(({ slug }) => slug !== undefined && allows(slug));
+  return `${text.slice(0, list.start)}[${allowed.map((entry) => entry.text).join(",")}]${text.slice(list.end)}`;
+}
+
 /**
  * The union of `catalogues` (at least one): the first document, with the models that only later ones list appended in
  * order. Each model's entry comes from the first catalogue that lists it.

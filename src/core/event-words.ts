@@ -107,6 +107,13 @@ function wordsOf({ event, fields }: ShownEvent): {
   }
 }
 
+const KEY_LIMITS: Readonly<Record<string, string>> = {
+  expired: "it has expired",
+  model: "it cannot use the model",
+  tokens_per_day: "it has used its tokens of today",
+  rpm: "it has sent its turns of this minute",
+};
+
 /** What happened, for each event whose reason is not a code. */
 const SENTENCES: Readonly<Record<string, (fields: LogEvent["fields"]) => string>> = {
   "account.auth_refresh_failed": () => "token refresh failed",
@@ -129,6 +136,8 @@ const SENTENCES: Readonly<Record<string, (fields: LogEvent["fields"]) => string>
     `reloaded config.toml; policy ${policy_mode}, backend ${upstream_base_url}`,
   "connections.limited": ({ open_files, limit }) =>
     `too many connections: ${open_files} of ${limit} file descriptors are open`,
+  "key.refused": ({ key, limit, model }) =>
+    `refused a turn of the key ${key}: ${KEY_LIMITS[String(limit)] ?? limit}${typeof model === "string" ? ` ${model}` : ""}`,
   "notify.failed": ({ way }) => `the ${way} notification failed`,
   "notify.sent": ({ way }) => `sent a ${way} notification`,
   "proxy.error": () => "the proxy failed",

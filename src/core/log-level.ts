@@ -24,7 +24,7 @@ const LEVELS: ReadonlyMap<string, LogLevel> = new Map(
       ...["account.cooldown", "child_proxy.cooldown", "child_proxy.lost", "quota.refresh_failed"],
       ...["request.switched", "request.transport_error", "request.account_unready", "request.retry_denied"],
       ...["websocket.moved", "websocket.handover", "connections.limited", "clock.set_back"],
-      ...["notify.failed", "run.bypassed", "anchor.failed"],
+      ...["notify.failed", "run.bypassed", "anchor.failed", "key.refused"],
       ...["usage.write_failed", "usage.file_set_aside"],
     ],
     debug: [

@@ -156,7 +156,7 @@ export interface AdminNeeds {
 
 /** The context of the admin API: account operations, keys, access and logins. */
 export function adminParts(
-  { layout, live, deps, events, store, usage, self }: Base,
+  { layout, live, deps, events, store, usage, owner, self }: Base,
   { pool, affinity, children, refresher, forecaster }: ReturnType<typeof poolParts>,
   { presence, notifier, metrics, waiting, listen }: AdminNeeds,
 ) {
@@ -187,7 +187,11 @@ export function adminParts(
     },
   });
   const adminToken = secretFile(layout.adminToken, deps.random);
-  const keys = openKeys(layout.keys, { ...deps, removed: (id) => admission.end(id) });
+  const keys = openKeys(layout.keys, {
+    ...deps,
+    removed: (id) => admission.end(id),
+    useFile: { path: layout.keyUse, isOurs: owner.isOurs },
+  });
   const port = () => Number(new URL(url).port || 80);
   const challenges = createChallenges({
     ...deps,

@@ -11,8 +11,9 @@ import type { Admission } from "./admission.ts";
 import type { Connection, Connections } from "./connections.ts";
 import type { IncomingRequest, ProxyContext } from "./context.ts";
 import { type Guard, isDashboardPath, METHODS, ownPath, pathForLog } from "./guard.ts";
+import { expiredRefusal } from "./key-limits.ts";
 import type { PathGate } from "./path-gate.ts";
-import { errorResponse } from "./refusal.ts";
+import { errorResponse, refusalResponse } from "./refusal.ts";
 import { headProblem, targetOf } from "./request-head.ts";
 import { runOutage } from "./run-outage.ts";
 import { createRuns } from "./runs.ts";
@@ -62,7 +63,7 @@ export function createAdmit(context: AdmitContext, refusal: Connections["refusal
     const target = targetOf(request.url);
     const own = ownPath(target.path);
     const refused = guard(request, own);
-    if (refused !== undefined) return refuse(refused, guardResponse(refused));
+    if (refused !== undefined) return refuse(refused, guardResponse(refused, request));
     const tooLarge = headProblem(request);
     if (tooLarge !== undefined) return refuse(tooLarge);
     if (isDashboardPath(own)) {
@@ -174,7 +175,11 @@ function answered(response: Response): AdmitResult {
   return { kind: "answered", response };
 }
 
-function guardResponse(refused: CodexlbError): Response {
+function guardResponse(refused: CodexlbError, request: Request): Response {
+  if (refused.code === "key_expired")
+    return refusalResponse(
+      expiredRefusal(refused, { request, hops: parseHops(request.headers.get(HOPS_HEADER)) }),
+    );
   const response = errorResponse(refused);
   // Required with a 405 (RFC 9110, 15.5.6).
   if (refused.code === "method_refused") response.headers.set("allow", [...METHODS].join(", "));

@@ -34,6 +34,12 @@ export function firstSegment(path: string): string | undefined {
   return segmentsOf(path)?.[0];
 }
 
+/** `path` as the most lenient server would read it, without `/backend-api`; undefined if servers could disagree. */
+export function plainPath(path: string): string | undefined {
+  const segments = segmentsOf(path);
+  return segments && `/${segments.join("/")}`;
+}
+
 // --- internal ---
 
 /**

@@ -5,6 +5,7 @@ import { parseJson } from "../core/json.ts";
 import { eventType } from "../core/turn.ts";
 import type { CatalogueRequest } from "../upstream/catalogues.ts";
 import { isModelsPath, isTurnPath } from "../upstream/paths.ts";
+import { limitedCatalogue, limitedVersion } from "./allowed-models.ts";
 import type { IncomingRequest, ProxyContext } from "./context.ts";
 import { pathForLog } from "./guard.ts";
 
@@ -23,7 +24,7 @@ export async function catalogueResponse(
   if (clientVersion === undefined) return undefined;
   const union = await catalogues.union({ clientVersion, headers, hops });
   if (union === undefined) return undefined;
-  const { version, bytes } = union;
+  const { version, bytes } = limitedCatalogue(union, incoming);
   const isKnown = matches(headers.get("if-none-match"), version);
   const status = isKnown ? 304 : 200;
   events.append("request.completed", { req_id: requestId, status, path: pathForLog(path) });
@@ -82,7 +83,7 @@ const METADATA = "codex.response.metadata";
 
 function versionFor(
   { catalogues }: ProxyContext,
-  { request: { headers }, hops }: IncomingRequest,
+  { request: { headers }, hops, holder }: IncomingRequest,
   upstreamId: string,
   named: string | null,
 ): string | undefined {
@@ -90,7 +91,8 @@ function versionFor(
   if (clientVersion === undefined) return undefined;
   if (named !== null) catalogues.noteVersion(clientVersion, upstreamId, named);
   const request: CatalogueRequest = { clientVersion, headers, hops };
-  return catalogues.version(request);
+  const version = catalogues.version(request);
+  return version === undefined ? undefined : limitedVersion(version, holder);
 }
 
 /** A version of Codex, such as `0.171.0` or `0.172.0-alpha.3`. */

@@ -104,7 +104,7 @@ export function originOf(
 /** The program that sent a request, if it matters: a proxy in front, or Codex. */
 export type ClientKind = "proxy" | "codex" | "other";
 
-export function clientKindOf({ hops, request }: IncomingRequest): ClientKind {
+export function clientKindOf({ hops, request }: Pick<IncomingRequest, "hops" | "request">): ClientKind {
   if (hops.length > 0) return "proxy";
   return request.headers.get("originator")?.startsWith("codex") === true ? "codex" : "other";
 }

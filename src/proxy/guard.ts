@@ -12,6 +12,8 @@ import { isLoopback, isWildcard, type ListenAddress } from "../core/listen.ts";
 import { type RunTag, withoutRun } from "../core/run-tag.ts";
 import type { Deps } from "../deps.ts";
 import { CodexlbError } from "../errors.ts";
+import { isAccountsCheckPath } from "../upstream/paths.ts";
+import { keyExpired } from "./key-limits.ts";
 
 export interface GuardSettings {
   /** Further names of this proxy. */
@@ -35,7 +37,7 @@ const MOST_REMEMBERED = 256;
 export function createGuard(
   listen: ListenAddress,
   settings: () => GuardSettings,
-  access: Pick<Access, "roleOf">,
+  access: Pick<Access, "roleOf" | "expiredKeyOf">,
   { clock }: Pick<Deps, "clock">,
 ): Guard {
   let listening = namesOf(listen);
@@ -87,6 +89,10 @@ export function createGuard(
           next: readNext(),
         },
       );
+    const expired = access.expiredKeyOf(request, key);
+    // This response has no facts about the accounts, and without it Codex does not show why it is refused.
+    if (expired !== undefined && isAccountsCheckPath(path)) return undefined;
+    if (expired !== undefined) return keyExpired(expired, clock.now());
     return noAccess(key !== undefined || request.headers.has("authorization"), PARENT_PATHS.has(path));
   };
 }

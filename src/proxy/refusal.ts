@@ -12,7 +12,7 @@ import { parseJson } from "../core/json.ts";
 import type { PooledUsage } from "../core/pooled.ts";
 import { REACHED_TYPE } from "../core/quota-wire.ts";
 import { eventType } from "../core/turn.ts";
-import { CodexlbError, dataPlaneErrorBody } from "../errors.ts";
+import { CodexlbError, dataPlaneErrorBody, fullMessageOf } from "../errors.ts";
 import { optionKey } from "../state/option-settings.ts";
 import type { Shortage } from "../upstream/shortage.ts";
 import type { ClientKind } from "./context.ts";
@@ -29,6 +29,8 @@ export interface Refusal {
   readonly limitId?: string | undefined;
   /** Why the workspace allows no more, in the backend's words. Codex explains it to its user. */
   readonly reachedType?: string | undefined;
+  /** What Codex says about a usage limit, in place of an advertisement. */
+  readonly notice?: string | undefined;
 }
 
 /**
@@ -50,20 +52,20 @@ export function refusalFor(
       return usageLimit(shortage, about, nowMs);
     case "no_accounts":
       if (tagWords(shortage) !== "")
-        return refuseForGood(
+        return unrepaired(
           about.client,
           "no_account_available",
           `no account has the tag ${tagWords(shortage)}, and the request accepts no other account`,
           `tag an account with: ${advised("account set", "ALIAS", "--tag", shortage.requiredTags?.[0]?.[0] ?? "TAG")}`,
         );
-      return refuseForGood(
+      return unrepaired(
         about.client,
         "no_accounts",
         "no account is enrolled",
         `run: ${advised("account login", "ALIAS")}, or: ${advised("account import")}`,
       );
     case "all_disabled":
-      return refuseForGood(
+      return unrepaired(
         about.client,
         "no_account_available",
         `no account ${withModel(shortage)}is in service: ${shortage.details.join(", ")}`,
@@ -157,6 +159,23 @@ export function failureEvent(message: string, { status }: Pick<Failure, "status"
   return message.replace(/^\s*\{/, '{"status":500,');
 }
 
+/** One of our own errors as a refusal. */
+export function refusalOfError(error: CodexlbError): Refusal {
+  const { status, code, retryAfterSeconds } = error;
+  return { status, code, retryAfterSeconds, body: JSON.stringify(dataPlaneErrorBody(error)) };
+}
+
+/**
+ * A refusal that a retry does not change, with status 400: Codex then ends the turn immediately and shows the whole body,
+ * so it gets only the message. After a 503 it would repeat the turn for half a minute. A proxy in front gets the error's
+ * own status, because it returns a 400 to its client without trying another upstream.
+ */
+export function refuseForGood(client: ClientKind, error: CodexlbError): Refusal {
+  const refusal = refusalOfError(error);
+  if (client === "proxy") return refusal;
+  return { ...refusal, status: 400, ...(client === "codex" ? { body: fullMessageOf(error) } : {}) };
+}
+
 /** The response for one of our own errors. */
 export function errorResponse(error: CodexlbError): Response {
   const { retryAfterSeconds: seconds, status } = error;
@@ -167,8 +186,8 @@ export function errorResponse(error: CodexlbError): Response {
 // --- internal ---
 
 /** The headers that name the exhausted limit, and the reason. */
-function limitHeaders({ limitId, reachedType }: Refusal): Record<string, string> {
-  const values = { [ACTIVE_LIMIT]: limitId, [REACHED_TYPE]: reachedType };
+function limitHeaders({ limitId, reachedType, notice }: Refusal): Record<string, string> {
+  const values = { [ACTIVE_LIMIT]: limitId, [REACHED_TYPE]: reachedType, [NOTICE]: notice };
   return Object.fromEntries(
     Object.entries(values).flatMap(([name, text]) => {
       const value = text === undefined ? undefined : headerValue(text);
@@ -176,6 +195,9 @@ function limitHeaders({ limitId, reachedType }: Refusal): Record<string, string>
     }),
   );
 }
+
+/** The header with a text that Codex shows in place of its own advice on a usage limit. */
+const NOTICE = "x-codex-promo-message";
 
 /** Errors that Codex explains to its user. */
 const LIMIT_TYPES = ["usage_limit_reached", "usage_not_included"] as const;
@@ -212,15 +234,14 @@ function tagWords({ requiredTags = [] }: Pick<Shortage, "requiredTags">): string
   return requiredTagWords(requiredTags);
 }
 
-/**
- * A refusal for a pool that only a person can repair, with status 400: Codex then ends the turn immediately and shows
- * the whole body, so it gets only the message. After a 503 it would repeat the turn for half a minute. A proxy in front
- * needs the 503, because it returns a 400 to its client without trying another upstream.
- */
-function refuseForGood(client: ClientKind, ...[code, message, next]: Parameters<typeof refuse>): Refusal {
-  const refusal = refuse(code, message, next);
-  if (client === "proxy") return refusal;
-  return { ...refusal, status: 400, ...(client === "codex" ? { body: `${message}; ${next}` } : {}) };
+/** A refusal for a pool that only a person can repair. */
+function unrepaired(
+  client: ClientKind,
+  code: "no_accounts" | "no_account_available",
+  message: string,
+  next: string,
+): Refusal {
+  return refuseForGood(client, new CodexlbError(code, message, { next }));
 }
 
 const SHORTEST_RETRY_SECONDS = 1;
@@ -287,6 +308,5 @@ function refuse(
   next: string,
   retryAfterSeconds?: number,
 ): Refusal {
-  const error = new CodexlbError(code, message, { next });
-  return { status: error.status, code, retryAfterSeconds, body: JSON.stringify(dataPlaneErrorBody(error)) };
+  return { ...refusalOfError(new CodexlbError(code, message, { next })), retryAfterSeconds };
 }

@@ -30,6 +30,8 @@ export interface Layout {
   readonly adminToken: string;
   /** Keys of clients and of proxies in front, as hashes. */
   readonly keys: string;
+  /** What keys with limits have used. */
+  readonly keyUse: string;
   /** The key that signs the stub credentials for Codex. */
   readonly signingKey: string;
   /** What was already reported by notifications. The Go program does not know it. */
@@ -79,6 +81,7 @@ export function layoutOf(root: string): Layout {
     adminSocket: join(root, "admin.sock"),
     adminToken: join(root, "admin.token"),
     keys: join(root, "keys.json"),
+    keyUse: join(root, "key-use.json"),
     signingKey: join(root, "signing.key"),
     notify: join(root, "notify.json"),
   };

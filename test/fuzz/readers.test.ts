@@ -453,6 +453,9 @@ describe("from files:", () => {
           writeFileSync(path, lines.join("\n"));
           createAffinity({ path, deps }).get("s");
           orRefused(() => openKeys(path, deps));
+          // What keys have used is no reason to refuse anything.
+          const useFile = { path, isOurs: () => false };
+          openKeys(join(directory.path, "none"), { ...deps, useFile });
           readLogLines(path, { tail: 10, limit: 10, offset: undefined });
         }),
         tries(300),

@@ -11,7 +11,7 @@ describe("a proxy on loopback", () => {
   const guard = createGuard(
     { host: "127.0.0.1", port: 8765 },
     () => ({ allowedHosts: ["proxy.lan"], clientAuth: false }),
-    { roleOf: () => undefined },
+    { roleOf: () => undefined, expiredKeyOf: () => undefined },
     systemDeps(),
   );
   const ask = (headers: Record<string, string>) =>

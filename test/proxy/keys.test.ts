@@ -4,7 +4,7 @@ import { describe, expect, test } from "bun:test";
 import { remoteKeys, remoteStub } from "../../src/admin/client.ts";
 import { socketDoor } from "../../src/admin/door.ts";
 import { createCredential } from "../../src/admin/proving.ts";
-import type { KeyRole } from "../../src/auth/keys.ts";
+import type { KeyRole } from "../../src/auth/keys-file.ts";
 import { runPrefix } from "../../src/core/run-tag.ts";
 import { systemDeps } from "../../src/deps.ts";
 import { startPool, type TestPool, until } from "../support/pool.ts";

@@ -20,11 +20,16 @@ interface Message {
   readonly error?: unknown;
 }
 
-/** Starts the server. `outbound`: the HTTPS proxy for its environment. */
-export function startAppServer({ tool, url, work }: Setup, binary: string, outbound: string): AppServer {
+/** Starts the server. `outbound`: the HTTPS proxy for its environment. `more`: additional variables. */
+export function startAppServer(
+  { tool, url, work }: Setup,
+  binary: string,
+  outbound: string,
+  more: Record<string, string> = {},
+): AppServer {
   const child = Bun.spawn([tool.path, "run", "--proxy-url", url, "--codex-bin", binary, "app-server"], {
     cwd: work,
-    env: tool.env({ SHELL: "/bin/sh", HTTPS_PROXY: outbound }),
+    env: tool.env({ SHELL: "/bin/sh", HTTPS_PROXY: outbound, ...more }),
     stdin: "pipe",
     stdout: "pipe",
     stderr: "pipe",

@@ -67,7 +67,12 @@ export async function withKeys<T>(
 ): Promise<T> {
   return onRoot(context, await daemonAt(context.layout.adminSocket), write, {
     daemon: (door) => use(remoteKeys(door)),
-    files: () => use(openKeys(context.layout.keys, context.deps)),
+    files: () => {
+      const { layout, deps } = context;
+      // Without a proxy nothing is counted, so the file of what keys have used is only read.
+      const useFile = { path: layout.keyUse, isOurs: () => false };
+      return use(openKeys(layout.keys, { ...deps, useFile }));
+    },
   });
 }
 

@@ -57,7 +57,7 @@ interface Place {
 
 const NOTHING: Offer = { kind: "words", words: [] };
 /** Commands whose argument is the name of an existing key. */
-const KEY_WANTED: ReadonlySet<string> = new Set(["key rm"]);
+const KEY_WANTED: ReadonlySet<string> = new Set(["key rm", "key set", "key show"]);
 /** The end of the placeholder of an argument that may be repeated. */
 const SEVERAL = "...";
 const DIRECTORIES: ReadonlySet<string> = new Set(["DIR", "CODEX_HOME"]);

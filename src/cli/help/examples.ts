@@ -126,6 +126,16 @@ export const EXAMPLES: readonly Example[] = [
     line: "codexlb key add --role metrics prometheus",
   },
   {
+    command: "codexlb key add",
+    purpose: "Create a key that is limited in time, tokens and models",
+    line: 'codexlb key add --expires 30d --tokens-per-day 5M --models "gpt-6*" guest',
+  },
+  {
+    command: "codexlb key set",
+    purpose: "Allow 60 turns per minute, and remove the limit of tokens",
+    line: "codexlb key set --rpm 60 --tokens-per-day none guest",
+  },
+  {
     command: "codexlb notify test",
     purpose: "Check that notifications arrive ([notify] in config.toml)",
     line: "codexlb notify test",

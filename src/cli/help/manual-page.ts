@@ -80,6 +80,7 @@ const FILES: Readonly<Record<keyof Layout, string>> = {
   sessions: "The account of each session.",
   usage: "What each turn used.",
   keys: "The hashes of the keys of clients and of proxies in front.",
+  keyUse: "What keys with limits have used.",
   linkedHome: "The CODEX_HOME of codexlb run, with links into ~/.codex.",
   runtime: "The CODEX_HOME of codexlb run --isolated-home.",
   logins: "Logins in progress.",

@@ -1,8 +1,9 @@
 // `codexlb key ...`: keys for clients, and for proxies in front of this one.
 
 import { defineCommand } from "citty";
-import { KEY_ROLES, type KeyRole } from "../../auth/keys.ts";
+import { KEY_ROLES, type KeyRole } from "../../auth/keys-file.ts";
 import { hasTag, type TagDemand } from "../../core/account-tags.ts";
+import { changedLimits } from "../../core/key-limits.ts";
 import { fullMessageOf } from "../../errors.ts";
 import { print, printJson } from "../../print.ts";
 import { configFrom } from "../../state/config-source.ts";
@@ -18,10 +19,14 @@ import { foundServices } from "../service/running-services.ts";
 import { printOnce } from "../terminal/standard-output.ts";
 import { table } from "../terminal/table.ts";
 import { terminalFrame } from "../terminal/terminal-frame.ts";
-import { keyTable, tagsText } from "./key-table.ts";
+import { KEY_NAME, onlyName, TAG_FLAGS } from "./key-flags.ts";
+import { keyJson } from "./key-json.ts";
+import { keyTable } from "./key-table.ts";
 import { keyObstacles, keySteps } from "./key-usage.ts";
-
-const NAME = { type: "positional", description: "Name of the key", valueHint: "NAME" } as const;
+import { exactLimitsText, tagsText, utcMinute } from "./key-words.ts";
+import { LIMIT_FLAGS, limitChanges } from "./limit-flags.ts";
+import set from "./set-command.ts";
+import show from "./show-command.ts";
 
 const add = defineCommand({
   meta: { name: "codexlb key add", description: "Create a key and print it; it is shown only once" },
@@ -34,24 +39,18 @@ const add = defineCommand({
       default: "client",
       valueHint: KEY_ROLES.join("|"),
     },
-    tag: {
-      type: "string",
-      description: "Prefer accounts with one of these tags for requests with this key",
-      valueHint: "TAG,...",
-    },
-    only: {
-      type: "boolean",
-      description: "With --tag: refuse the requests if no account with such a tag can serve",
-    },
-    name: NAME,
+    ...TAG_FLAGS,
+    ...LIMIT_FLAGS,
+    name: KEY_NAME,
   },
   run: async ({ args, rawArgs }) => {
     const name = onlyName("add", rawArgs);
     const role = roleOf(args.role);
     const tags = tagDemand("key add", args);
     const context = contextOf(args.root, { createsRoot: true });
+    const limits = changedLimits(undefined, limitChanges(args, context.deps.clock.now()));
     await withKeys(context, true, async (keys) => {
-      const key = await keys.add(name, role, tags);
+      const key = await keys.add(name, role, tags, limits);
       // The key is shown only once, so remove one that could not be printed.
       await printOnce(`${key}\n`).catch(async (error) => {
         await keys.remove(name);
@@ -79,7 +78,7 @@ const add = defineCommand({
 const list = defineCommand({
   meta: {
     name: "codexlb key list",
-    description: "List key names and when each was last used (never the secrets)",
+    description: "List key names, when each was last used, and its limits (never the secrets)",
   },
   args: { ...ROOT_FLAG, json: { type: "boolean", description: "Print JSON" } },
   run: async ({ args }) => {
@@ -87,33 +86,27 @@ const list = defineCommand({
     warnOfMissingRoot(context);
     const keys = await withKeys(context, false, (ops) => ops.list());
     if (args.json) {
-      const listed = keys.map(({ name, role, tags, createdMs, lastUsedMs = null }) => ({
-        name,
-        role,
-        ...tags,
-        created_at_ms: createdMs,
-        last_used_at_ms: lastUsedMs,
-      }));
-      return printJson({ keys: listed }, 2);
+      return printJson({ keys: keys.map(keyJson) }, 2);
     }
     if (keys.length === 0) return print("no keys\n");
     const { env, clock } = context.deps;
     const frame = terminalFrame(env);
     if (frame !== undefined) return print(keyTable(keys, frame, clock.now()));
-    const rows = keys.map(({ name, role, tags, createdMs, lastUsedMs }) => [
+    const rows = keys.map(({ name, role, tags, createdMs, lastUsedMs, limits }) => [
       name,
       role,
       new Date(createdMs).toISOString().slice(0, 10),
-      lastUsedMs === undefined ? "never" : `${new Date(lastUsedMs).toISOString().slice(0, 16)}Z`,
+      lastUsedMs === undefined ? "never" : utcMinute(lastUsedMs),
       tags === undefined ? "-" : tagsText(tags),
+      exactLimitsText(limits) || "-",
     ]);
-    print(table([["NAME", "ROLE", "CREATED", "LAST USED", "TAGS"], ...rows]));
+    print(table([["NAME", "ROLE", "CREATED", "LAST USED", "TAGS", "LIMITS"], ...rows]));
   },
 });
 
 const rm = defineCommand({
   meta: { name: "codexlb key rm", description: "Remove a key; the proxy refuses it from now on" },
-  args: { ...ROOT_FLAG, name: NAME },
+  args: { ...ROOT_FLAG, name: KEY_NAME },
   run: async ({ args, rawArgs }) => {
     const name = onlyName("rm", rawArgs);
     const context = contextOf(args.root);
@@ -124,8 +117,8 @@ const rm = defineCommand({
 });
 
 export default defineCommand({
-  meta: { name: "codexlb key", description: "Create, list and remove client keys" },
-  subCommands: { add, list, rm },
+  meta: { name: "codexlb key", description: "Create, list, limit and remove client keys" },
+  subCommands: { add, list, show, set, rm },
 });
 
 // --- internal ---
@@ -143,12 +136,6 @@ async function warnOfUntagged(context: CommandContext, { tags, only }: TagDemand
 
 /** The steps then name HOST and PORT. */
 const UNKNOWN_ADDRESS = { listen: "0.0.0.0:0" } as const;
-
-function onlyName(command: string, words: readonly string[]): string {
-  const [name, ...surplus] = words;
-  if (name === undefined || surplus.length > 0) throw usage(`key ${command} takes one name`);
-  return name;
-}
 
 function roleOf(text: string): KeyRole {
   const role = KEY_ROLES.find((candidate) => candidate === text.trim());

@@ -1,7 +1,7 @@
 // What a user has to do with a new key, and which settings still keep it from being used.
 
 import { advised } from "../../advice.ts";
-import type { KeyRole } from "../../auth/keys.ts";
+import type { KeyRole } from "../../auth/keys-file.ts";
 import { isLoopback, isWildcard, parseListen } from "../../core/listen.ts";
 import type { Config } from "../../state/settings.ts";
 

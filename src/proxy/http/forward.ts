@@ -5,16 +5,20 @@ import { TURN_METADATA } from "../../core/turn-metadata.ts";
 import { ANCHOR_SESSION } from "../../core/turn-record.ts";
 import { CodexlbError } from "../../errors.ts";
 import { isCompactPath, isTurnPath } from "../../upstream/paths.ts";
+import { allowedModels } from "../allowed-models.ts";
 import { type AttemptResult, attempt } from "../attempts.ts";
 import { type RequestBody, readBody } from "../bodies.ts";
 import { catalogueResponse } from "../catalogues.ts";
 import type { IncomingRequest, ProxyContext } from "../context.ts";
 import { createExchange, type Exchange, type Home } from "../exchange.ts";
+import { limitsOfClient } from "../key-limits.ts";
+import { refusalResponse } from "../refusal.ts";
 import { factsOfRequest, type RequestFacts } from "../session.ts";
 import { createTurnRecorder, type TurnRecorder } from "../turn/turn-recorder.ts";
 import type { TurnTrace } from "../turn-trace.ts";
 import type { Transport } from "../use-upstream.ts";
 import { type ForwardResult, ownResponse, passedOn } from "./client-response.ts";
+import { limitedRefusal } from "./limited-request.ts";
 import { type HttpReply, sendHttp } from "./send-http.ts";
 import { recordReply, servedResponse } from "./served-response.ts";
 import { unservedResponse } from "./unserved-response.ts";
@@ -26,7 +30,10 @@ export async function forward(context: ProxyContext, incoming: IncomingRequest):
   try {
     await incoming.connection.received();
     const catalogue = await catalogueResponse(context, incoming);
-    return catalogue === undefined ? await forwardBody(context, incoming, body) : ownResponse(catalogue);
+    if (catalogue !== undefined) return ownResponse(catalogue);
+    const result = await forwardBody(context, incoming, body);
+    if (limitsOfClient(incoming)?.models === undefined) return result;
+    return { by: result.by, response: await allowedModels(incoming, result.response) };
   } finally {
     // The reply has arrived, so the body is not needed for another attempt.
     body.release();
@@ -46,6 +53,13 @@ async function forwardBody(
   const isTurn = isTurnPath(path);
   const facts = await factsOfRequest(request.headers, body.content, { path, turn: isTurn });
   const isMessage = isTurn && method === "POST";
+  if (limitsOfClient(incoming) !== undefined) {
+    const refused = await limitedRefusal(context, incoming, body.content, { model: facts.model, isMessage });
+    if (refused !== undefined) {
+      incoming.ended();
+      return ownResponse(refusalResponse(refused));
+    }
+  }
   const { anchorsId } = incoming;
   const trace = isMessage ? context.beginTrace?.(request.headers.get("traceparent")) : undefined;
   const recorder = isMessage ? recorderOf(context, incoming, facts, trace) : undefined;

@@ -154,7 +154,8 @@ class Recorder implements TurnRecorder {
   }
 
   moved(): void {
-    if (!this.#isOver && this.#turn.kind !== "prewarm")
+    if (!this.#isOver && this.#turn.kind !== "prewarm") {
+      this.#incoming.holder?.limiter?.takeBack();
       this.#context.movedTurns.keep(this.#turn, {
         startedMs: this.#startedMs,
         startedAt: this.#startedAt,
@@ -163,6 +164,7 @@ class Recorder implements TurnRecorder {
         last: this.#last && { id: this.#last.id, label: this.#last.label },
         reason: this.#reason,
       });
+    }
     this.#end("moved", this.#failureCode);
   }
 
@@ -174,6 +176,8 @@ class Recorder implements TurnRecorder {
   #end(outcome: TurnOutcome, code: string | undefined): void {
     if (this.#isOver) return;
     this.#isOver = true;
+    const tokens = this.#result?.tokens;
+    if (tokens !== undefined) this.#incoming.holder?.limiter?.spend(tokens.input + tokens.output);
     const record = this.#recordOf(outcome, code);
     this.#add(record);
     this.#turn.trace?.turnEnded(record);

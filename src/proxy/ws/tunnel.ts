@@ -12,13 +12,14 @@
 
 import type { Choice } from "../../core/policy.ts";
 import { eventType, readTurnSignal } from "../../core/turn.ts";
-import { dataPlaneErrorBody, messageOf } from "../../errors.ts";
+import { messageOf } from "../../errors.ts";
 import { busy, collecting } from "../bodies.ts";
 import { poolVersion, poolVersionEvent } from "../catalogues.ts";
 import type { IncomingRequest } from "../context.ts";
 import { downstreamHeaders } from "../headers.ts";
+import { limitsOfClient, mayHideTurn } from "../key-limits.ts";
 import { poolHeaders, poolLimitsEvent } from "../pool-limits.ts";
-import { type Refusal, refusalEvent } from "../refusal.ts";
+import { refusalEvent, refusalOfError } from "../refusal.ts";
 import { type ClientSocket, createClientEnd } from "./client-end.ts";
 import type { UpstreamConnection } from "./dial-upstream.ts";
 import { COPIES_OF_TURN, type TunnelContext, type TunnelParts } from "./tunnel-parts.ts";
@@ -140,12 +141,14 @@ export function createTunnel(
     const bytes = COPIES_OF_TURN * message.length;
     const release = context.bodies.tryTake(bytes);
     if (release !== undefined) return { message, release: collecting(bytes, release) };
-    client.send(refusalEvent(busyRefusal()));
+    client.send(refusalEvent(refusalOfError(busy())));
     return undefined;
   };
 
   const fromClient = (message: Message): void => {
     if (typeof message !== "string" || eventType(message) !== "response.create") {
+      if (limitsOfClient(incoming) !== undefined && mayHideTurn(message))
+        return close(POLICY, "a turn must be a text message with one type");
       if (!upstream.current().socket.send(message)) close(TRY_LATER, "the upstream has stopped reading");
       return;
     }
@@ -202,16 +205,6 @@ const MOST_WAITING = 16;
 interface RequestedTurn {
   readonly message: string;
   release(): void;
-}
-
-function busyRefusal(): Refusal {
-  const error = busy();
-  return {
-    status: error.status,
-    code: error.code,
-    retryAfterSeconds: error.retryAfterSeconds,
-    body: JSON.stringify(dataPlaneErrorBody(error)),
-  };
 }
 
 /** The headers of the client's 101. */

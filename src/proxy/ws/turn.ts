@@ -6,6 +6,7 @@ import type { Shortage } from "../../upstream/shortage.ts";
 import { type AttemptResult, attempt, type UnservedRequest } from "../attempts.ts";
 import { clientKindOf, originOf } from "../context.ts";
 import { type Arrival, createExchange, type Exchange } from "../exchange.ts";
+import { limitsOfClient, onlyModelIn, refusedByKey } from "../key-limits.ts";
 import { eventWithAttempts, failureEvent, refusalEvent, refusalFor } from "../refusal.ts";
 import { answerHandOver, answerMessage, type LastAnswer } from "../turn/final-answer.ts";
 import { turnRequestOf } from "../turn/portable.ts";
@@ -36,6 +37,15 @@ export async function serveTurn(
   const arrivedAt = deps.clock.monotonic();
   const { incoming, session, upstream } = tunnel;
   const { isSelfContained, warmsUp, model, metadata } = turnRequestOf(message);
+  const limits = limitsOfClient(incoming);
+  if (limits !== undefined) {
+    const only = limits.models === undefined ? model : onlyModelIn(message);
+    const refusal = refusedByKey(context, incoming, only, warmsUp);
+    if (refusal !== undefined) {
+      tunnel.client.send(refusalEvent(refusal));
+      return { kind: "over" };
+    }
+  }
   const kind = warmsUp ? "prewarm" : "turn";
   const trace = warmsUp ? undefined : context.beginTrace?.(traceparentIn(message));
   const recorder = createTurnRecorder(context, incoming, {
