@@ -158,7 +158,7 @@ stagger = true
   apart with at most 1 % used and a reset that moved by the same time, the second one fetched in the last minute. If the
   backend reports something else, nothing is sent.
 - **What it costs.** One turn for \`anchor.model\` for each account and time, at most ${MOST_PER_DAY} a day for each account. Its
-  prompt is two words; the backend counts some tens of tokens, and such a turn counts for the weekly window too. \`codexlb
+  prompt is a few words, for which the backend counts some tens of tokens. The turn counts for the weekly window too. \`codexlb
   status\` shows turns and tokens of the day (\`anchored today\`), \`codexlb usage --by session\` shows them as \`anchor\`.
 - **What happens to the turn.** It takes the same path as every other turn: the same credentials and renewal, proxy and
   headers, the same rules for limits and failures. Its response reports the quota as usual. It neither moves sessions nor
