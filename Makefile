@@ -90,6 +90,11 @@ fmt: node_modules/.ready ## Format the sources
 docs: node_modules/.ready ## Generate docs/configuration.md, docs/policies.md, docs/metrics.md and docs/performance.md
 	$(BUN) scripts/docs.ts
 
+.PHONY: simulate
+simulate: node_modules/.ready ## Simulate four weeks of priorities, floors and anchoring, and write the tables of docs/policies.md
+	$(BUN) scripts/simulate.ts
+	$(BUN) scripts/docs.ts
+
 .PHONY: install
 install: $(BINARY) ## Install to PREFIX=/usr/local, with the manual page and completions (options: BINDIR=, DESTDIR=)
 	$(BINARY) man > dist/codexlb.1

@@ -1,17 +1,24 @@
-// Generates docs/policies.md, which describes each policy and compares them in the simulation of the test suite.
+// Generates docs/policies.md, which describes each policy and compares them in simulations: one of the test suite, and
+// those of `make simulate`.
 
 import { MOST_PER_DAY } from "../src/core/anchor/anchor-count.ts";
 import { LEAST_LEFT_OF_WEEK } from "../src/upstream/anchor-plan.ts";
-import { compare, comparisonRows, DAYS, LOAD } from "../test/simulation/compare.ts";
-import { compareOptions, optionRows } from "../test/simulation/compare-options.ts";
-import { COLD_COST, SHORT_LIMIT, WARM_COST, WEEK_LIMIT } from "../test/simulation/world.ts";
+import { compare, comparisonRows, DAYS } from "../test/simulation/compare.ts";
+import { ANCHOR_TOKENS, anchorRows } from "../test/simulation/compare-anchoring.ts";
+import { optionRows } from "../test/simulation/compare-options.ts";
+import { storedLongRuns } from "../test/simulation/long-runs.ts";
+import { LOAD } from "../test/simulation/run-all.ts";
+import { ANCHOR_COST, COLD_COST, SHORT_LIMIT, WARM_COST, WEEK_LIMIT } from "../test/simulation/world.ts";
 import { markdownTable } from "./markdown-table.ts";
 
 export function policiesPage(): string {
+  const { options, anchoring } = storedLongRuns();
   return `${HEAD}
 ${markdownTable(comparisonRows(compare()))}
 ${OPTIONS_HEAD}
-${markdownTable(optionRows(compareOptions()))}`;
+${markdownTable(optionRows(options))}
+${ANCHORING_HEAD}
+${markdownTable(anchorRows(anchoring))}`;
 }
 
 const MODES = markdownTable([
@@ -139,6 +146,8 @@ stagger = true
   after another. With \`stagger\` the accounts follow one another evenly over five hours from that time on, in the order
   of the list: five accounts begin at 7, 8, 9, 10 and 11, so their resets are spread too. An account that could not be
   anchored at its time, for example because the machine was asleep, can be anchored for another hour.
+- **Which time.** With \`stagger\`, about two hours before you begin. Without it, five hours before the middle of your
+  working time. [What anchoring gains](#what-anchoring-gains) has figures, also of when it gains nothing.
 - **Which accounts.** Only enabled accounts of this proxy, not those of child proxies, that are idle, healthy, above
   their floors, not draining, and have at least ${LEAST_LEFT_OF_WEEK * 100} % of their longer windows left. With less, the longer window ends their
   use before the short one does. The account's catalogue must have the model, and the model must count for the main
@@ -149,7 +158,7 @@ stagger = true
   apart with at most 1 % used and a reset that moved by the same time, the second one fetched in the last minute. If the
   backend reports something else, nothing is sent.
 - **What it costs.** One turn for \`anchor.model\` for each account and time, at most ${MOST_PER_DAY} a day for each account. Its
-  prompt is two words; the backend counts some tens of tokens, and such a turn counts for the weekly window too. \`codexlb
+  prompt is a few words, for which the backend counts some tens of tokens. The turn counts for the weekly window too. \`codexlb
   status\` shows turns and tokens of the day (\`anchored today\`), \`codexlb usage --by session\` shows them as \`anchor\`.
 - **What happens to the turn.** It takes the same path as every other turn: the same credentials and renewal, proxy and
   headers, the same rules for limits and failures. Its response reports the quota as usual. It neither moves sessions nor
@@ -161,7 +170,7 @@ stagger = true
 ## How they compare
 
 A simulation runs the proxy's pool for ${DAYS} days, three times with different random sessions. All policies get the same
-sessions: 1 to 60 turns each, on working days. Demand is ${LOAD * 100} % of what the accounts have. An account has
+sessions: 1 to 60 turns each, every day between 7 and 23. Demand is ${LOAD * 100} % of what the accounts have. An account has
 ${SHORT_LIMIT} units for five hours and ${WEEK_LIMIT} in a week; weeks end at staggered times. A turn costs ${WARM_COST}, or ${COLD_COST} when the
 session's prompt is not in the account's cache. The test suite runs this and prints the same table.
 
@@ -172,10 +181,39 @@ session's prompt is not in the account's cache. The test suite runs this and pri
 - cache hits: the share of turns whose prompt was in the account's cache, without the first turn of each session.
 `;
 
-const OPTIONS_HEAD = `The same simulation with \`usage_balanced\` and with account options:
+const OPTIONS_HEAD = `### Priorities and floors
+
+The same simulation over four weeks, with \`usage_balanced\` and with account options. \`make simulate\` runs it, and the
+test suite repeats the rows with two and three accounts.
 
 - refused, with room: as above, without what is kept back if floors are never spent. This must be 0.
 - floor crossed, with room: turns that began on an account at its floor although another one had room above its own. This
   must be 0.
 - least left of its week: the least of the first account's week that was left when a turn began there.
+`;
+
+const ANCHORING_HEAD = `### What anchoring gains
+
+The same over four weeks with \`usage_balanced\`, without anchoring and with it, for several working times. Demand is
+again ${LOAD * 100} % of the weekly quota, so the fewer hours are worked, the more often the short windows are exhausted. An account
+with monthly windows has one in place of the weekly window, with as much for each day. An anchor turn costs ${ANCHOR_COST} units;
+${ANCHOR_TOKENS} tokens for each are an assumption.
+
+- turns served: a session ends when a turn is refused, so its other turns are missing.
+- wait: the hours from each refused turn to the next time at which an account had quota, added up.
+- share of the week: the part of all weekly quota that the anchor turns used.
+
+What follows from the table:
+
+- If work takes most of the day, the short windows are rarely exhausted. Anchoring then gains nothing, and its turns are
+  lost.
+- In working days of eight hours, two accounts that are staggered from two hours before work on refuse half of the turns
+  that are refused without anchoring; twenty refuse an eighth. The turns that are still refused wait less, because some
+  account is always about to be reset.
+- With all resets in the middle of the working time (\`stagger = false\`, five hours before that), still fewer turns are
+  refused, but these wait longer. If the time is wrong by an hour, most of the gain is lost, and the waits become longer
+  than without anchoring. \`stagger\` does not depend on the exact time, so it is the default.
+- If all work is done in four hours, all windows should be reset in the middle of that time. Staggered, most of them
+  would be reset after work.
+- Anchoring does not help an account whose week is exhausted. Where fewer turns are refused, more of the week is spent.
 `;

@@ -7,6 +7,7 @@ import { STUB_ACCOUNT_ID } from "../auth/stub.ts";
 import type { Forecasts } from "../core/forecast/status-forecast.ts";
 import { HOPS_HEADER, type Hop, parseHops } from "../core/hops.ts";
 import { statusDocument, waitingField } from "../core/status.ts";
+import type { StatusDocument } from "../core/status-schema.ts";
 import { usageBody } from "../core/usage-body.ts";
 import type { Deps } from "../deps.ts";
 import { CodexlbError } from "../errors.ts";
@@ -25,6 +26,7 @@ export interface ObserveContext {
   /** This proxy. */
   readonly self: () => Hop;
   readonly forecasts: () => Promise<Forecasts | undefined>;
+  readonly anchoring: () => StatusDocument["anchor"];
   readonly usage: Pick<UsageStore, "health">;
   readonly waiting: Pick<WaitingTurns, "summary">;
   /** The CODEX_HOME that `codexlb run` uses. */
@@ -39,7 +41,8 @@ export function isObservePath(method: string, path: string): boolean {
 }
 
 export function observeRoutes(context: ObserveContext): Hono {
-  const { deps, pool, refresher, children, self, forecasts, usage, waiting, runtimeHome } = context;
+  const { deps, pool, refresher, children, self, forecasts, anchoring, usage, waiting, runtimeHome } =
+    context;
   const app = new Hono();
   app.all("/healthz", (c) => c.json({ ok: true }));
   app.get("/", (c) => c.json({ ok: true, service: "codexlb-proxy" }));
@@ -53,11 +56,13 @@ export function observeRoutes(context: ObserveContext): Hono {
     // A proxy in front makes its own forecasts, and asks every few seconds.
     const known = hops.length > 0 ? undefined : await forecasts();
     const health = usage.health();
+    const anchor = anchoring();
     return c.json({
       ...statusDocument(pool.facts(), pool.view(), known),
       ...waitingField(waiting.summary()),
       ...(failed === undefined ? {} : { refresh_failed: failed }),
       ...(health.kind === "failing" ? { usage_problem: health.why } : {}),
+      ...(anchor === undefined ? {} : { anchor }),
       runtime_auth: checkRuntimeAuth(runtimeHome()),
     });
   });

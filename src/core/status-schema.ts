@@ -216,6 +216,16 @@ const DOCUMENT = {
     .optional(),
   /** Why the proxy cannot record turns now. */
   usage_problem: text.optional(),
+  /** The turns of the day that started windows of the proxy's own accounts. Absent while anchoring is off and unused. */
+  anchor: z
+    .looseObject({
+      turns: z.number(),
+      /** Input and output. */
+      tokens: z.number(),
+      /** The model in the settings, if no account has it. */
+      unknown_model: text.optional(),
+    })
+    .optional(),
   /** The last switches since the proxy started, newest first. */
   switches: z.array(SwitchAnswer).optional(),
   child_proxies: z

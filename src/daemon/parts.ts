@@ -34,6 +34,7 @@ import { openStore, type Store } from "../state/store.ts";
 import type { UsageStore } from "../state/usage/usage-store.ts";
 import { createAccount } from "../upstream/account.ts";
 import { createAffinity } from "../upstream/affinity.ts";
+import { anchorStatus } from "../upstream/anchor-status.ts";
 import { createCatalogues } from "../upstream/catalogues.ts";
 import { createChildren } from "../upstream/children.ts";
 import { createCredentialCare } from "../upstream/credential-care.ts";
@@ -157,7 +158,7 @@ export interface AdminNeeds {
 /** The context of the admin API: account operations, keys, access and logins. */
 export function adminParts(
   { layout, live, deps, events, store, usage, owner, self }: Base,
-  { pool, affinity, children, refresher, forecaster }: ReturnType<typeof poolParts>,
+  { pool, affinity, children, catalogues, refresher, forecaster }: ReturnType<typeof poolParts>,
   { presence, notifier, metrics, waiting, listen }: AdminNeeds,
 ) {
   const fileSource = (key: string) => live.effective().sources.get(key);
@@ -241,6 +242,13 @@ export function adminParts(
       live.current().proxy.proxy_url === "" ? shortStatus(shortFacts(pool.outline())) : undefined,
     settings: () => shownSettings(live.effective()),
     forecasts: forecaster.latest,
+    anchoring: () =>
+      anchorStatus({
+        accounts: store.state.accounts,
+        settings: live.current().anchor,
+        offers: catalogues.offers,
+        nowMs: deps.clock.now(),
+      }),
     usage,
     metrics,
     waiting,

@@ -81,6 +81,7 @@ test("idle accounts are anchored one after another, once, with the turn of a cli
     expect(pool.mock.accounts.byAlias(alias)).toMatchObject({ used: 1, hasBegun: true });
   // A turn of the proxy is no message of the account, and does not make it the active one.
   const status = await pool.status();
+  expect(status).toMatchObject({ anchor: { turns: 2, tokens: 2100 } });
   expect(status.state.message_counter).toBe(0);
   expect(status.accounts.some(({ active }) => active)).toBe(false);
   const events = await pool.stopAndReadEvents();

@@ -1,7 +1,7 @@
-// Shows the effect of priorities and floors: the same sessions as in compare.ts, with options of accounts.
+// Shows the effect of priorities and floors over four weeks: the same sessions with different options of accounts.
 
 import type { OptionValues, SpendFloors } from "../../src/core/account-options.ts";
-import { percent, runAll } from "./compare.ts";
+import { percent, runAll } from "./run-all.ts";
 import type { Figures } from "./simulate.ts";
 
 /** One line of the comparison. */
@@ -10,7 +10,10 @@ export interface OptionLine extends Figures {
   readonly setting: string;
 }
 
-export const OPTION_SIZES = [2, 5, 10] as const;
+/** Four weeks, so that each account has four weekly resets. */
+const DAYS = 28;
+/** One row takes seconds. */
+const SEEDS = [1] as const;
 
 interface Scenario {
   readonly setting: string;
@@ -32,21 +35,27 @@ const SCENARIOS: readonly Scenario[] = [
   { setting: "all: floors 10 %", options: () => ({ floorDaily: 10, floorWeekly: 10 }) },
 ];
 
-/** Runs all simulations with the default policy. The figures are the same at every run. */
-export function compareOptions(): OptionLine[] {
-  return OPTION_SIZES.flatMap((accounts) =>
+/**
+ * Runs the simulations with the default policy for these numbers of accounts. The figures are the same at every run.
+ */
+export function compareOptions(sizes: readonly number[]): OptionLine[] {
+  return sizes.flatMap((accounts) =>
     SCENARIOS.map(({ setting, options, spendFloors = "last" }) => {
       const set = Array.from({ length: accounts }, (_, index) => [`a${index}`, options(index)] as const);
       const given = Object.fromEntries(
         set.flatMap(([name, values]) => (values === undefined ? [] : [[name, values]])),
       );
-      const figures = runAll({
-        accounts,
-        mode: "usage_balanced",
-        affinity: true,
-        options: given,
-        spendFloors,
-      });
+      const figures = runAll(
+        {
+          accounts,
+          mode: "usage_balanced",
+          affinity: true,
+          options: given,
+          spendFloors,
+        },
+        DAYS,
+        SEEDS,
+      );
       return { ...figures, accounts, setting };
     }),
   );

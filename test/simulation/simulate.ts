@@ -2,26 +2,25 @@
 
 import type { OptionValues, SpendFloors } from "../../src/core/account-options.ts";
 import type { PolicyMode } from "../../src/core/policy.ts";
+import type { AnchorSettings } from "../../src/upstream/anchor-plan.ts";
 import type { Lease } from "../../src/upstream/leases.ts";
 import type { Pool } from "../../src/upstream/pool.ts";
 import { memoryPool } from "../support/memory-pool.ts";
+import { createAgenda } from "./agenda.ts";
+import { ANCHOR_STEP_MS, createAnchoring } from "./anchoring.ts";
+import { type Demand, sessionsOf } from "./demand.ts";
 import {
   createWorld,
   DAY_MS,
   HOUR_MS,
+  idOf,
   MINUTE_MS,
   sequence,
-  WARM_COST,
-  WEEK_LIMIT,
   type World,
   type WorldAccount,
 } from "./world.ts";
 
-export interface Setup {
-  readonly accounts: number;
-  readonly days: number;
-  /** The demand per day, as a share of the daily quota of all accounts. */
-  readonly load: number;
+export interface Setup extends Demand {
   readonly mode: PolicyMode;
   readonly affinity: boolean;
   readonly seed: number;
@@ -29,7 +28,14 @@ export interface Setup {
   readonly options?: Readonly<Record<string, OptionValues>>;
   /** Default `last`. */
   readonly spendFloors?: SpendFloors;
+  /** When accounts are anchored. Default: never. */
+  readonly anchor?: AnchorTimes;
+  /** True if each account has a monthly window in place of its weekly one. Default false. */
+  readonly monthly?: boolean;
 }
+
+/** The settings of `[anchor]` that matter here. */
+export type AnchorTimes = Pick<AnchorSettings, "at" | "stagger">;
 
 export interface Figures {
   readonly turns: number;
@@ -49,18 +55,18 @@ export interface Figures {
   readonly onFirst: number;
   /** The least of the first account's week that was left when a turn began on it, 0..1. */
   readonly leastOfFirst: number;
+  /** The hours from each refused turn to the next time at which an exhausted account has quota, added up. */
+  readonly waitHours: number;
+  /** The number of anchor turns. */
+  readonly anchors: number;
 }
 
-/** Sessions begin between these hours, most of them around the middle of the day. */
-const DAY_BEGINS_H = 7;
-const DAY_ENDS_H = 23;
-const MOST_TURNS_IN_SESSION = 60;
 const POLL_MS = 10 * MINUTE_MS;
 const START_MS = Date.UTC(2026, 0, 5);
 
 export function simulate(setup: Setup): Figures {
   const random = sequence(setup.seed);
-  const world = createWorld(setup.accounts, START_MS, random);
+  const world = createWorld(setup.accounts, START_MS, random, setup.monthly);
   const { options = {}, spendFloors = "last" } = setup;
   const counts = {
     turns: 0,
@@ -72,9 +78,11 @@ export function simulate(setup: Setup): Figures {
     crossed: 0,
     first: 0,
     leastOfFirst: 1,
+    waitMs: 0,
+    anchors: 0,
   };
   let nowMs = START_MS;
-  const { pool } = memoryPool({
+  const { pool, store } = memoryPool({
     aliases: world.accounts.map(({ index }) => `a${index}`),
     clock: { now: () => nowMs, monotonic: () => nowMs, after: () => () => {} },
     mode: setup.mode,
@@ -101,6 +109,8 @@ export function simulate(setup: Setup): Figures {
       const hasRoom = (one: WorldAccount) => (spendFloors === "never" ? isAboveFloor(one) : one.hasRoom());
       if (world.accounts.some(hasRoom)) counts.refusedWithRoom++;
       else counts.refused++;
+      const ends = world.accounts.filter((one) => !one.hasRoom()).map((one) => one.roomMs());
+      if (ends.length > 0) counts.waitMs += Math.min(...ends) - nowMs;
       return; // the session ends
     }
     const account = accountOf(world, lease);
@@ -125,7 +135,7 @@ export function simulate(setup: Setup): Figures {
     });
   };
 
-  for (const [session, { atMs, turns }] of sessionsOf(setup, random).entries())
+  for (const [session, { atMs, turns }] of sessionsOf(setup, START_MS, random).entries())
     todo.at(atMs, () => turn(session, turns));
   const endMs = START_MS + setup.days * DAY_MS;
   for (let atMs = START_MS; atMs < endMs; atMs += POLL_MS)
@@ -133,6 +143,13 @@ export function simulate(setup: Setup): Figures {
       for (const account of world.accounts)
         pool.learn(idOf(account.index), account.figures(nowMs, "usage_api"));
     });
+  if (setup.anchor !== undefined) {
+    const anchoring = createAnchoring({ pool, store, accounts: world.accounts, times: setup.anchor });
+    for (let atMs = START_MS; atMs < endMs; atMs += ANCHOR_STEP_MS)
+      todo.at(atMs, () => {
+        counts.anchors += anchoring(nowMs);
+      });
+  }
   todo.run(endMs, (atMs) => {
     nowMs = atMs;
     world.roll(nowMs);
@@ -147,6 +164,8 @@ export function simulate(setup: Setup): Figures {
     crossedWithRoom: counts.crossed,
     onFirst: counts.first / counts.turns,
     leastOfFirst: counts.leastOfFirst,
+    waitHours: counts.waitMs / HOUR_MS,
+    anchors: counts.anchors,
   };
 }
 
@@ -167,83 +186,8 @@ function take(pool: Pool, world: World, session: number, nowMs: number): Lease |
   }
 }
 
-function idOf(index: number): string {
-  return `openai:a${index}`;
-}
-
 function accountOf(world: World, { upstream }: Lease) {
   const account = world.accounts[Number(upstream.label.slice(1))];
   if (account === undefined) throw new Error(`no account ${upstream.label}`);
   return account;
-}
-
-/** The sessions of all days, as many as make up the load. */
-function sessionsOf(
-  { accounts, days, load }: Setup,
-  random: () => number,
-): { atMs: number; turns: number }[] {
-  const wanted = (accounts * WEEK_LIMIT * days * load) / 7 / WARM_COST;
-  const sessions: { atMs: number; turns: number }[] = [];
-  for (let turns = 0; turns < wanted; ) {
-    const length = 1 + Math.floor(random() ** 2 * MOST_TURNS_IN_SESSION);
-    // The mean of two random numbers puts most sessions around the middle of the day.
-    const hour = DAY_BEGINS_H + ((random() + random()) / 2) * (DAY_ENDS_H - DAY_BEGINS_H);
-    const day = Math.floor(random() * days);
-    sessions.push({ atMs: START_MS + day * DAY_MS + hour * HOUR_MS, turns: length });
-    turns += length;
-  }
-  return sessions;
-}
-
-interface Agenda {
-  at(atMs: number, run: () => void): void;
-  /** Runs all entries up to `endMs` in order of time. Calls `moved` with the time before each entry, and at the end. */
-  run(endMs: number, moved: (atMs: number) => void): void;
-}
-
-/** A binary heap of functions by time. Entries with the same time run in the order in which they were added. */
-function createAgenda(): Agenda {
-  const heap: { atMs: number; order: number; run: () => void }[] = [];
-  let order = 0;
-  const before = (a: number, b: number): boolean => {
-    const [one, two] = [heap[a], heap[b]];
-    if (one === undefined || two === undefined) return false;
-    return one.atMs < two.atMs || (one.atMs === two.atMs && one.order < two.order);
-  };
-  const swap = (a: number, b: number): void => {
-    const [one, two] = [heap[a], heap[b]];
-    if (one !== undefined && two !== undefined) [heap[a], heap[b]] = [two, one];
-  };
-  const takeFirst = () => {
-    const first = heap[0];
-    const last = heap.pop();
-    if (last === undefined || heap.length === 0) return first;
-    heap[0] = last;
-    for (let at = 0; ; ) {
-      const left = 2 * at + 1;
-      const least = before(left + 1, left) ? left + 1 : left;
-      if (!before(least, at)) break;
-      swap(least, at);
-      at = least;
-    }
-    return first;
-  };
-  return {
-    at: (atMs, run) => {
-      heap.push({ atMs, order: order++, run });
-      for (let at = heap.length - 1; at > 0; ) {
-        const parent = (at - 1) >> 1;
-        if (!before(at, parent)) break;
-        swap(at, parent);
-        at = parent;
-      }
-    },
-    run: (endMs, moved) => {
-      for (let next = takeFirst(); next !== undefined && next.atMs <= endMs; next = takeFirst()) {
-        moved(next.atMs);
-        next.run();
-      }
-      moved(endMs);
-    },
-  };
 }

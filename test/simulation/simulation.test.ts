@@ -1,16 +1,12 @@
 import { beforeAll, expect, test } from "bun:test";
 import { table } from "../../src/cli/terminal/table.ts";
 import { compare, comparisonRows, type Line, policyName, SIZES } from "./compare.ts";
-import { compareOptions, OPTION_SIZES, type OptionLine, optionRows } from "./compare-options.ts";
 
 let lines: Line[] = [];
-let optionLines: OptionLine[] = [];
 
 beforeAll(() => {
   lines = compare();
   console.log(table(comparisonRows(lines)));
-  optionLines = compareOptions();
-  console.log(table(optionRows(optionLines)));
 });
 
 const line = (accounts: number, policy: string): Line => {
@@ -41,26 +37,6 @@ test("with affinity, more turns hit the prompt cache and sessions move less ofte
   }
 });
 
-test("priorities and floors refuse no turn with room, and no floor is crossed while another account has room", () => {
-  expect(optionLines.length).toBe(OPTION_SIZES.length * 7);
-  for (const { setting, refusedWithRoom, crossedWithRoom } of optionLines)
-    expect([setting, refusedWithRoom, crossedWithRoom]).toEqual([setting, 0, 0]);
-});
-
-test("a floor that is never spent leaves that much of the week, and a priority attracts turns", () => {
-  for (const accounts of OPTION_SIZES) {
-    const of = (setting: string) => {
-      const found = optionLines.find((one) => one.accounts === accounts && one.setting === setting);
-      if (found === undefined) throw new Error(`no line for ${setting}`);
-      return found;
-    };
-    expect(of("the same, never spent").leastOfFirst).toBeGreaterThan(0.2);
-    expect(of("first: priority 1").onFirst).toBeGreaterThan(of("none").onFirst);
-    expect(of("first: priority -1").onFirst).toBeLessThan(of("none").onFirst);
-  }
-});
-
 test("the same seed gives the same figures", () => {
   expect(compare()).toEqual(lines);
-  expect(compareOptions()).toEqual(optionLines);
 });

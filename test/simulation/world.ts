@@ -9,20 +9,25 @@ export const HOUR_MS = 60 * MINUTE_MS;
 export const DAY_MS = 24 * HOUR_MS;
 const SHORT_MS = 5 * HOUR_MS;
 const WEEK_MS = 7 * DAY_MS;
+const MONTH_MS = 30 * DAY_MS;
 
 /** The cost of a turn if the account has the session's prompt in its cache, and if it does not. */
 export const WARM_COST = 1;
 export const COLD_COST = 3;
+/** The cost of an anchor turn, whose prompt is a few words. */
+export const ANCHOR_COST = 0.1;
 /** A cache entry expires this long after its last use. */
 const CACHE_MS = 30 * MINUTE_MS;
 
 /** What an account may spend in each of its two windows. A weekly window contains eight short windows. */
 export const SHORT_LIMIT = 150;
 export const WEEK_LIMIT = 1_200;
+/** What an account with a monthly window in place of the weekly one may spend in a month: as much per day. */
+const MONTH_LIMIT = (WEEK_LIMIT * MONTH_MS) / WEEK_MS;
 
 export interface World {
   readonly accounts: readonly WorldAccount[];
-  /** The unspent quota of weekly windows at their resets, in whole windows, and the number of those resets. */
+  /** The unspent quota of the longer windows at their resets, in whole windows, and the number of those resets. */
   readonly wasted: { left: number; resets: number };
   /** Advances the time to `nowMs` and resets the windows that have ended. */
   roll(nowMs: number): void;
@@ -36,6 +41,8 @@ export interface WorldAccount {
   left(): { readonly short: number; readonly week: number };
   /** Serves one turn of a session, and spends its cost. */
   serve(session: number, nowMs: number): { readonly warm: boolean };
+  /** Starts the short window if it has not begun, and spends the cost of an anchor turn. */
+  anchor(nowMs: number): void;
   /** The account's quota as the backend reports it. */
   figures(nowMs: number, source: QuotaWindow["source"]): QuotaEvidence;
   /** The time at which all exhausted windows have reset. Unix ms. */
@@ -50,17 +57,22 @@ interface Window {
   readonly lengthMs: number;
 }
 
-/** `random` determines how far each account is into its week, and how much of the week's quota it has spent. */
-export function createWorld(count: number, startMs: number, random: () => number): World {
+/**
+ * `random` determines how far each account is into its week, and how much of the week's quota it has spent. `monthly`:
+ * accounts have a monthly window in place of the weekly one.
+ */
+export function createWorld(count: number, startMs: number, random: () => number, monthly = false): World {
+  const long = monthly
+    ? { limit: MONTH_LIMIT, lengthMs: MONTH_MS }
+    : { limit: WEEK_LIMIT, lengthMs: WEEK_MS };
   const wasted = { left: 0, resets: 0 };
   const members = Array.from({ length: count }, (_, index) => {
     // The ends of the weeks are spread evenly. Each account has spent roughly the share of its week that has passed.
     const passed = (index + random()) / count;
     const week: Window = {
-      used: WEEK_LIMIT * Math.min(1, Math.max(0, passed + 0.4 * (random() - 0.5))),
-      endMs: startMs + WEEK_MS * (1 - passed),
-      limit: WEEK_LIMIT,
-      lengthMs: WEEK_MS,
+      used: long.limit * Math.min(1, Math.max(0, passed + 0.4 * (random() - 0.5))),
+      endMs: startMs + long.lengthMs * (1 - passed),
+      ...long,
     };
     return member(index, { used: 0, endMs: undefined, limit: SHORT_LIMIT, lengthMs: SHORT_MS }, week);
   });
@@ -74,7 +86,7 @@ export function createWorld(count: number, startMs: number, random: () => number
         while (week.endMs !== undefined && week.endMs <= nowMs) {
           wasted.left += Math.max(0, 1 - week.used / week.limit);
           wasted.resets++;
-          Object.assign(week, { used: 0, endMs: week.endMs + WEEK_MS });
+          Object.assign(week, { used: 0, endMs: week.endMs + week.lengthMs });
         }
       }
     },
@@ -104,6 +116,10 @@ function member(index: number, short: Window, week: Window): Member {
       for (const window of [short, week]) window.used += warm ? WARM_COST : COLD_COST;
       return { warm };
     },
+    anchor: (nowMs) => {
+      short.endMs ??= nowMs + short.lengthMs;
+      for (const window of [short, week]) window.used += ANCHOR_COST;
+    },
     figures: (asOfMs, source) => {
       const windowOf = ({ endMs, lengthMs, ...window }: Window): QuotaWindow => ({
         usedPercent: usedPercentOf(window),
@@ -126,6 +142,11 @@ function member(index: number, short: Window, week: Window): Member {
     roomMs: () =>
       Math.max(...[short, week].filter(({ used, limit }) => used >= limit).map(({ endMs }) => endMs ?? 0)),
   };
+}
+
+/** The id of the account with this index in the pool. */
+export function idOf(index: number): string {
+  return `openai:a${index}`;
 }
 
 /** A pseudorandom sequence of numbers from 0 to 1, the same for the same seed (mulberry32). */

@@ -11,6 +11,7 @@ export function examineStatus(status: StatusAnswer, nowMs: number): Finding[] {
   return [
     ...examinePool(status, nowMs),
     ...examineRecording(status),
+    ...examineAnchorModel(status),
     ...status.child_proxies.map(examineChild),
   ];
 }
@@ -45,6 +46,19 @@ function examineRecording({ usage_problem: problem }: StatusAnswer): Finding[] {
       status: "warning",
       detail: `the proxy cannot record turns in ROOT/usage.db: ${problem}`,
       remedy: "free disk space, or correct the permissions of the root; the proxy tries again by itself",
+    },
+  ];
+}
+
+/** Whether an account has the model for anchoring. */
+function examineAnchorModel({ anchor }: StatusAnswer): Finding[] {
+  if (anchor?.unknown_model === undefined) return [];
+  return [
+    {
+      check: "anchoring",
+      status: "warning",
+      detail: `no account has the model ${anchor.unknown_model} in its catalogue, so none is anchored`,
+      remedy: "set anchor.model in config.toml to a small model that Codex offers",
     },
   ];
 }

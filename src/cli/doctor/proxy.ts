@@ -20,6 +20,7 @@ import { credentialFor } from "../proxy/proxy-credential.ts";
 import { isAdmitted, KEY_NEXT } from "../run/runtime-home.ts";
 import { restartAdvice } from "../service/running-services.ts";
 import { upgradeAdvice } from "../upgrade/upgrade-advice.ts";
+import { examineUnusedAnchoring } from "./anchoring.ts";
 import { type ConnectionDeps, examineConnections, outboundOf } from "./connections.ts";
 import { type Finding, ok } from "./finding.ts";
 import { examineStatus } from "./pool.ts";
@@ -40,8 +41,13 @@ export async function examineProxy(
   if (daemon.kind === "answers") return examineDaemon(context, via, daemon);
   const absence = await examineAbsence(context);
   try {
-    const { upstream_base_url: backend } = readConfig(layout).proxy;
-    return [...absence, ...(await examineConnections(via, backend, tokenUrlOf(deps)))];
+    const config = readConfig(layout);
+    const { upstream_base_url: backend } = config.proxy;
+    return [
+      ...absence,
+      ...examineUnusedAnchoring(config),
+      ...(await examineConnections(via, backend, tokenUrlOf(deps))),
+    ];
   } catch {
     return absence; // another check reports invalid settings
   }

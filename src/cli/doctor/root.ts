@@ -6,7 +6,7 @@ import { brokenLogins, leftovers, sweepHomes, sweepLogins } from "../../auth/lef
 import { messageOf } from "../../errors.ts";
 import { readTextIfPresent } from "../../state/atomic-file.ts";
 import { readConfigText } from "../../state/config.ts";
-import { effectiveConfig, readConfigFile } from "../../state/config-source.ts";
+import { effectiveConfig, readConfig, readConfigFile } from "../../state/config-source.ts";
 import type { Layout } from "../../state/layout.ts";
 import { tryLock } from "../../state/lock.ts";
 import { makePathPrivate, pathsForOthers, replaceableBy } from "../../state/private-root.ts";
@@ -14,6 +14,7 @@ import { exposureNext, exposureProblem } from "../../state/settings.ts";
 import { openStore } from "../../state/store.ts";
 import { decodeStore } from "../../state/store-decode.ts";
 import type { CommandContext } from "../context.ts";
+import { examineAnchoring } from "./anchoring.ts";
 import { type Finding, ok } from "./finding.ts";
 import { examineNotifications } from "./notifications.ts";
 import { examinePaths } from "./paths.ts";
@@ -66,10 +67,19 @@ export function examineRoot(context: CommandContext): Finding[] {
     ...examineLeftovers(layout),
     ...examinePaths(context),
     ...examineNotifications(context),
+    ...anchoringFindings(layout),
   ];
 }
 
 // --- internal ---
+
+function anchoringFindings(layout: Layout): Finding[] {
+  try {
+    return examineAnchoring(readConfig(layout));
+  } catch {
+    return []; // the check of the settings reports the problem
+  }
+}
 
 function examinePermissions(layout: Layout): Finding {
   const unsafe = replaceableBy(layout.root);

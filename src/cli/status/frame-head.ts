@@ -1,5 +1,6 @@
 // The head of a status frame: which proxy this is, what it does next, and how old the figures are. Pure.
 
+import { anchoredWords } from "../../core/anchor/anchor-words.ts";
 import { nextTurnOf } from "../../core/next-turn.ts";
 import type { StatusAnswer } from "../../core/status-schema.ts";
 import { age } from "../../core/status-words.ts";
@@ -35,12 +36,14 @@ export function headOf(
   { paint }: TextStyle,
 ): string[] {
   const { policy } = status;
+  const anchored = anchoredWords(status);
   const words = [
     ...(status.proxy_name === "" ? [] : [paint.bold(status.proxy_name)]),
     withoutTrailingSlash(url),
     ...(policy.mode === "" ? [] : [`policy ${policy.mode}`]),
     ...nextWords(status, nowMs),
     ...waitWords(status, nowMs),
+    ...(anchored === undefined ? [] : [anchored]),
   ];
   return [...linesOf(words, columns), ...linesOf(notes, columns)];
 }

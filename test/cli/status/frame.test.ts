@@ -82,6 +82,11 @@ test("a proxy that cannot record turns says so below the table", () => {
   expect(lines).toContain("  turns are not recorded: disk full");
 });
 
+test("the head counts the anchor turns of the day", () => {
+  const lines = frameLines(known({ ...THREE, anchor: { turns: 3, tokens: 1240 } }), page(200));
+  expect(lines[0]).toEndWith("  anchored today: 3, 1,240 tokens");
+});
+
 test("colours are those of the meaning, and change no text", () => {
   for (const status of Object.values(DOCUMENTS)) {
     const coloured = frameLines(known(status), page(120, { colour: true }));

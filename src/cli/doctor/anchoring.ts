@@ -1,0 +1,36 @@
+// Checks the settings of anchoring: can all its times have an effect, and does a proxy run that could use them. Pure.
+
+import { advised } from "../../advice.ts";
+import { timeOfDay, timeText, tooClose } from "../../core/anchor/anchor-times.ts";
+import { USUAL_SECONDS } from "../../core/windows.ts";
+import type { Config } from "../../state/settings.ts";
+import type { Finding } from "./finding.ts";
+
+/** The problems of `[anchor]` itself; empty if there are none. */
+export function examineAnchoring({ anchor }: Pick<Config, "anchor">): Finding[] {
+  if (!anchor.enabled) return [];
+  const at = anchor.at.map(timeOfDay).filter((time) => time !== undefined);
+  return tooClose(at, USUAL_SECONDS.short * 1000).map(({ time, after }) => ({
+    check: CHECK,
+    status: "warning",
+    detail: `the time ${timeText(time)} in anchor.at has no effect on accounts that are anchored at ${timeText(after)}: their windows still run then`,
+    remedy: "choose times in anchor.at that are at least 5 hours apart",
+  }));
+}
+
+/** The problem that no proxy runs which could anchor accounts. */
+export function examineUnusedAnchoring({ anchor }: Pick<Config, "anchor">): Finding[] {
+  if (!anchor.enabled) return [];
+  return [
+    {
+      check: CHECK,
+      status: "warning",
+      detail: `accounts are anchored at ${anchor.at.join(", ")} only while a proxy runs on this root, and none does`,
+      remedy: `keep one running: ${advised("service install")}`,
+    },
+  ];
+}
+
+// --- internal ---
+
+const CHECK = "anchoring";
