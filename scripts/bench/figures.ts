@@ -1,5 +1,7 @@
 // The figures of the benchmark, and their bounds.
 
+import { USAGE_GROUPINGS } from "../../src/core/usage-report.ts";
+
 /** The measured programs: codexlb, and those that it is compared with in the same run. */
 export type SubjectName =
   | "codexlb"
@@ -14,7 +16,7 @@ export type SubjectName =
   /** The subject that the figure's title names: fewer accounts, one hop, or a program that only prints a line. */
   | "reference";
 
-export type RowName = "a" | "b" | "c" | "d" | "e" | "f" | "g" | "h" | "i" | "j" | "k" | "l";
+export type RowName = "a" | "b" | "c" | "d" | "e" | "f" | "g" | "h" | "i" | "j" | "k" | "l" | "m";
 
 /** An upper bound, inclusive. */
 export type Bound =
@@ -32,6 +34,9 @@ export interface Figure {
   readonly must?: Bound;
   readonly stretch?: Bound;
 }
+
+/** How many turns a year has in row (m). */
+export const YEAR_TURNS = 500_000;
 
 const times = (factor: number, of: SubjectName = "floor"): Bound => ({ kind: "times", of, factor });
 const plus = (more: number, of: SubjectName = "floor"): Bound => ({ kind: "plus", of, more });
@@ -112,6 +117,11 @@ export const FIGURES: readonly Figure[] = [
   cpu("l.websocket", "10,000 WebSocket turns of 13 messages (reference: without the record of turns)", {
     must: times(1.05, "reference"),
   }),
+  ...USAGE_GROUPINGS.map((by) =>
+    ms(`m.${by}`, `\`usage --by ${by}\` of a year with ${YEAR_TURNS.toLocaleString("en")} turns`, {
+      must: most(200),
+    }),
+  ),
 ];
 
 // --- internal ---

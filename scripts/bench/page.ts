@@ -114,6 +114,7 @@ const METHOD = `## Method
   of 100 streams at once takes several times as long.
 - A delay is the time from the moment at which the backend makes an event to the moment at which the client has read it.
 - Memory per connection is the growth of resident memory by 3,000 connections after the first 300, in a fresh process.
+- Row (m) is the time until the proxy's admin API has answered, with the sums that a running proxy has of closed days.
 - Before anything is measured, the benchmark compares the status, the bytes, and the number and order of events of every
   path with those of the backend.
 `;

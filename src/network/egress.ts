@@ -38,9 +38,12 @@ export function createOutbound({ env, setting = () => "" }: OutboundOptions): Ou
   /** The egress for each host, until the setting changes. Each turn needs it several times. */
   const known = new Map<string, Egress>();
   let knownSetting: string | undefined;
-  const toBackend = (url: string, own?: string): Egress => {
-    const now = setting();
+  /** The latest result. Comparing with it takes a fraction of the time of building a key: most requests are alike. */
+  let latest: { readonly url: string; readonly own: string | undefined; readonly egress: Egress } | undefined;
+  const find = (url: string, own: string | undefined, now: string): Egress => {
     if (now !== knownSetting || known.size >= MOST_KNOWN) known.clear();
+    // What follows may throw, and a result for the former setting must not remain.
+    latest = undefined;
     knownSetting = now;
     const place = `${hostOf(url)} ${own ?? ""}`;
     const before = known.get(place);
@@ -49,6 +52,12 @@ export function createOutbound({ env, setting = () => "" }: OutboundOptions): Ou
     const found = egress(url, outboundProxy(url, source));
     known.set(place, found);
     return found;
+  };
+  const toBackend = (url: string, own?: string): Egress => {
+    const now = setting();
+    if (now !== knownSetting || latest?.url !== url || latest.own !== own)
+      latest = { url, own, egress: find(url, own, now) };
+    return latest.egress;
   };
   return {
     toBackend,

@@ -61,7 +61,7 @@ describe("a figure", () => {
 });
 
 test("every row has figures with unique names", () => {
-  expect([...new Set(FIGURES.map(({ row }) => row))].join("")).toBe("abcdefghijkl");
+  expect([...new Set(FIGURES.map(({ row }) => row))].join("")).toBe("abcdefghijklm");
   expect(new Set(FIGURES.map(({ id }) => id)).size).toBe(FIGURES.length);
 });
 
@@ -90,5 +90,11 @@ test("the bounds have their agreed values", () => {
     "k.failoverP50": "<= 2",
     "l.sse": "<= 1.05 x reference",
     "l.websocket": "<= 1.05 x reference",
+    "m.day": "<= 200",
+    "m.account": "<= 200",
+    "m.model": "<= 200",
+    "m.project": "<= 200",
+    "m.session": "<= 200",
+    "m.key": "<= 200",
   });
 });

@@ -37,3 +37,16 @@ test("Bun gets every decision, also the decision against a proxy", () => {
   expect(fetchOptions(proxied)).toEqual({ proxy: { url: CORP, respectNoProxy: false } });
   expect(socketOptions(proxied)).toEqual({ proxy: CORP });
 });
+
+test("a changed setting counts for the next request, also after one that failed", () => {
+  let setting = "";
+  const env: Record<string, string> = {};
+  const outbound = createOutbound({ env, setting: () => setting });
+  const proxies = () => [outbound.toBackend(BACKEND).proxy, outbound.toBackend(BACKEND).proxy];
+  expect(proxies()).toEqual([undefined, undefined]);
+  setting = SET;
+  env.CODEX_CA_CERTIFICATE = "/nowhere/ca.pem";
+  for (const _ of [1, 2]) expect(() => outbound.toBackend(BACKEND)).toThrow("CODEX_CA_CERTIFICATE");
+  delete env.CODEX_CA_CERTIFICATE;
+  expect(proxies()).toEqual([SET, SET]);
+});

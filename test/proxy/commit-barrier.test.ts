@@ -9,6 +9,7 @@ import { blockBytes } from "../../src/proxy/http/sse.ts";
 import { HOLD_MS, MOST_HELD_EVENTS } from "../../src/proxy/turn/commit-barrier.ts";
 import { createTurnReader, type TurnReader } from "../../src/proxy/turn/turn-reader.ts";
 import { beginTurn } from "../../src/proxy/ws/begin-turn.ts";
+import { createClosing } from "../../src/proxy/ws/closing.ts";
 import type { SocketListener, UpstreamSocket } from "../../src/proxy/ws/upstream-socket.ts";
 import type { Lease } from "../../src/upstream/leases.ts";
 import { fakeClock } from "../support/clock.ts";
@@ -99,8 +100,7 @@ function overWebSocket(timeouts = TIMEOUTS): Beginning {
       listener = to;
     },
   } as unknown as UpstreamSocket;
-  const { signal } = new AbortController();
-  const options = { clock, timeouts, patienceMs: (ms: number) => ms, signal };
+  const options = { clock, timeouts, patienceMs: (ms: number) => ms, closing: createClosing() };
   const begun = beginTurn(socket, "{}", reader, options).then((result): Seen => {
     const held = result.kind === "begun" ? result.held : result.kind === "failed" ? [result.event] : [];
     return { end: result.kind, held: held.map((text) => JSON.parse(text)), credited: seen.credited };

@@ -55,6 +55,14 @@ describe("the event log", () => {
     expect(statSync(log.path).mode & 0o777).toBe(0o600);
   });
 
+  test("writes numbers and booleans as JSON", () => {
+    using log = logIn();
+    const fields = { a: 0, b: -1.5, c: 1e21, d: true, e: false, f: Number.NaN, g: Number.POSITIVE_INFINITY };
+    log.events.append("test", fields);
+    log.events.flush();
+    expect(readLogLines(log.path, ALL).text).toEndWith(`"fields":${JSON.stringify(fields)}}\n`);
+  });
+
   test("cuts long texts, and contains nothing that controls a terminal", () => {
     using log = logIn();
     log.events.append("account.auth_refresh_failed", { error: `${hostile("evil")}${"x".repeat(1_000_000)}` });

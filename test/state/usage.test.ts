@@ -284,7 +284,7 @@ describe("the usage database", () => {
     for (const [index, session] of sessions.entries()) store.add(turn({ session, startedMs: NOON + index }));
     const database = store.reader();
     if (database === undefined) throw new Error("there is no database");
-    const prune = createUsagePruner(usage.clock, 10);
+    const prune = createUsagePruner(usage.clock, 12);
     const left = () => recordedTurns(usage.path).map(({ session }) => session);
     prune(database, 90);
     expect(left()).toEqual(sessions.slice(500));

@@ -9,6 +9,7 @@ import { hops } from "./hops.ts";
 import { memory } from "./memory.ts";
 import { start } from "./start.ts";
 import { usageRecord } from "./usage-record.ts";
+import { usageYear } from "./usage-year.ts";
 import { usualRow } from "./usual.ts";
 
 /** Measures a row, and adds its figures to the samples. */
@@ -27,4 +28,5 @@ export const ROWS: Readonly<Record<RowName, Row>> = {
   j: start,
   k: failover,
   l: usageRecord,
+  m: usageYear,
 };

@@ -7,6 +7,7 @@ import type { Timeouts } from "../context.ts";
 import { createIdleWatch } from "../timeouts.ts";
 import { type CommitBarrier, createCommitBarrier } from "../turn/commit-barrier.ts";
 import type { TurnReader } from "../turn/turn-reader.ts";
+import type { Closing } from "./closing.ts";
 import type { UpstreamSocket } from "./upstream-socket.ts";
 
 /** How the turn began. Afterwards the socket has no listener, and keeps the messages that arrive. */
@@ -32,8 +33,8 @@ export interface BeginTurnOptions {
   readonly timeouts: Timeouts;
   /** The longest silence, ms. `configuredMs` is the one in the settings. */
   readonly patienceMs: (configuredMs: number) => number;
-  /** Aborted when the client disconnects. */
-  readonly signal: AbortSignal;
+  /** The end of the client's tunnel. */
+  readonly closing: Closing;
 }
 
 /** Close code of an endpoint that got a larger message than it takes (RFC 6455, 7.4.1). */
@@ -44,9 +45,9 @@ export function beginTurn(
   socket: UpstreamSocket,
   request: string,
   reader: TurnReader,
-  { clock, timeouts, patienceMs, signal }: BeginTurnOptions,
+  { clock, timeouts, patienceMs, closing }: BeginTurnOptions,
 ): Promise<BeginTurnResult> {
-  if (signal.aborted) return Promise.resolve({ kind: "aborted" });
+  if (closing.isClosed) return Promise.resolve({ kind: "aborted" });
   return new Promise((resolve, reject) => {
     let barrier: CommitBarrier<string> | undefined;
     const headMs = () => patienceMs(timeouts.headMs);
@@ -56,7 +57,7 @@ export function beginTurn(
     const stop = (): void => {
       head.stop();
       barrier?.stop();
-      signal.removeEventListener("abort", aborted);
+      unlisten();
       socket.listen(undefined);
     };
     const finish = (turn: BeginTurnResult): void => {
@@ -94,7 +95,7 @@ export function beginTurn(
       begun("output", meaning.kind === "over");
     };
 
-    signal.addEventListener("abort", aborted, { once: true });
+    const unlisten = closing.listen(aborted);
     if (!socket.send(request)) return broken("the connection no longer accepts data", false);
     head.begin();
     socket.listen({

@@ -20,12 +20,12 @@ export type RelayEnd =
 /** Forwards the events until the turn ends. Throws what `reader.read` throws. */
 export function relayTurn(
   { deps, settings }: TunnelContext,
-  { client, upstream, signal }: TunnelParts,
+  { client, upstream, closing }: TunnelParts,
   lease: Lease,
   reader: TurnReader,
 ): Promise<RelayEnd> {
   const { socket } = upstream.current();
-  if (signal.aborted) return Promise.resolve({ kind: "closed" });
+  if (closing.isClosed) return Promise.resolve({ kind: "closed" });
   return new Promise((resolve, reject) => {
     const patienceMs = () => lease.upstream.patienceMs(settings().timeouts.idleMs);
     const idle = createIdleWatch(deps.clock, patienceMs, () => {
@@ -36,7 +36,7 @@ export function relayTurn(
     });
     const stop = (): void => {
       idle.stop();
-      signal.removeEventListener("abort", closed);
+      unlisten();
       socket.listen(undefined);
     };
     const finish = (end: RelayEnd): void => {
@@ -57,7 +57,7 @@ export function relayTurn(
       if (meaning.kind === "over") finish({ kind: "over" });
     };
 
-    signal.addEventListener("abort", closed, { once: true });
+    const unlisten = closing.listen(closed);
     idle.begin();
     socket.listen({
       alive: idle.begin,

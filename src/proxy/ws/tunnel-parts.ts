@@ -3,6 +3,7 @@
 import type { IncomingRequest, ProxyContext } from "../context.ts";
 import type { Handovers } from "../handovers.ts";
 import type { ClientEnd } from "./client-end.ts";
+import type { Closing } from "./closing.ts";
 import type { UpstreamEnd } from "./upstream-end.ts";
 
 /** The copies of a turn in memory: the message, the frame it arrived in, and the frame it is sent in. */
@@ -18,6 +19,5 @@ export interface TunnelParts {
   readonly session: string | undefined;
   readonly client: ClientEnd;
   readonly upstream: UpstreamEnd;
-  /** Aborted when the tunnel closes. */
-  readonly signal: AbortSignal;
+  readonly closing: Closing;
 }

@@ -21,6 +21,7 @@ import { limitsOfClient, mayHideTurn } from "../key-limits.ts";
 import { poolHeaders, poolLimitsEvent } from "../pool-limits.ts";
 import { refusalEvent, refusalOfError } from "../refusal.ts";
 import { type ClientSocket, createClientEnd } from "./client-end.ts";
+import { createClosing } from "./closing.ts";
 import type { UpstreamConnection } from "./dial-upstream.ts";
 import { COPIES_OF_TURN, type TunnelContext, type TunnelParts } from "./tunnel-parts.ts";
 import { serveTurn, type TurnEnd } from "./turn.ts";
@@ -56,7 +57,7 @@ export function createTunnel(
 ): Tunnel {
   const { pool, events, settings, deps } = context;
   const { requestId } = incoming;
-  const leaving = new AbortController();
+  const closing = createClosing();
   let state: State = { kind: "idle" };
   /** Turns that the client requested during another turn. */
   const waiting: RequestedTurn[] = [];
@@ -70,7 +71,7 @@ export function createTunnel(
     upstream,
     () => close(BROKEN),
   );
-  const parts: TunnelParts = { incoming, session, client, upstream, signal: leaving.signal };
+  const parts: TunnelParts = { incoming, session, client, upstream, closing };
 
   const close = (code: number, reason?: string): void => {
     if (state.kind === "closed") return;
@@ -80,7 +81,7 @@ export function createTunnel(
       status: 101,
       account_id: upstream.current().upstreamId,
     });
-    leaving.abort();
+    closing.close();
     client.stop();
     for (const turn of waiting) turn.release();
     upstream.close();

@@ -26,7 +26,7 @@ export interface TurnTransportOptions {
 
 export function createTurnTransport(
   context: TunnelContext,
-  { upstream, signal }: TunnelParts,
+  { upstream, closing }: TunnelParts,
   exchange: Exchange,
   { message, isSelfContained, homeId }: TurnTransportOptions,
 ): Transport<TurnReply> {
@@ -52,7 +52,7 @@ export function createTurnTransport(
       clock: context.deps.clock,
       timeouts: context.settings().timeouts,
       patienceMs: lease.upstream.patienceMs,
-      signal,
+      closing,
     });
     switch (begun.kind) {
       case "begun":
@@ -80,7 +80,10 @@ export function createTurnTransport(
     text: string,
   ): Promise<SendResult<TurnReply>> => {
     const moved = lease.upstream.id !== homeId;
-    const dialled = await dialUpstream(context, prepared, lease.upstream, { moved, signal });
+    const dialled = await dialUpstream(context, prepared, lease.upstream, {
+      moved,
+      signal: closing.signal(),
+    });
     if (dialled.kind !== "reply") return dialled;
     const { reply, evidence } = dialled;
     if (reply.kind === "refused") return { ...dialled, reply };

@@ -140,10 +140,10 @@ async function deliver(
   exchange: Exchange,
   { lease, reply }: AttemptResult<TurnReply> & { kind: "reply" },
 ): Promise<TurnEnd> {
-  const { client, upstream, session, signal } = tunnel;
+  const { client, upstream, session, closing } = tunnel;
   const { recorder } = exchange;
   try {
-    if (signal.aborted) {
+    if (closing.isClosed) {
       recorder?.end("aborted");
       return { kind: "closed" };
     }

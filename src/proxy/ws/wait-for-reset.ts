@@ -9,14 +9,14 @@ import { COPIES_OF_TURN, type TunnelContext, type TunnelParts } from "./tunnel-p
 /** The wait of the turn that `message` requests; undefined if the turn must not wait. */
 export function waitOf(
   { pool, waiting }: TunnelContext,
-  { incoming, client, signal }: TunnelParts,
+  { incoming, client, closing }: TunnelParts,
   { origin, message }: { readonly origin: Origin; readonly message: string },
 ): TurnWait | undefined {
   const turn = {
     incoming,
     origin,
     bytes: COPIES_OF_TURN * message.length,
-    signal,
+    signal: closing.signal(),
     keepAlive: () => client.send(mainLimitsEvent(pool.usage())),
   };
   return waiting.waitFor(turn, pool.shortage(origin.session, origin.model, incoming.tags));

@@ -1,9 +1,9 @@
-// Deletes the rows of old turns. The sums of days are kept.
+// Deletes the rows of old turns, and the sums of their sessions. The sums of days are kept.
 
 import type { Database } from "bun:sqlite";
-import { startOfDay } from "../../core/local-days.ts";
+import { dayOf, startOfDay } from "../../core/local-days.ts";
 import type { Clock } from "../../deps.ts";
-import { turnId } from "./schema.ts";
+import { startOfTurn, turnId } from "./schema.ts";
 
 /** The largest file, 160 MB: more than a million turns. Older ones are deleted. */
 const MOST_PAGES = 40_000;
@@ -32,12 +32,28 @@ export function createUsagePruner(
          (SELECT id FROM turn_rows WHERE id < ? ORDER BY id LIMIT ${MOST_DELETED})`,
       [before],
     );
+    const sessions = deleteSessions(database, firstDay(database) ?? dayOf(clock.now()));
     // More may be left: delete them soon, and not all at once.
-    if (changes >= MOST_DELETED) dueAt = at;
+    if (changes >= MOST_DELETED || sessions >= MOST_DELETED) dueAt = at;
   };
 }
 
 // --- internal ---
+
+/** The day of the oldest turn; undefined if there are no turns. */
+function firstDay(database: Database): string | undefined {
+  const oldest = database.query<{ id: number | null }, []>("SELECT min(id) AS id FROM turn_rows").get()?.id;
+  return typeof oldest === "number" ? dayOf(startOfTurn(oldest)) : undefined;
+}
+
+/** Deletes some of the sums of sessions from before `day`. Returns their number. */
+function deleteSessions(database: Database, day: string): number {
+  return database.run(
+    `DELETE FROM session_days WHERE (day, session, model, client) IN
+       (SELECT day, session, model, client FROM session_days WHERE day < ? ORDER BY day LIMIT ${MOST_DELETED})`,
+    [day],
+  ).changes;
+}
 
 function usedPages(database: Database): number {
   const row = database

@@ -18,6 +18,9 @@ const IDS_OF_MS = 4_096;
  * the sums of each day of the local calendar. The texts of `labels` and `days` are "" where nothing is known, because
  * they are keys. `reported` counts the turns whose tokens are known.
  *
+ * `session_days` has the sums of each session and day, from the turns with ids below `next_id` of `session_watermark`
+ * (session-sums.ts). They are kept as long as the turns of the day.
+ *
  * `meters` has one row for each window of each account, and `meter_hours` what was used of it in each hour
  * (`MeterHistory` in core/forecast/meter-history.ts). `account` is the hash of the account's identity, or else its id.
  */
@@ -103,11 +106,37 @@ export const MIGRATIONS: readonly string[] = [
      closed REAL NOT NULL,
      PRIMARY KEY (account, kind, plan, hour)
    ) STRICT, WITHOUT ROWID;`,
+  `CREATE TABLE session_days (
+     day TEXT NOT NULL,
+     session TEXT NOT NULL,
+     model TEXT NOT NULL,
+     client TEXT NOT NULL,
+     project TEXT NOT NULL,
+     first_ms INTEGER NOT NULL,
+     last_ms INTEGER NOT NULL,
+     turns INTEGER NOT NULL,
+     failed INTEGER NOT NULL,
+     reported INTEGER NOT NULL,
+     input_tokens INTEGER NOT NULL,
+     cached_tokens INTEGER NOT NULL,
+     output_tokens INTEGER NOT NULL,
+     reasoning_tokens INTEGER NOT NULL,
+     first_outputs INTEGER NOT NULL,
+     first_output_ms INTEGER NOT NULL,
+     PRIMARY KEY (day, session, model, client)
+   ) STRICT, WITHOUT ROWID;
+   CREATE TABLE session_watermark (next_id INTEGER NOT NULL) STRICT;
+   INSERT INTO session_watermark VALUES (0);`,
 ];
 
 /** The id of a turn that began at `startedMs`. `serial` distinguishes turns that began in the same millisecond. */
 export function turnId(startedMs: number, serial = 0): number {
   return startedMs * IDS_OF_MS + (serial % IDS_OF_MS);
+}
+
+/** When the turn with this id began, Unix ms. */
+export function startOfTurn(id: number): number {
+  return Math.floor(id / IDS_OF_MS);
 }
 
 /** Brings `database` up to date. Throws `Error` if a newer version of codexlb has written it. */

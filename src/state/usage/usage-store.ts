@@ -14,6 +14,7 @@ import { systemProblem } from "../../errors.ts";
 import type { EventLog } from "../events.ts";
 import type { RootOwner } from "../root-owner.ts";
 import { createUsagePruner } from "./prune.ts";
+import { createSessionSums, type SessionSums } from "./session-sums.ts";
 import { isUnusable, openUsageFile, setAside } from "./usage-file.ts";
 import { createUsageWriter, type UsageWriter } from "./usage-writer.ts";
 
@@ -70,6 +71,7 @@ export function createUsageStore(options: UsageStoreOptions): UsageStore {
   const { clock, log } = deps;
   let waiting: TurnRecord[] = [];
   let cancel: (() => void) | undefined;
+  let cancelSums: (() => void) | undefined;
   let file: OpenFile | undefined;
   let trouble: string | undefined;
   let dropped = 0;
@@ -81,12 +83,14 @@ export function createUsageStore(options: UsageStoreOptions): UsageStore {
   const opened = (): OpenFile => {
     if (file !== undefined) return file;
     const database = openUsageFile(path);
-    file = { database, writer: createUsageWriter(database) };
+    const sessions = createSessionSums(database);
+    file = { database, sessions, writer: createUsageWriter(database, sessions) };
     return file;
   };
   const close = (): void => {
     try {
       file?.writer.close();
+      file?.sessions.finalize();
       file?.database.close();
     } catch {
       // A damaged file cannot always be closed in order, and is not used again.
@@ -147,6 +151,7 @@ export function createUsageStore(options: UsageStoreOptions): UsageStore {
     }
     waiting = waiting.slice(turns.length);
     worked();
+    sumLater();
     return true;
   };
   const later = (ms: number): void => {
@@ -175,6 +180,22 @@ export function createUsageStore(options: UsageStoreOptions): UsageStore {
     } finally {
       isSyncing = false;
     }
+  };
+  /** Soon adds the turns of closed days to the sums of sessions, if there are any. */
+  const sumLater = (): void => {
+    if (file?.sessions.isBehind(clock.now())) cancelSums ??= clock.after(SUM_PAUSE_MS, sumSome);
+  };
+  const sumSome = (): void => {
+    cancelSums = undefined;
+    if (file === undefined || !owner.isOurs()) return;
+    try {
+      withFile(({ sessions, writer }) => writer.countCommit(sessions.addSome(clock.now())));
+    } catch {
+      // The next write tries again, and reports a file that cannot be written. Until then, queries read the turns.
+      return;
+    }
+    sumLater();
+    void checkpoint();
   };
   const flush = (): void => {
     cancel?.();
@@ -233,6 +254,8 @@ export function createUsageStore(options: UsageStoreOptions): UsageStore {
       flush();
       cancel?.();
       cancel = undefined;
+      cancelSums?.();
+      cancelSums = undefined;
       // Closing deletes files by their paths, at which there may be those of another root now.
       if (!owner.isOurs()) return;
       try {
@@ -249,6 +272,7 @@ export function createUsageStore(options: UsageStoreOptions): UsageStore {
 
 interface OpenFile {
   readonly database: Database;
+  readonly sessions: SessionSums;
   readonly writer: UsageWriter;
 }
 
@@ -256,6 +280,8 @@ interface OpenFile {
 const GATHER_MS = 250;
 /** How long to wait after a write failed. */
 const RETRY_MS = 10_000;
+/** The pause before the next turns are added to the sums of sessions. Adding some takes about a millisecond. */
+const SUM_PAUSE_MS = 50;
 /** A batch, which takes about a millisecond. */
 const MOST_AT_ONCE = 500;
 /** Some 10 MB. Further turns are dropped while the file cannot be written. */

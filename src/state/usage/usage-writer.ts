@@ -9,6 +9,7 @@ import { createDaySummer, DAY_KEY, DAY_SUMS, type DayRow } from "./day-sums.ts";
 import { cleaned, createLabelSets } from "./label-sets.ts";
 import { createLabelTable } from "./label-table.ts";
 import { turnId } from "./schema.ts";
+import type { SessionSums } from "./session-sums.ts";
 
 export interface UsageWriter {
   /**
@@ -29,7 +30,8 @@ export interface UsageWriter {
 /** A day has at most this many combinations. Further ones count under `OTHERS`, so that the file stays small. */
 export const MOST_ROWS_OF_DAY = 2_000;
 
-export function createUsageWriter(database: Database): UsageWriter {
+/** `sessions`: gets turns of days that are in the sums of sessions already. */
+export function createUsageWriter(database: Database, sessions: Pick<SessionSums, "addLate">): UsageWriter {
   const insert = database.prepare(
     // Two turns have the same id only after the clock was set back, and then hardly ever.
     `INSERT OR IGNORE INTO turn_rows (id, labels, session, input_tokens, cached_tokens, output_tokens,
@@ -69,8 +71,9 @@ export function createUsageWriter(database: Database): UsageWriter {
       const { accountId, tokens, switches } = turn;
       const set = sets.of(turn, accountId === undefined ? undefined : identityOf(accountId));
       days.add(turn, set);
-      insert.run(
-        turnId(turn.startedMs, serial++),
+      const id = turnId(turn.startedMs, serial++);
+      const { changes } = insert.run(
+        id,
         labels.idOf(set),
         cellOf(turn.session),
         tokens?.input ?? null,
@@ -83,6 +86,7 @@ export function createUsageWriter(database: Database): UsageWriter {
         switches.length === 0 ? null : shortLine(JSON.stringify(switches), LONGEST_SWITCHES),
         cellOf(turn.run),
       );
+      if (changes > 0) sessions.addLate(id);
     }
     const rows = days.rows();
     for (const row of rows) addDay(row);
