@@ -99,8 +99,10 @@ spend_floors = "last"
   usage limit. Only a pin goes below a floor, because you name the account yourself.
 - **If no other account can serve,** codexlb spends credits first, then quota below a floor, and only then tries accounts
   that look exhausted. \`status\` and \`explain\` show that. With \`policy.spend_floors = "never"\` the proxy refuses the
-  turn instead, as a usage limit with the reset of the window. The figures that Codex shows still include the part that is
-  kept back.
+  turn instead, as a usage limit with the reset of the window. What is kept back is then no part of the pool's figures:
+  the row \`pool\` of \`status\`, the limits that Codex shows, \`pool_low\` notifications and the pool's forecast contain
+  what the pool may use. An account with 50 % left and a floor of 20 % counts as 30 %. Separate limits of single models
+  are shown whole.
 - **Who sees them.** Everyone who can read the status sees priorities, floors, tags and notes.
 - **In a chain** each proxy has its own options for its own accounts. A proxy in front also uses a child's accounts that
   are at their floor only as a last resort.

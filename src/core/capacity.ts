@@ -3,6 +3,7 @@
 import {
   type AccountOptions,
   DEFAULT_OPTIONS,
+  floorOf,
   type OptionValues,
   type SpendFloors,
   windowsAtFloor,
@@ -17,6 +18,7 @@ import {
   summaryOf,
   type WindowSummary,
 } from "./quota-summary.ts";
+import { type ByWindow, mapWindows } from "./windows.ts";
 
 export interface Capacity {
   /** The condition while its health allows it to serve. */
@@ -96,6 +98,23 @@ export function capacityOfQuota(
   if (low.length > 0 && condition === "ready")
     return { ...figures, condition: "at_floor", untilMs: 0, why: FLOOR_REASON };
   return { ...figures, condition, untilMs: 0, why: undefined };
+}
+
+/**
+ * What a pool may use of the windows of an account with `options`: without what its floors keep back, if floors are
+ * never spent.
+ */
+export function usableWindows(
+  windows: ByWindow<WindowSummary>,
+  options: AccountOptions,
+  spendFloors: SpendFloors,
+): ByWindow<WindowSummary> {
+  if (spendFloors !== "never" || (options.floorDaily === 0 && options.floorWeekly === 0)) return windows;
+  return mapWindows(windows, (window, kind) =>
+    window.left === undefined
+      ? window
+      : { ...window, left: Math.max(0, window.left - floorOf(kind, options) / 100) },
+  );
 }
 
 // --- internal ---

@@ -10,7 +10,7 @@ import { type ByWindow, presentOf, USUAL_SECONDS, type WindowKind } from "./wind
 export interface PooledAccount {
   readonly health: Health;
   readonly quota: Quota;
-  /** Under the main limit. */
+  /** Under the main limit. Its windows contain only what the pool may use. */
   readonly summary: QuotaSummary;
 }
 

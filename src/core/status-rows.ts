@@ -96,8 +96,9 @@ function windowOf(account: AccountAnswer, name: (typeof WINDOW_NAMES)[number]): 
   return isMissing ? undefined : { leftPct, resetAt: account[`${name}_reset_at`] };
 }
 
-/** What the accounts in service have left on average, and how many of all accounts can serve. */
-function poolRow({ accounts }: StatusAnswer, rows: readonly FrameRow[]): FrameRow {
+/** What the pool may use of the accounts in service on average, and how many of all accounts can serve. */
+function poolRow(status: StatusAnswer, rows: readonly FrameRow[]): FrameRow {
+  const { accounts } = status;
   const serving = rows.filter(({ state }) => state?.canServe).length;
   const sum = (values: readonly number[]) => String(values.reduce((total, value) => total + value, 0));
   const sessions = accounts.flatMap((account) => account.sessions ?? []);
@@ -110,7 +111,7 @@ function poolRow({ accounts }: StatusAnswer, rows: readonly FrameRow[]): FrameRo
       wordings: [`${serving} of ${rows.length} ready`, `${serving}/${rows.length}`],
     },
     windows: (["daily_left_pct", "weekly_left_pct", "monthly_left_pct"] as const).map((field) => {
-      const leftPct = meanLeft(accounts, field);
+      const leftPct = meanLeft(status, field);
       return leftPct < 0 ? undefined : { leftPct, resetAt: 0 };
     }),
     texts: {

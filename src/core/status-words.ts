@@ -112,9 +112,20 @@ export function creditsText({ credits }: Account): string {
 /** The fields with what is left of a window. */
 export type LeftField = "daily_left_pct" | "weekly_left_pct" | "monthly_left_pct";
 
-/** The average of what the accounts in service have left, 0..100; -1 if it is unknown for all of them. */
-export function meanLeft(accounts: readonly Account[], key: LeftField): number {
-  const inService = accounts.filter(({ enabled, disabled_reason }) => enabled && disabled_reason === "");
-  const known = inService.map((account) => account[key]).filter((value) => value >= 0);
-  return known.length === 0 ? -1 : known.reduce((sum, value) => sum + value, 0) / known.length;
+/**
+ * The average of what the pool may use of the accounts in service, 0..100; -1 if it is unknown for all of them. What the
+ * floors of the proxy's own accounts keep back does not count if floors are never spent.
+ */
+export function meanLeft(
+  { accounts, policy, proxy_name }: Pick<StatusAnswer, "accounts" | "policy" | "proxy_name">,
+  key: LeftField,
+): number {
+  const usable = accounts.flatMap((account) => {
+    const { enabled, disabled_reason, floor_daily_pct: daily = 0, floor_weekly_pct: weekly = 0 } = account;
+    if (!enabled || disabled_reason !== "" || account[key] < 0) return [];
+    const isOwn = account.proxy_name === "" || account.proxy_name === proxy_name;
+    const floor = isOwn && policy.spend_floors === "never" ? (key === "daily_left_pct" ? daily : weekly) : 0;
+    return [Math.max(0, account[key] - floor)];
+  });
+  return usable.length === 0 ? -1 : usable.reduce((sum, value) => sum + value, 0) / usable.length;
 }

@@ -1,10 +1,12 @@
 // The members of the pool as candidates. The values computed from a member are kept with the revisions of its record,
 // and computed again only if the member has changed, so idle accounts cost a request almost nothing.
 
+import type { AccountOptions } from "../core/account-options.ts";
 import { type Candidate, candidateOf } from "../core/availability.ts";
-import type { Capacity, CapacityView } from "../core/capacity.ts";
+import { type Capacity, type CapacityView, usableWindows } from "../core/capacity.ts";
 import { healthAt, healthOnOwnLimit } from "../core/health.ts";
 import type { PooledAccount } from "../core/pooled-limits.ts";
+import type { QuotaSummary } from "../core/quota-summary.ts";
 import type { UpstreamRecord } from "../state/account-record.ts";
 import { collectChanges } from "../state/record-changes.ts";
 import type { Upstream } from "./upstream.ts";
@@ -166,9 +168,18 @@ function judge(member: Member, view: CapacityView): Judgement {
     pooled:
       isInTime && hasCapacity && judgement.pooled.health === record.health && !capacity.hasOwnLimits
         ? judgement.pooled // only times in the quota can differ
-        : { health: record.health, quota: record.quota, summary: capacity.summary },
+        : { health: record.health, quota: record.quota, summary: usableSummary(capacity, options, view) },
   };
   return member.judgement;
+}
+
+function usableSummary(
+  { summary }: Capacity,
+  options: AccountOptions,
+  { spendFloors }: CapacityView,
+): QuotaSummary {
+  const windows = usableWindows(summary.windows, options, spendFloors);
+  return windows === summary.windows ? summary : { ...summary, windows };
 }
 
 function candidateOnOwnLimit({ record, upstream }: Member, view: CapacityView): Candidate {

@@ -164,6 +164,19 @@ describe("a floor", () => {
     expect(s.serve()).toBe("alice");
   });
 
+  test("that is never spent is no part of the pool's figures", () => {
+    const pooled = (spendFloors: SpendFloors) => {
+      const s = setup({ alice: { floorDaily: 20, floorWeekly: 50 } }, { spendFloors });
+      s.learn("alice", 90, 40);
+      for (const alias of ["bob", "carol"]) s.learn(alias, 60, 70);
+      const { windows, reached } = s.pool.usage().main;
+      return [windows.short?.left, windows.weekly?.left, reached];
+    };
+    expect(pooled("last")).toEqual([expect.closeTo(0.7), expect.closeTo(0.6), false]);
+    // Of alice the pool may use 70 % of the short window, and nothing of the week.
+    expect(pooled("never")).toEqual([expect.closeTo(1.9 / 3), expect.closeTo(1.4 / 3), false]);
+  });
+
   test("does not hold back a pinned run", () => {
     const s = setup(FLOOR, { spendFloors: "never" });
     s.learn("alice", 90, 10);

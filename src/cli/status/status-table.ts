@@ -2,7 +2,7 @@
 
 import { treeOf } from "../../core/child-words.ts";
 import { limitWindows, NO_WINDOW } from "../../core/limit-windows.ts";
-import type { AccountAnswer, StatusAnswer } from "../../core/status-schema.ts";
+import type { StatusAnswer } from "../../core/status-schema.ts";
 import {
   accountState,
   creditsText,
@@ -121,9 +121,9 @@ function wide(status: StatusAnswer, nowMs: number): string {
     });
   });
   const mean = row({
-    daily: meanOf(accounts, "daily_left_pct"),
-    weekly: meanOf(accounts, "weekly_left_pct"),
-    monthly: meanOf(accounts, "monthly_left_pct"),
+    daily: meanOf(status, "daily_left_pct"),
+    weekly: meanOf(status, "weekly_left_pct"),
+    monthly: meanOf(status, "monthly_left_pct"),
   });
   return table([head, ...lines, head.map(() => "-"), mean, ...limits]);
 }
@@ -155,16 +155,15 @@ function compact(status: StatusAnswer, nowMs: number): string {
     const shown = windows.map(({ leftPct, resetAt }) => `${percent(leftPct)} (${relative(resetAt, nowMs)})`);
     return `${limit.limit_name || limit.limit_id} limit ${shown.join("  ")}\n`;
   });
-  const { accounts } = status;
   const means = [
-    `daily ${meanOf(accounts, "daily_left_pct")}`,
-    `weekly ${meanOf(accounts, "weekly_left_pct")}`,
-    ...(showsMonthly(status) ? [`monthly ${meanOf(accounts, "monthly_left_pct")}`] : []),
+    `daily ${meanOf(status, "daily_left_pct")}`,
+    `weekly ${meanOf(status, "weekly_left_pct")}`,
+    ...(showsMonthly(status) ? [`monthly ${meanOf(status, "monthly_left_pct")}`] : []),
   ];
   const mean = `${means.join("  ")}\n`;
   return `${blocks.join("\n\n")}\n\n----\n${mean}${limits.join("")}`;
 }
 
-function meanOf(accounts: readonly AccountAnswer[], key: LeftField): string {
-  return percent(meanLeft(accounts, key));
+function meanOf(status: StatusAnswer, key: LeftField): string {
+  return percent(meanLeft(status, key));
 }

@@ -98,8 +98,8 @@ const WINDOWS: Readonly<Record<WindowKind, string>> = {
 type Wording = (trouble: Trouble, name: string, view: NoticeView) => string;
 
 const TEXTS: Readonly<Record<NoticeKind, Wording>> = {
-  account_exhausted: ({ window, backAtMs }, name, { nowMs }) =>
-    `${name}: ${window === undefined ? "usage" : WINDOWS[window]} limit reached${backText(backAtMs, nowMs, ", ")}`,
+  account_exhausted: ({ window, isAtFloor, backAtMs }, name, { nowMs }) =>
+    `${name}: ${isAtFloor ? "at its floor" : `${window === undefined ? "usage" : WINDOWS[window]} limit reached`}${backText(backAtMs, nowMs, ", ")}`,
   account_back: (_, name) => `${name} is back: it can serve turns again`,
   pool_low: ({ leftPercent, window }) => `The pool has ${leftPercent} % of its ${windowWords(window)} left`,
   pool_recovered: ({ leftPercent, window }) =>
@@ -129,11 +129,27 @@ function membersWords({ total, hasChildren }: PoolCounts): string {
 
 function shortageWords(counts: PoolCounts | undefined, rootFlag: string): string {
   if (counts === undefined) return "No account can serve turns";
-  const { total, exhausted, dead } = counts;
-  if (dead === 0 && total === 1) return "The only account has reached a limit";
-  if (dead === 0) return `All ${total} ${membersWords(counts)} have reached a limit`;
-  const limits = exhausted === 0 ? "" : `${exhausted} ${exhausted === 1 ? "has" : "have"} reached a limit, `;
-  return `No account can serve turns: ${limits}${dead} ${dead === 1 ? "needs" : "need"} attention (codexlb status${rootFlag})`;
+  const { total, exhausted, keptBack, dead } = counts;
+  const parts = [
+    ...shortagePart(exhausted - keptBack, ["has reached a limit", "have reached a limit"]),
+    ...shortagePart(keptBack, ["is kept back by its floor", "are kept back by their floors"]),
+    ...shortagePart(dead, ["needs attention", "need attention"]),
+  ];
+  const [part] = parts;
+  if (dead === 0 && part?.count === total)
+    return total === 1
+      ? `The only account ${part.words}`
+      : `All ${total} ${membersWords(counts)} ${part.words}`;
+  const words = parts.map(({ count, words }) => `${count} ${words}`).join(", ");
+  return `No account can serve turns: ${words}${dead === 0 ? "" : ` (codexlb status${rootFlag})`}`;
+}
+
+/** What is said of `count` accounts, in the singular or the plural; nothing about none. */
+function shortagePart(
+  count: number,
+  [one, many]: readonly [string, string],
+): { readonly count: number; readonly words: string }[] {
+  return count === 0 ? [] : [{ count, words: count === 1 ? one : many }];
 }
 
 function readyWords(counts: PoolCounts | undefined): string {

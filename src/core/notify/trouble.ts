@@ -50,6 +50,8 @@ export type TroubleKind =
 export interface PoolCounts {
   readonly total: number;
   readonly exhausted: number;
+  /** Those of `exhausted` that only a floor keeps back. */
+  readonly keptBack: number;
   /** Disabled by codexlb: the login no longer works. */
   readonly dead: number;
   readonly ready: number;
@@ -68,6 +70,8 @@ export interface Trouble {
   /** When it is expected to end, Unix ms. */
   readonly backAtMs?: number | undefined;
   readonly window?: WindowKind | undefined;
+  /** True if the account has quota left, which its floor keeps back. */
+  readonly isAtFloor?: boolean;
   /** Whole percent. */
   readonly leftPercent?: number;
   readonly counts?: PoolCounts;
@@ -107,8 +111,18 @@ function accountExhausted({ alias, candidate }: WatchedAccount, nowMs: number): 
     // An account that is cooling down or disabled says nothing about its quota.
     state: isPresent ? "present" : SERVES.has(condition) ? "absent" : "unclear",
     name: alias,
-    ...(isPresent ? { backAtMs: backAtMs(candidate, nowMs), window: exhaustedWindow(summary)?.kind } : {}),
+    ...(isPresent
+      ? {
+          backAtMs: backAtMs(candidate, nowMs),
+          window: exhaustedWindow(summary)?.kind,
+          isAtFloor: isKeptBack(candidate),
+        }
+      : {}),
   };
+}
+
+function isKeptBack({ condition, summary }: Candidate): boolean {
+  return condition === "kept_back" && !summary.exhausted;
 }
 
 function loginRequired({ alias, candidate }: WatchedAccount): Trouble {
@@ -195,6 +209,7 @@ function countsOf(pool: WatchedPool): PoolCounts {
   return {
     total: members.length,
     exhausted: count(({ condition }) => EXHAUSTED.has(condition)),
+    keptBack: count(isKeptBack),
     dead: count(({ condition }) => condition === "disabled"),
     ready: count(({ condition }) => SERVES.has(condition)),
     hasChildren: pool.children.length > 0,

@@ -117,6 +117,18 @@ test("a pinned account that is draining gets all turns, and its row says so", ()
   expect(lines.join("\n")).not.toContain("no new sessions");
 });
 
+test("the pool has what it may use: nothing that floors keep back for good", () => {
+  const accounts = ONE.accounts.map((one) => ({ ...one, floor_daily_pct: 20, floor_weekly_pct: 50 }));
+  const pooled = (spend_floors: string) =>
+    frameLines(known({ ...ONE, accounts, policy: { ...ONE.policy, spend_floors } }), page(80))
+      .find((line) => line.startsWith("  pool"))
+      ?.match(/\d+%/g);
+  expect([pooled("last"), pooled("never")]).toEqual([
+    ["80%", "70%"],
+    ["60%", "20%"],
+  ]);
+});
+
 test("no state is in seconds or in hundreds of days", () => {
   for (const columns of [60, 80, 120, 200])
     expect(picture(KNOWN, page(columns))).not.toMatch(/cooldown\(|\d{3,}\s?(?:s|days)\b/);

@@ -76,6 +76,36 @@ describe("one line says what happened", () => {
     `);
   });
 
+  test("about floors, in the words of the status", () => {
+    const kept = (alias: string) => watchedAccount(alias, { condition: "kept_back", untilMs: NOW + HOUR });
+    const dry = exhaustedAccount("dry", NOW + 2 * HOUR);
+    // At its floor, and one window of it is exhausted.
+    const both = watchedAccount("both", { condition: "kept_back", exhausted: true, untilMs: NOW + HOUR });
+    const textsOf = (...accounts: readonly ReturnType<typeof kept>[]) =>
+      notices(
+        present(watchedPool(accounts)).filter(({ kind }) =>
+          ["account_exhausted", "pool_exhausted"].includes(kind),
+        ),
+      ).map(({ text }) => text);
+    expect([textsOf(kept("a")), textsOf(kept("a"), kept("b")), textsOf(kept("a"), dry, both)]).toEqual([
+      [
+        "The only account is kept back by its floor; it is back at 04:04 (in 1 h)",
+        "a: at its floor, back at 04:04 (in 1 h)",
+      ],
+      [
+        "All 2 accounts are kept back by their floors; the first is back at 04:04 (in 1 h)",
+        "a: at its floor, back at 04:04 (in 1 h)",
+        "b: at its floor, back at 04:04 (in 1 h)",
+      ],
+      [
+        "No account can serve turns: 2 have reached a limit, 1 is kept back by its floor; the first is back at 04:04 (in 1 h)",
+        "a: at its floor, back at 04:04 (in 1 h)",
+        "dry: weekly limit reached, back at 05:04 (in 2 h)",
+        "both: usage limit reached, back at 04:04 (in 1 h)",
+      ],
+    ]);
+  });
+
   test("about the whole pool", () => {
     const pools = [
       [exhaustedAccount("a", NOW + HOUR)],
@@ -97,7 +127,7 @@ describe("one line says what happened", () => {
         "No account can serve turns: 1 needs attention (codexlb status)",
       ]
     `);
-    const counts = { total: 3, exhausted: 1, dead: 0, ready: 2, hasChildren: false };
+    const counts = { total: 3, exhausted: 1, keptBack: 0, dead: 0, ready: 2, hasChildren: false };
     const back = { key: "pool_exhausted", kind: "pool_exhausted", state: "absent", counts } as const;
     expect(textOf([back])).toBe("The pool can serve turns again: 2 of 3 accounts are ready");
   });

@@ -66,7 +66,7 @@ test("an exhausted pool names when the first account is back", () => {
   expect(trouble).toMatchObject({
     key: "pool_exhausted",
     backAtMs: NOW + HOUR,
-    counts: { total: 3, exhausted: 2, dead: 1, ready: 0, hasChildren: false },
+    counts: { total: 3, exhausted: 2, keptBack: 0, dead: 1, ready: 0, hasChildren: false },
   });
 });
 
