@@ -1,9 +1,7 @@
 // The forecast on the dashboard in a real browser: what it says with and without history, and how it looks.
 
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { mkdirSync } from "node:fs";
+import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
-import type { Browser } from "playwright-core";
 import { HOUR_MS } from "../../src/core/forecast/meter-history.ts";
 import { StatusAnswer } from "../../src/core/status-schema.ts";
 import { USUAL_SECONDS } from "../../src/core/windows.ts";
@@ -11,41 +9,30 @@ import { writeMeters } from "../../src/state/usage/meter-rows.ts";
 import { openUsageFile } from "../../src/state/usage/usage-file.ts";
 import { violationsOn } from "./axe.ts";
 import {
-  type DashboardPool,
   hasBrowser,
-  launchBrowser,
-  openPage,
+  keepPicture,
+  openView,
   overflowOf,
   startDashboardPool,
+  useDashboard,
 } from "./open-dashboard.ts";
 
-const { CODEXLB_TEST_PICTURES: pictures } = process.env;
 /** Points of the weekly window per hour of use: alice runs out in a few days, and carol does not. */
 const RATES: Readonly<Record<string, number>> = { alice: 4, bob: 2.5, carol: 0.2 };
 
 describe.skipIf(!hasBrowser())("the forecast on the dashboard", () => {
-  let pool: DashboardPool;
-  let browser: Browser;
-  beforeAll(async () => {
-    [pool, browser] = await Promise.all([
-      startDashboardPool(Object.keys(RATES).map((alias) => `${alias}:40`)),
-      launchBrowser(),
-    ]);
-  });
-  afterAll(async () => {
-    await browser.close();
-    await pool[Symbol.asyncDispose]();
-  });
+  const used = useDashboard(() => startDashboardPool(Object.keys(RATES).map((alias) => `${alias}:40`)));
 
-  const status = async () => StatusAnswer.parse(await (await fetch(`${pool.url()}/status`)).json());
+  const status = async () => StatusAnswer.parse(await (await fetch(`${used.pool.url()}/status`)).json());
   const forecast = async () => {
+    // The first forecast should know the figures.
+    await fetch(`${used.pool.url()}/status?refresh=1`);
     while ((await status()).forecast === undefined);
     return status();
   };
   const open = async (colorScheme: "dark" | "light", width = 1280) => {
-    const context = await browser.newContext({ colorScheme, viewport: { width, height: 900 } });
-    const opened = await openPage(context, await pool.link());
-    await opened.page.getByRole("link", { name: "Forecast", exact: true }).click();
+    const context = await used.browser.newContext({ colorScheme, viewport: { width, height: 900 } });
+    const opened = await openView(context, used.pool, "Forecast");
     return { ...opened, [Symbol.asyncDispose]: () => context.close() };
   };
 
@@ -59,9 +46,9 @@ describe.skipIf(!hasBrowser())("the forecast on the dashboard", () => {
 
   test("says when limits are reached and how long the pool lasts, as codexlb status does", async () => {
     const before = await forecast();
-    await pool.stopProxy();
-    recordWeeks(pool.tool.root, before);
-    await pool.startProxy();
+    await used.pool.stopProxy();
+    recordWeeks(used.pool.tool.root, before);
+    await used.pool.startProxy();
     const { forecast: expected } = await forecast();
     expect(expected?.outcome).not.toBe("unknown");
     await using opened = await open("dark");
@@ -89,9 +76,7 @@ describe.skipIf(!hasBrowser())("the forecast on the dashboard", () => {
       for (const width of [360, 1280, 3840]) {
         await page.setViewportSize({ width, height: 900 });
         expect([width, await overflowOf(page), await violationsOn(page)]).toEqual([width, 0, []]);
-        if (pictures === undefined) continue;
-        mkdirSync(pictures, { recursive: true });
-        await page.locator("body").screenshot({ path: join(pictures, `forecast-${width}-${theme}.png`) });
+        await keepPicture(page, `forecast-${width}-${theme}`);
       }
     });
 });

@@ -1,17 +1,17 @@
 // The dashboard in a real browser while things happen: turns, changes, restarts, and hostile text.
 
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
-import type { Browser, BrowserContext, Page } from "playwright-core";
+import type { BrowserContext, Page } from "playwright-core";
 import { createSseClient } from "../../src/mock/client.ts";
 import { until } from "../support/pool.ts";
 import { violationsOn } from "./axe.ts";
 import {
-  type DashboardPool,
   hasBrowser,
-  launchBrowser,
+  hide,
   openPage,
   overflowOf,
   startDashboardPool,
+  useDashboard,
 } from "./open-dashboard.ts";
 
 /** Text that must stay text. */
@@ -55,10 +55,8 @@ function hostileChild() {
 
 describe.skipIf(!hasBrowser())("the dashboard", () => {
   const child = hostileChild();
-  let pool: DashboardPool;
-  let browser: Browser;
   let context: BrowserContext;
-  beforeAll(async () => {
+  const used = useDashboard(() => {
     const config = [
       "[proxy]",
       `name = ${JSON.stringify(`edge ${MARKUP}`)}`,
@@ -66,33 +64,28 @@ describe.skipIf(!hasBrowser())("the dashboard", () => {
       "[policy]",
       'mode = "sticky"',
     ].join("\n");
-    [pool, browser] = await Promise.all([
-      startDashboardPool(["alice:40", "bob:40"], config),
-      launchBrowser(),
-    ]);
-    context = await browser.newContext({ viewport: { width: 1280, height: 900 } });
+    return startDashboardPool(["alice:40", "bob:40"], config);
+  });
+  beforeAll(async () => {
+    context = await used.browser.newContext({ viewport: { width: 1280, height: 900 } });
   });
   beforeEach(async () => {
     for (const page of context.pages()) await page.close();
   });
-  afterAll(async () => {
-    await browser.close();
-    await pool[Symbol.asyncDispose]();
-    await child.stop(true);
-  });
+  afterAll(() => child.stop(true));
 
   const rowOf = (page: Page, alias: string) =>
     page.getByRole("table", { name: "Accounts", exact: true }).getByRole("row").filter({ hasText: alias });
-  const turn = (session: string) => createSseClient(pool.url(), session).turn("hello");
+  const turn = (session: string) => createSseClient(used.pool.url(), session).turn("hello");
   const addFaults = (faults: unknown) =>
-    fetch(`${pool.backend}/__mock/faults`, {
+    fetch(`${used.pool.backend}/__mock/faults`, {
       method: "POST",
       headers: { "content-type": "application/json" },
       body: JSON.stringify(faults),
     });
 
   test("shows a switch as it happens", async () => {
-    const { page } = await openPage(context, await pool.link());
+    const { page } = await openPage(context, await used.pool.link());
     await turn("s-1");
     await rowOf(page, "alice").getByText("served last").waitFor();
     await addFaults([{ on: "turn", account: "alice", times: 1, answer: { status: 503, body: {} } }]);
@@ -105,9 +98,19 @@ describe.skipIf(!hasBrowser())("the dashboard", () => {
   });
 
   test("shows the options of an account, where they are set, and why it is passed over", async () => {
-    const { page, problems } = await openPage(context, await pool.link());
-    await pool.run("account", "set", "bob", "--priority", "-1", "--floor-weekly", "20%", "--tag", "work");
-    await pool.run("account", "set", "bob", "--note", MARKUP);
+    const { page, problems } = await openPage(context, await used.pool.link());
+    await used.pool.run(
+      "account",
+      "set",
+      "bob",
+      "--priority",
+      "-1",
+      "--floor-weekly",
+      "20%",
+      "--tag",
+      "work",
+    );
+    await used.pool.run("account", "set", "bob", "--note", MARKUP);
     const row = rowOf(page, "bob");
     await row.getByText("passed over: priority -1: alice has 0", { exact: true }).waitFor();
     await row.getByText("priority -1 · keeps back weekly 20 % · tags work").click();
@@ -123,12 +126,12 @@ describe.skipIf(!hasBrowser())("the dashboard", () => {
     await page.getByText("No account is available").waitFor();
     expect(await violationsOn(page)).toEqual([]);
     for (const option of ["priority", "floor-weekly", "tag", "note"])
-      await pool.run("account", "set", "bob", `--${option}`, "none");
+      await used.pool.run("account", "set", "bob", `--${option}`, "none");
     expect(problems).toEqual([]);
   });
 
   test("filters requests, switches and sessions by account", async () => {
-    const { page } = await openPage(context, await pool.link());
+    const { page } = await openPage(context, await used.pool.link());
     await page.keyboard.press("2");
     const sessions = page.getByRole("table", { name: "Sessions" });
     await sessions.getByText("s-1").waitFor();
@@ -140,24 +143,24 @@ describe.skipIf(!hasBrowser())("the dashboard", () => {
   });
 
   test("shows requests in flight", async () => {
-    const { page } = await openPage(context, await pool.link());
+    const { page } = await openPage(context, await used.pool.link());
     await addFaults([{ on: "turn", times: 1, gateAfter: 1 }]);
     const waiting = turn("s-live");
     await page.keyboard.press("2");
     await page.getByRole("table", { name: "Requests in flight" }).getByText("s-live").waitFor();
-    await fetch(`${pool.backend}/__mock/release`, { method: "POST" });
+    await fetch(`${used.pool.backend}/__mock/release`, { method: "POST" });
     await waiting;
     await page.getByText("No request is in flight.").waitFor();
   });
 
   test("changes accounts after a confirmation that shows the command", async () => {
-    const { page, problems } = await openPage(context, await pool.link());
+    const { page, problems } = await openPage(context, await used.pool.link());
     expect(await page.getByRole("button", { name: "Pin alice" }).count()).toBe(0);
     await page.getByLabel("Allow changes").check();
     // Accounts of other proxies are changed there.
     expect(await page.getByRole("button", { name: /^Pin remote/ }).count()).toBe(0);
     const state = async () => {
-      const { accounts } = JSON.parse(await pool.run("status", "--json")) as {
+      const { accounts } = JSON.parse(await used.pool.run("status", "--json")) as {
         accounts: { alias: string; pinned: boolean; draining?: boolean; enabled: boolean }[];
       };
       return accounts.find(({ alias }) => alias === "alice");
@@ -189,22 +192,17 @@ describe.skipIf(!hasBrowser())("the dashboard", () => {
   });
 
   test("closes its stream while it is hidden, and then continues", async () => {
-    const { page, requests } = await openPage(context, await pool.link());
-    const hide = (hidden: boolean) =>
-      page.evaluate(`
-        Object.defineProperty(document, "hidden", { value: ${hidden}, configurable: true });
-        document.dispatchEvent(new Event("visibilitychange"));
-      `);
+    const { page, requests } = await openPage(context, await used.pool.link());
     const streams = () => requests.filter(({ url }) => url.includes("/_/events"));
     expect(streams().length).toBe(1);
-    await hide(true);
-    await pool.run("account", "drain", "bob");
+    await hide(page, true);
+    await used.pool.run("account", "drain", "bob");
     expect(await rowOf(page, "bob").textContent()).not.toContain("draining");
-    await hide(false);
+    await hide(page, false);
     await rowOf(page, "bob").getByText("draining").waitFor();
     expect(streams().length).toBe(2);
     expect(streams()[1]?.url).toMatch(/since=\d+$/);
-    await pool.run("account", "enable", "bob");
+    await used.pool.run("account", "enable", "bob");
   });
 
   test("shows text of others as text", async () => {
@@ -213,7 +211,7 @@ describe.skipIf(!hasBrowser())("the dashboard", () => {
       { on: "turn", times: 1, answer: { status: 503, body: { error: { message: `${MARKUP} ${LONG}` } } } },
     ]);
     await turn("s-3");
-    const { page, problems } = await openPage(context, await pool.link());
+    const { page, problems } = await openPage(context, await used.pool.link());
     expect(await page.title()).toContain("<img src=x");
     for (const key of ["1", "2", "3", "4", "5", "6", "7", "8"]) {
       await page.keyboard.press(key);
@@ -233,11 +231,11 @@ describe.skipIf(!hasBrowser())("the dashboard", () => {
   });
 
   test("cannot be opened without a link, or with one that was used", async () => {
-    const stranger = await browser.newContext();
+    const stranger = await used.browser.newContext();
     const page = await stranger.newPage();
-    await page.goto(`${pool.url()}/_/`);
+    await page.goto(`${used.pool.url()}/_/`);
     await page.getByRole("alert").getByText("codexlb dashboard").waitFor();
-    const link = await pool.link();
+    const link = await used.pool.link();
     await openPage(context, link);
     await page.goto(link);
     await page.getByText("This link was used before, or is older than a minute.").waitFor();
@@ -247,31 +245,31 @@ describe.skipIf(!hasBrowser())("the dashboard", () => {
   });
 
   test("cannot be framed by another page", async () => {
-    const { page } = await openPage(context, await pool.link());
+    const { page } = await openPage(context, await used.pool.link());
     using evil = Bun.serve({
       port: 0,
       hostname: "127.0.0.1",
       fetch: () =>
-        new Response(`<iframe src="${pool.url()}/_/"></iframe>`, {
+        new Response(`<iframe src="${used.pool.url()}/_/"></iframe>`, {
           headers: { "content-type": "text/html" },
         }),
     });
-    const frame = page.waitForResponse((response) => response.url() === `${pool.url()}/_/`);
+    const frame = page.waitForResponse((response) => response.url() === `${used.pool.url()}/_/`);
     await page.goto(`http://127.0.0.1:${evil.port}/`);
     expect((await frame).status()).toBe(403);
   });
 
   test("changes nothing in an open dialog while the proxy does not answer", async () => {
-    const { page } = await openPage(context, await pool.link());
+    const { page } = await openPage(context, await used.pool.link());
     await page.getByLabel("Allow changes").check();
     await page.getByRole("button", { name: "Drain bob" }).click();
     const dialog = page.getByRole("dialog");
     const confirm = dialog.getByRole("button", { name: "Drain", exact: true });
     expect(await confirm.isEnabled()).toBe(true);
-    await pool.stopProxy();
+    await used.pool.stopProxy();
     await dialog.getByRole("alert").getByText("The proxy does not answer.").waitFor();
     expect(await confirm.isDisabled()).toBe(true);
-    await pool.startProxy();
+    await used.pool.startProxy();
     await dialog.getByRole("alert").getByText("The session has ended").waitFor();
     expect(await confirm.isDisabled()).toBe(true);
     await dialog.getByRole("button", { name: "Cancel" }).click();
@@ -279,11 +277,11 @@ describe.skipIf(!hasBrowser())("the dashboard", () => {
   });
 
   test("reports a restart of the proxy, and continues with a new link", async () => {
-    const { page } = await openPage(context, await pool.link());
-    await pool.restartProxy();
+    const { page } = await openPage(context, await used.pool.link());
+    await used.pool.restartProxy();
     await page.getByRole("alert").getByText("The session has ended, because the proxy restarted").waitFor();
     await page.getByRole("alert").getByText("codexlb dashboard").waitFor();
-    await page.goto(await pool.link());
+    await page.goto(await used.pool.link());
     await page.getByText("live", { exact: true }).waitFor();
     expect(await page.getByRole("alert").count()).toBe(0);
     await rowOf(page, "alice").waitFor();

@@ -1,5 +1,7 @@
 // Runs the executable as a backend and as a proxy, and opens its dashboard in a real browser.
 
+import { afterAll, beforeAll } from "bun:test";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
 import { findBrowser } from "../../src/login/browser.ts";
@@ -86,11 +88,42 @@ export async function startDashboardPool(
 }
 
 /** Starts the browser without a window. */
-export function launchBrowser(): Promise<Browser> {
+function launchBrowser(): Promise<Browser> {
   return chromium.launch({
     ...(BROWSER === undefined ? {} : { executablePath: BROWSER }),
     args: ["--disable-gpu", "--disable-dev-shm-usage", ...(process.getuid?.() === 0 ? ["--no-sandbox"] : [])],
   });
+}
+
+/** A pool and a browser, which are started before the tests of a block and end after them. */
+export interface UsedDashboard {
+  readonly pool: DashboardPool;
+  readonly browser: Browser;
+}
+
+/** Starts a pool with `start` and a browser for the tests of the current block. */
+export function useDashboard(start: () => Promise<DashboardPool>): UsedDashboard {
+  let used: UsedDashboard | undefined;
+  const started = (): UsedDashboard => {
+    if (used === undefined) throw new Error("the pool and the browser are not started yet");
+    return used;
+  };
+  beforeAll(async () => {
+    const [pool, browser] = await Promise.all([start(), launchBrowser()]);
+    used = { pool, browser };
+  });
+  afterAll(async () => {
+    await used?.browser.close();
+    await used?.pool[Symbol.asyncDispose]();
+  });
+  return {
+    get pool() {
+      return started().pool;
+    },
+    get browser() {
+      return started().browser;
+    },
+  };
 }
 
 /** A page and what it requested. */
@@ -121,6 +154,37 @@ export async function openPage(context: BrowserContext, link: string): Promise<O
   await page.goto(link);
   await page.getByText("live", { exact: true }).waitFor();
   return { page, requests, problems };
+}
+
+/** Opens the dashboard of `pool` with one of its views. */
+export async function openView(
+  context: BrowserContext,
+  pool: DashboardPool,
+  view: string,
+): Promise<OpenedPage> {
+  const opened = await openPage(context, await pool.link());
+  await opened.page.getByRole("link", { name: view, exact: true }).click();
+  return opened;
+}
+
+/** Makes `page` believe that its tab is hidden, or visible again. */
+export function hide(page: Page, hidden: boolean): Promise<unknown> {
+  return page.evaluate(`
+    Object.defineProperty(document, "hidden", { value: ${hidden}, configurable: true });
+    document.dispatchEvent(new Event("visibilitychange"));
+  `);
+}
+
+/** Keeps a picture of `page` as NAME.png in the directory `CODEXLB_TEST_PICTURES`, if that is set. */
+export async function keepPicture(page: Page, name: string): Promise<void> {
+  const { CODEXLB_TEST_PICTURES: directory } = process.env;
+  if (directory === undefined) return;
+  mkdirSync(directory, { recursive: true });
+  // Nothing below the pointer is highlighted.
+  await page.mouse.move(0, 0);
+  await page
+    .locator("body")
+    .screenshot({ path: join(directory, `${name.toLowerCase().replaceAll(" ", "-")}.png`) });
 }
 
 /** By how many pixels the page is wider than its window. */

@@ -1,8 +1,8 @@
 // The usage on the dashboard in a real browser: its figures, its chart, downloads, updates, and hostile names.
 
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { join } from "node:path";
-import type { Browser, BrowserContext, Page } from "playwright-core";
+import type { BrowserContext } from "playwright-core";
 import { startOfDay } from "../../src/core/local-days.ts";
 import type { UsageReport } from "../../src/core/usage-report.ts";
 import { createSseClient } from "../../src/mock/client.ts";
@@ -10,12 +10,13 @@ import { quote } from "../../src/quote.ts";
 import { recordTurns } from "../support/record-turns.ts";
 import { violationsOn } from "./axe.ts";
 import {
-  type DashboardPool,
   hasBrowser,
-  launchBrowser,
+  hide,
   openPage,
+  openView,
   overflowOf,
   startDashboardPool,
+  useDashboard,
 } from "./open-dashboard.ts";
 
 const MARKUP = `<img src=x onerror="document.title='owned'">`;
@@ -40,32 +41,18 @@ function recordYear(root: string): void {
 }
 
 describe.skipIf(!hasBrowser())("the usage on the dashboard", () => {
-  let pool: DashboardPool;
-  let browser: Browser;
+  const used = useDashboard(() => startDashboardPool(["alice:40", "bob:40"]));
   let context: BrowserContext;
-  beforeAll(async () => {
-    [pool, browser] = await Promise.all([startDashboardPool(["alice:40", "bob:40"]), launchBrowser()]);
-  });
   beforeEach(async () => {
-    context = await browser.newContext({ viewport: { width: 1280, height: 900 } });
+    context = await used.browser.newContext({ viewport: { width: 1280, height: 900 } });
   });
   afterEach(() => context.close());
-  afterAll(async () => {
-    await browser.close();
-    await pool[Symbol.asyncDispose]();
-  });
 
   const openUsage = async () => {
-    const opened = await openPage(context, await pool.link());
-    await opened.page.getByRole("link", { name: "Usage", exact: true }).click();
+    const opened = await openView(context, used.pool, "Usage");
     await opened.page.getByText("Loading").waitFor({ state: "detached" });
     return opened;
   };
-  const hide = (page: Page, hidden: boolean) =>
-    page.evaluate(`
-      Object.defineProperty(document, "hidden", { value: ${hidden}, configurable: true });
-      document.dispatchEvent(new Event("visibilitychange"));
-    `);
 
   test("says that there are no turns yet, and shows the first one when it has ended", async () => {
     const { page, requests, problems } = await openUsage();
@@ -76,7 +63,7 @@ describe.skipIf(!hasBrowser())("the usage on the dashboard", () => {
     expect(asked()).toBe(1);
     // The page waits until ten seconds after its last request.
     await page.clock.install();
-    await createSseClient(pool.url(), "s-1").turn("hello");
+    await createSseClient(used.pool.url(), "s-1").turn("hello");
     await page.clock.fastForward(11_000);
     const table = page.getByRole("table", { name: "Accounts", exact: true });
     await table.getByText("alice").waitFor();
@@ -91,7 +78,7 @@ describe.skipIf(!hasBrowser())("the usage on the dashboard", () => {
     await page.clock.fastForward(60_000);
     expect(asked()).toBe(1);
     await hide(page, true);
-    await createSseClient(pool.url(), "s-2").turn("hello");
+    await createSseClient(used.pool.url(), "s-2").turn("hello");
     await page.clock.fastForward(60_000);
     expect(asked()).toBe(1);
     await hide(page, false);
@@ -100,12 +87,12 @@ describe.skipIf(!hasBrowser())("the usage on the dashboard", () => {
 
   test("continues after a restart of the proxy, when another tab has opened a new link", async () => {
     const { page } = await openUsage();
-    await pool.restartProxy();
+    await used.pool.restartProxy();
     await page.getByText("The session has ended").waitFor();
-    await openPage(context, await pool.link());
+    await openPage(context, await used.pool.link());
     await page.getByText("live", { exact: true }).waitFor();
     const again = page.waitForResponse((response) => response.url().includes("/_/usage") && response.ok());
-    await createSseClient(pool.url(), "s-3").turn("hello");
+    await createSseClient(used.pool.url(), "s-3").turn("hello");
     await page.clock.install();
     await page.clock.fastForward(11_000);
     await again;
@@ -114,9 +101,9 @@ describe.skipIf(!hasBrowser())("the usage on the dashboard", () => {
 
   describe("with a year of turns", () => {
     beforeAll(async () => {
-      await pool.stopProxy();
-      recordYear(pool.tool.root);
-      await pool.startProxy();
+      await used.pool.stopProxy();
+      recordYear(used.pool.tool.root);
+      await used.pool.startProxy();
     });
 
     test("shows the figures of codexlb usage for every period and grouping", async () => {
@@ -140,7 +127,7 @@ describe.skipIf(!hasBrowser())("the usage on the dashboard", () => {
           await page.getByText(`codexlb usage --since ${since} --by ${by}`).waitFor();
           await page.locator("[aria-busy=true]").waitFor({ state: "detached" });
           const { lines, total } = JSON.parse(
-            await pool.run("usage", "--since", since, "--by", by, "--json"),
+            await used.pool.run("usage", "--since", since, "--by", by, "--json"),
           ) as UsageReport;
           const rows = page.getByRole("table", { name: `${title}s`, exact: true }).getByRole("row");
           expect([since, by, await rows.count()]).toEqual([since, by, lines.length + 2]);
@@ -157,7 +144,7 @@ describe.skipIf(!hasBrowser())("the usage on the dashboard", () => {
         page.getByText(`codexlb usage --since 7d --by ${flags}`, { exact: true }).waitFor();
       const turns = async (name: string, ...flags: string[]) => {
         await page.locator("[aria-busy=true]").waitFor({ state: "detached" });
-        const { total } = JSON.parse(await pool.run("usage", "--json", ...flags)) as UsageReport;
+        const { total } = JSON.parse(await used.pool.run("usage", "--json", ...flags)) as UsageReport;
         const last = page.getByRole("table", { name, exact: true }).getByRole("row").last();
         expect(await last.textContent()).toContain(`${total.turns}${total.failed}`);
         expect(total.turns).toBeGreaterThan(0);
@@ -233,7 +220,7 @@ describe.skipIf(!hasBrowser())("the usage on the dashboard", () => {
       };
       const [name, text] = await saved("Download CSV");
       expect(name).toBe("codexlb-usage-7d-account.csv");
-      expect(text.trim()).toBe(await pool.run("usage", "--since", "7d", "--by", "account", "--csv"));
+      expect(text.trim()).toBe(await used.pool.run("usage", "--since", "7d", "--by", "account", "--csv"));
       await page.getByText("The figures of the chart").click();
       const [ofChart, chart] = await saved("Download CSV of the chart");
       expect(ofChart).toBe("codexlb-usage-7d-account-tokens.csv");
@@ -250,10 +237,10 @@ describe.skipIf(!hasBrowser())("the usage on the dashboard", () => {
     });
 
     test("says that turns are not recorded, and how to record them", async () => {
-      const config = join(pool.tool.root, "config.toml");
-      await pool.stopProxy();
+      const config = join(used.pool.tool.root, "config.toml");
+      await used.pool.stopProxy();
       await Bun.write(config, `${await Bun.file(config).text()}[usage]\nenabled = false\n`);
-      await pool.startProxy();
+      await used.pool.startProxy();
       const { page } = await openUsage();
       await page.getByRole("status").getByText("usage.enabled = true").waitFor();
       await page.getByRole("table", { name: "Accounts", exact: true }).waitFor();

@@ -1,20 +1,16 @@
 // Every view of the dashboard in a real browser, by the executable, with few and with many accounts.
 
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { mkdirSync } from "node:fs";
-import { join } from "node:path";
-import type { Browser } from "playwright-core";
+import { beforeAll, describe, expect, test } from "bun:test";
 import { createSseClient } from "../../src/mock/client.ts";
 import type { PastTurn } from "../support/record-turns.ts";
 import { violationsOn } from "./axe.ts";
 import {
-  type DashboardPool,
   hasBrowser,
-  launchBrowser,
-  type OpenedPage,
+  keepPicture,
   openPage,
   overflowOf,
   startDashboardPool,
+  useDashboard,
 } from "./open-dashboard.ts";
 
 const VIEWS = [
@@ -32,43 +28,46 @@ const MANY = Array.from({ length: 60 }, (_, index) => {
   const option = index % 7 === 0 ? ":weekly" : index % 5 === 0 ? ":credits=5" : "";
   return `account-${String(index + 1).padStart(2, "0")}:${index === 1 ? 2 : 5 + (index % 9)}${option}`;
 });
+/** The pictures show what users set for accounts. */
+const CONFIG = [
+  "[proxy]",
+  'name = "edge"',
+  "[policy]",
+  'mode = "sticky"',
+  "[accounts.alice]",
+  'floor_weekly = "20%"',
+  "[accounts.carol]",
+  'tags = ["work"]',
+  'note = "renewed in January"',
+  "[accounts.account-05]",
+  "priority = -1",
+  'floor_weekly = "20%"',
+].join("\n");
 const MOST_BYTES = 300 * 1024;
 const DAY_MS = 86_400_000;
-/** Where the tests put pictures of the views; no pictures if it is not set. */
-const { CODEXLB_TEST_PICTURES: pictures } = process.env;
 
 for (const [name, accounts] of [
   ["three accounts", FEW],
   ["sixty accounts", MANY],
 ] as const)
   describe.skipIf(!hasBrowser())(`the dashboard with ${name}`, () => {
-    let pool: DashboardPool;
-    let browser: Browser;
     const aliases = accounts.map((account) => account.split(":")[0] ?? "");
+    const used = useDashboard(() => startDashboardPool(accounts, CONFIG, pastTurns(aliases)));
     beforeAll(async () => {
-      [pool, browser] = await Promise.all([
-        startDashboardPool(accounts, undefined, pastTurns(aliases)),
-        launchBrowser(),
-      ]);
       // The second account reaches its limit after two turns, and the session of the third turn moves on.
-      await pool.run("account", "pin", aliases[1] ?? "");
+      await used.pool.run("account", "pin", aliases[1] ?? "");
       for (const session of [2, 1, 2])
-        await createSseClient(pool.url(), `0199f0a2-7c1e-7d33-9f00-00000000000${session}`).turn("hello");
-      await pool.run("account", "unpin");
-      await pool.run("account", "drain", aliases[2] ?? "");
+        await createSseClient(used.pool.url(), `0199f0a2-7c1e-7d33-9f00-00000000000${session}`).turn("hello");
+      await used.pool.run("account", "unpin");
+      await used.pool.run("account", "drain", aliases[2] ?? "");
       // The pictures should show the figures of all accounts.
-      await fetch(`${pool.url()}/status?refresh=1`);
-    });
-    afterAll(async () => {
-      await browser.close();
-      await pool[Symbol.asyncDispose]();
+      await fetch(`${used.pool.url()}/status?refresh=1`);
     });
 
     for (const theme of ["dark", "light"] as const)
       test(`shows every view in ${theme}, accessible, at every width`, async () => {
-        const context = await browser.newContext({ colorScheme: theme });
-        const opened = await openPage(context, await pool.link());
-        const { page, problems } = opened;
+        const context = await used.browser.newContext({ colorScheme: theme });
+        const { page, problems } = await openPage(context, await used.pool.link());
         for (const view of VIEWS) {
           await page.getByRole("link", { name: view, exact: true }).click();
           await page.getByRole("heading", { name: view === "Activity" ? "Sessions" : view }).waitFor();
@@ -77,7 +76,7 @@ for (const [name, accounts] of [
           for (const width of [360, 1280, 2560]) {
             await page.setViewportSize({ width, height: 900 });
             expect([view, width, await overflowOf(page)]).toEqual([view, width, 0]);
-            await keepPicture(opened, `${accounts.length}-${view}-${width}-${theme}`);
+            await keepPicture(page, `${accounts.length}-${view}-${width}-${theme}`);
           }
         }
         expect(problems).toEqual([]);
@@ -86,8 +85,8 @@ for (const [name, accounts] of [
 
     if (accounts === MANY)
       test("charts the seven accounts that used most, and the others together", async () => {
-        const context = await browser.newContext();
-        const { page } = await openPage(context, await pool.link());
+        const context = await used.browser.newContext();
+        const { page } = await openPage(context, await used.pool.link());
         await page.getByRole("link", { name: "Usage", exact: true }).click();
         await page.getByRole("radio", { name: "90 days" }).check();
         await page.locator(".legend").getByText("other (53)", { exact: true }).waitFor();
@@ -96,19 +95,19 @@ for (const [name, accounts] of [
       });
 
     test("loads less than 300 KB, from the proxy only", async () => {
-      const context = await browser.newContext();
-      const { requests } = await openPage(context, await pool.link());
+      const context = await used.browser.newContext();
+      const { requests } = await openPage(context, await used.pool.link());
       const sizes = await Promise.all(requests.map(({ bytes }) => bytes()));
       const total = sizes.reduce((sum, bytes) => sum + bytes, 0);
       console.log(`the page: ${requests.length} requests, ${total} bytes`);
-      expect(requests.map(({ url }) => new URL(url).origin)).toEqual(requests.map(() => pool.url()));
+      expect(requests.map(({ url }) => new URL(url).origin)).toEqual(requests.map(() => used.pool.url()));
       expect(total).toBeLessThan(MOST_BYTES);
       await context.close();
     });
 
     test("shows the words and the figures of codexlb status", async () => {
-      const context = await browser.newContext();
-      const { page } = await openPage(context, await pool.link());
+      const context = await used.browser.newContext();
+      const { page } = await openPage(context, await used.pool.link());
       const table = page.getByRole("table", { name: "Accounts" });
       expect(await table.getByRole("row").count()).toBe(accounts.length + 1);
       const rowOf = (index: number) => table.getByRole("row").filter({ hasText: aliases[index] ?? "" });
@@ -177,14 +176,4 @@ function pastTurns(aliases: readonly string[]): PastTurn[] {
       };
     }),
   );
-}
-
-async function keepPicture({ page }: OpenedPage, name: string): Promise<void> {
-  if (pictures === undefined) return;
-  mkdirSync(pictures, { recursive: true });
-  // Nothing below the pointer is highlighted.
-  await page.mouse.move(0, 0);
-  await page
-    .locator("body")
-    .screenshot({ path: join(pictures, `${name.toLowerCase().replaceAll(" ", "-")}.png`) });
 }

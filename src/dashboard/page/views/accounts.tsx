@@ -92,10 +92,10 @@ function NoAccounts() {
 function AccountState(props: { readonly row: FrameRow; readonly passedOver: string | undefined }) {
   const { row, passedOver } = props;
   return (
-    <>
+    <span class="account-state">
       <StateMark level={row.state?.level ?? "low"}>{stateWords(row)}</StateMark>
       {passedOver !== undefined && <span class="muted facts">passed over: {whyWords(passedOver)}</span>}
-    </>
+    </span>
   );
 }
 
