@@ -56,6 +56,9 @@ export const ERROR_CODES = {
   service_failed: { status: 500, exit: 1 },
   upgrade_refused: { status: 409, exit: 1 },
   upgrade_failed: { status: 500, exit: 1 },
+  // Scripts distinguish the ends of `codexlb wait` by the exit code.
+  wait_timeout: { status: 504, exit: 3 },
+  nothing_to_wait_for: { status: 503, exit: 4 },
   // Reasons why an unattended login in a browser stops. Scripts distinguish them by the exit code.
   login_captcha: { status: 500, exit: 10 },
   login_mfa: { status: 500, exit: 11 },

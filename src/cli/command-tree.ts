@@ -22,6 +22,7 @@ export const COMMANDS: Command = defineCommand({
     setup: lazy(() => import("./setup/setup-command.ts")),
     unsetup: lazy(() => import("./setup/unsetup-command.ts")),
     status: lazy(() => import("./status/status-command.ts")),
+    wait: lazy(() => import("./wait/wait-command.ts")),
     usage: lazy(() => import("./usage/usage-command.ts")),
     explain: lazy(() => import("./status/explain-command.ts")),
     dashboard: lazy(() => import("./dashboard/dashboard-command.ts")),

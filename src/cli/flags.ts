@@ -1,5 +1,6 @@
 // The grammar of the command line: `-x` and `--x` are the same, and so are `--x=v` and `--x v`. The last value of a flag
-// counts, but the values of a list add up, and booleans take no separate value. Flags may come before and after other
+// counts, but the values of a list add up. Booleans, and flags that may stand without a value (`--wait[=8h]`), take no
+// separate value. Flags may come before and after other
 // words, until `--`. This accepts every line that the Go program accepts; there the first word that is not a flag ends
 // the flags.
 
@@ -82,7 +83,7 @@ export function readFlags(
       values[name] = booleanOf(name, value);
       continue;
     }
-    const text = value ?? argv[++at];
+    const text = value ?? bareValueOf(definition) ?? argv[++at];
     if (text === undefined) {
       given.add(name);
       return { ...read, help: false, open: name, ended: false };
@@ -127,6 +128,13 @@ export const SEE_HELP = "for usage, run: codexlb --help";
 /** The error for wrong use of a command. */
 export function usage(message: string, next = SEE_HELP): CodexlbError {
   return new CodexlbError("usage", message, { next });
+}
+
+/** The value of a flag without one, such as `--wait`; undefined if the next word is its value. */
+export function bareValueOf(definition: ArgDef): string | undefined {
+  return "bareValue" in definition && typeof definition.bareValue === "string"
+    ? definition.bareValue
+    : undefined;
 }
 
 // --- internal ---

@@ -5,6 +5,9 @@ import { durationOf } from "./duration.ts";
 /** The longest wait: a weekly window is reset within this time. */
 export const LONGEST_WAIT_MS = 7 * 24 * 3_600_000;
 
+/** `codexlb run --wait` without a duration: longer than any 5-hour window lasts. */
+export const RUN_WAIT = "8h";
+
 /** The wait in ms; 0 for `off`. Undefined if `text` is neither `off` nor a duration of at most a week. */
 export function waitBoundOf(text: string): number | undefined {
   if (text === "off") return 0;

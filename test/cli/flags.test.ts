@@ -8,6 +8,7 @@ const FLAGS: ArgsDef = {
   json: { type: "boolean" },
   timeout: { type: "string", default: "3s" },
   tag: { type: "string", valueHint: "TAG,..." },
+  wait: { type: "string", bareValue: "8h" } as ArgsDef[string],
   alias: { type: "positional" },
 };
 
@@ -24,6 +25,8 @@ describe("flags", () => {
     [["--root="], { root: "" }, []],
     [["--root", "--json"], { root: "--json" }, []],
     [["--root", "a", "--root", "b"], { root: "b" }, []],
+    [["--wait", "word"], { wait: "8h" }, ["word"]],
+    [["--wait=2h", "word"], { wait: "2h" }, ["word"]],
     [["--tag", "a", "-tag=b,c", "--tag", "d"], { tag: "a,b,c,d" }, []],
     [["--json", "word", "--root", "x"], { json: true, root: "x" }, ["word"]],
     [["a", "--json", "b", "--root=x", "c"], { json: true, root: "x" }, ["a", "b", "c"]],

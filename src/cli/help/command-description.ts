@@ -2,7 +2,7 @@
 // completions and the manual page use its results.
 
 import type { ArgDef, ArgsDef, CommandDef } from "citty";
-import { type ForeignFlags, flagIn } from "../flags.ts";
+import { bareValueOf, type ForeignFlags, flagIn } from "../flags.ts";
 
 /** Any command. Commands differ in their flags; this type has only what they have in common. */
 export type Command = CommandDef<ArgsDef>;
@@ -12,6 +12,8 @@ export interface Flag {
   readonly name: string;
   /** The placeholder of its value; undefined if it takes none. */
   readonly hint: string | undefined;
+  /** The placeholder of a value that may follow after an equals sign; undefined if there is none. */
+  readonly optionalHint?: string | undefined;
   /** The description with the default value. */
   readonly description: string;
 }
@@ -112,7 +114,7 @@ export function flagsOf(args: ArgsDef): Flag[] {
     .filter(([, definition]) => definition.type !== "positional")
     .map(([name, definition]) => ({
       name,
-      hint: definition.type === "boolean" ? undefined : hintOf(name, definition),
+      ...hintsOf(name, definition),
       description: descriptionOf(definition),
     }));
 }
@@ -159,6 +161,12 @@ function positionalsOf(args: ArgsDef): Positional[] {
 
 function hintOf(name: string, { valueHint }: ArgDef): string {
   return valueHint || name.toUpperCase();
+}
+
+function hintsOf(name: string, definition: ArgDef): Pick<Flag, "hint" | "optionalHint"> {
+  if (definition.type === "boolean") return { hint: undefined };
+  const hint = hintOf(name, definition);
+  return bareValueOf(definition) === undefined ? { hint } : { hint: undefined, optionalHint: hint };
 }
 
 function descriptionOf({ description = "", default: byDefault }: ArgDef): string {

@@ -5,11 +5,13 @@ import type { ERROR_CODES, ErrorCode } from "../../errors.ts";
 /** An exit code of codexlb. */
 export type ExitStatus = 0 | (typeof ERROR_CODES)[ErrorCode]["exit"];
 
-/** The compiler refuses a missing code, and a code that no error has. 10 to 18 are for login-with. */
+/** The compiler refuses a missing code, and a code that no error has. 3 and 4 are for wait, 10 to 18 for login-with. */
 export const EXIT_STATUS: Readonly<Record<ExitStatus, string>> = {
   0: "success",
   1: "the command failed; the message gives the reason and the next step",
   2: "the command line is wrong",
+  3: "codexlb wait: --timeout is over",
+  4: "codexlb wait: no account will come back by itself",
   10: "the sign-in shows a CAPTCHA",
   11: "the sign-in requires a one-time password, and none was given or it was rejected",
   12: "the sign-in requires a code that was sent by e-mail",

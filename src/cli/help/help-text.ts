@@ -61,8 +61,9 @@ function wordEntry({ hint, description }: Positional): Entry {
   return { name: hint, description };
 }
 
-function flagEntry({ name, hint, description }: Flag): Entry {
-  return { name: hint === undefined ? `--${name}` : `--${name} ${hint}`, description };
+function flagEntry({ name, hint, optionalHint, description }: Flag): Entry {
+  const value = optionalHint === undefined ? "" : `[=${optionalHint}]`;
+  return { name: hint === undefined ? `--${name}${value}` : `--${name} ${hint}`, description };
 }
 
 function section(heading: string, entries: readonly Entry[], width: number): string {

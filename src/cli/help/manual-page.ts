@@ -167,7 +167,8 @@ function keyOf({ name, description }: Flag): string {
   return `${name} ${description}`;
 }
 
-function flagTerm({ name, hint }: Flag): Text[] {
+function flagTerm({ name, hint, optionalHint }: Flag): Text[] {
+  if (optionalHint !== undefined) return [bold(`--${name}`), "[=", italic(optionalHint), "]"];
   return hint === undefined ? [bold(`--${name}`)] : [bold(`--${name}`), " ", italic(hint)];
 }
 

@@ -15,7 +15,7 @@ export type RunFlags = Readonly<Partial<Record<(typeof KEPT_FLAGS)[number], stri
  * `flags` are those of the run.
  */
 export function resumeLine(home: string, threads: readonly string[], flags: RunFlags): string | undefined {
-  const thread = threads.find((id) => isSaved(home, id));
+  const thread = savedThread(home, threads);
   if (thread === undefined) return undefined;
   const kept = KEPT_FLAGS.flatMap((name) => {
     const value = flags[name];
@@ -23,6 +23,11 @@ export function resumeLine(home: string, threads: readonly string[], flags: RunF
     return value === true ? [`--${name}`] : [];
   });
   return ["codexlb run", ...kept, "resume", thread].join(" ");
+}
+
+/** The first of `threads` that Codex has saved in the home `home`. */
+export function savedThread(home: string, threads: readonly string[]): string | undefined {
+  return threads.find((id) => isSaved(home, id));
 }
 
 // --- internal ---

@@ -12,6 +12,7 @@ import { settingsIn } from "../../codex/home.ts";
 import { codexBinary } from "../../codex/login.ts";
 import { type Ended, INSTALL_CODEX, runCodex } from "../../codex/run.ts";
 import { type RunTag, runPrefix } from "../../core/run-tag.ts";
+import { RUN_WAIT, waitBoundOf } from "../../core/wait-bound.ts";
 import { print } from "../../print.ts";
 import { tagDemand } from "../accounts/option-flags.ts";
 import { CODEX_BIN_FLAG, PROXY_URL_FLAG, ROOT_FLAG } from "../common-flags.ts";
@@ -27,19 +28,20 @@ import { outageReport } from "./outage-report.ts";
 import type { ProxyAddress } from "./proxy-address.ts";
 import { proxyForRun } from "./proxy-for-run.ts";
 import { requireProxy } from "./require-proxy.ts";
-import { type RunFlags, resumeLine } from "./resume-line.ts";
+import { type RunFlags, resumeLine, savedThread } from "./resume-line.ts";
 import { type RunHome, runHomeOf } from "./run-home.ts";
 import { configSources, prepareRuntime } from "./runtime-home.ts";
 import {
   bypassReport,
-  type ChosenAccounts,
   isInteractive,
   isSilent,
   noteBypass,
   othersReport,
+  type RunChoice,
   tagRun,
   trafficOf,
 } from "./tagged-run.ts";
+import { runWaiting } from "./waiting-run.ts";
 
 /** The flags of this command. All other arguments are for Codex. */
 const FLAGS = {
@@ -73,6 +75,12 @@ const FLAGS = {
     type: "boolean",
     description: "With --tag: refuse turns if no account with such a tag can serve",
   },
+  wait: {
+    type: "string",
+    description: "If every account is exhausted, let turns wait this long for a reset (default 8h)",
+    valueHint: "DURATION",
+    bareValue: RUN_WAIT,
+  },
   "auto-start": {
     type: "boolean",
     description:
@@ -102,6 +110,9 @@ export default defineCommand({
       throw usage(`run: ${other} and --tag cannot be combined`, "leave one of them out");
     if (args.account?.trim() === "")
       throw usage("run: --account is empty", `leave it out, or name an account: ${advised("account list")}`);
+    const waitSeconds = waitSecondsOf(args.wait);
+    if (waitSeconds !== undefined && args.command)
+      throw usage("run: --command and --wait cannot be combined", "leave one of them out");
     const homes = ["native-home", "codex-home", "isolated-home"] as const;
     const [home, otherHome] = homes.filter(
       (name) => args[name] === true || `${args[name] ?? ""}`.trim() !== "",
@@ -132,7 +143,7 @@ export default defineCommand({
       const account = args.account?.trim() || undefined;
       if (!isSilent(job.args)) await requireProxy(context, proxy);
       const shell = config.run.inherit_shell ? deps.env.SHELL?.trim() || "/bin/sh" : undefined;
-      await endAs(await runAt(job, proxy, { account, tags }, shell));
+      await endAs(await runAt(job, proxy, { account, tags, waitSeconds }, shell));
     } finally {
       proxy.leave();
     }
@@ -140,6 +151,18 @@ export default defineCommand({
 });
 
 // --- internal ---
+
+/** The value of `--wait` in whole seconds; undefined if the run does not wait. Throws `usage`. */
+function waitSecondsOf(value: string | undefined): number | undefined {
+  if (value === undefined) return undefined;
+  const ms = waitBoundOf(value.trim());
+  if (ms === undefined)
+    throw usage(
+      `flag --wait: ${JSON.stringify(value)} is not a duration of at most a week`,
+      `write it after an equals sign: --wait=6h`,
+    );
+  return ms === 0 ? undefined : Math.ceil(ms / 1000);
+}
 
 /** The parts of the Codex command that do not depend on the proxy. */
 interface Job {
@@ -176,7 +199,7 @@ function commandOf({ context, ...job }: Job, { proxyUrl, home, pathKey, tag }: P
 async function runAt(
   job: Job,
   address: ProxyAddress,
-  chosen: ChosenAccounts,
+  chosen: RunChoice,
   shell: string | undefined,
 ): Promise<Ended> {
   const { deps } = job.context;
@@ -185,13 +208,21 @@ async function runAt(
   const home = prepared?.home.path ?? (await nativeHome(job.context, address));
   const door = { url: proxyUrl, stub: prepared?.token };
   const tag = await tagRun(door, chosen, deps);
-  const command = commandOf(job, {
-    proxyUrl,
-    home: prepared?.home,
-    pathKey: prepared?.pathKey,
-    tag,
-  });
-  const ended = await runCodex({ command, shell, self: selfCommand(), env: deps.env });
+  const route = { proxyUrl, home: prepared?.home, pathKey: prepared?.pathKey, tag };
+  const start = (args: readonly string[]) =>
+    runCodex({ command: commandOf({ ...job, args }, route), shell, self: selfCommand(), env: deps.env });
+  const ended =
+    tag?.waitSeconds === undefined || isSilent(job.args)
+      ? await start(job.args)
+      : await runWaiting({
+          deps,
+          args: job.args,
+          isInteractive: isInteractive(job.args),
+          waitMs: tag.waitSeconds * 1000,
+          start,
+          traffic: () => trafficOf(door, tag),
+          savedThread: (threads) => savedThread(home, threads),
+        });
   const problem = startProblem(ended, job);
   if (problem !== undefined) {
     deps.log.info(problem);

@@ -23,8 +23,8 @@ import { shortLine } from "../../printable.ts";
 import { untagged } from "../accounts/untagged.ts";
 import { KEY_NEXT } from "./runtime-home.ts";
 
-/** The accounts that a run is to use: one to which it is pinned, or those with a tag, or any. */
-export type ChosenAccounts = Pick<RunTag, "account" | "tags">;
+/** What a run asks the proxy for: an account to which it is pinned, or accounts with a tag, and a wait for resets. */
+export type RunChoice = Omit<RunTag, "id">;
 
 /**
  * The tag of a run; undefined if the proxy does not support tags of runs. If the run chooses accounts that are not
@@ -32,10 +32,10 @@ export type ChosenAccounts = Pick<RunTag, "account" | "tags">;
  */
 export async function tagRun(
   door: Door,
-  { account, tags }: ChosenAccounts,
+  { account, tags, waitSeconds }: RunChoice,
   { random, log }: Pick<Deps, "random" | "log">,
 ): Promise<RunTag | undefined> {
-  const tag = { id: Buffer.from(random(8)).toString("hex"), account, tags };
+  const tag = { id: Buffer.from(random(8)).toString("hex"), account, tags, waitSeconds };
   const { status, body } = await ask(door, tag);
   const traffic = trafficIn(body);
   if (account !== undefined && traffic?.absence !== undefined)
@@ -44,11 +44,8 @@ export async function tagRun(
     );
   if (tags !== undefined && traffic?.tagged === 0) noteUntagged(tags, log);
   if (traffic !== undefined) return tag;
-  if (account === undefined && tags === undefined) return undefined;
-  const choice =
-    account === undefined
-      ? `sent to accounts with the tag ${tags?.tags.join(" or ")}`
-      : `pinned to ${account}`;
+  const choice = choiceWords({ account, tags, waitSeconds });
+  if (choice === undefined) return undefined;
   const refusal = Refused.safeParse(body).data?.error;
   if (refusal?.code === "account_not_found" && status === 404)
     throw new CodexlbError("account_not_found", `this proxy has no account ${JSON.stringify(account)}`, {
@@ -59,20 +56,20 @@ export async function tagRun(
     throw new CodexlbError("unauthorized", withoutNext(message, next), { next });
   }
   throw status === 0
-    ? new CodexlbError(
-        "proxy_unreachable",
-        `no proxy answers at ${door.url}, so the run cannot be ${choice}`,
-        {
-          next: `start it with: ${advised("proxy start")}`,
-        },
-      )
-    : account === undefined
-      ? new CodexlbError("proxy_answer", `the proxy at ${door.url} does not support account tags`, {
-          next: "leave --tag out, or upgrade that proxy",
+    ? new CodexlbError("proxy_unreachable", `no proxy answers at ${door.url}, so the run cannot ${choice}`, {
+        next: `start it with: ${advised("proxy start")}`,
+      })
+    : waitSeconds !== undefined
+      ? new CodexlbError("proxy_answer", `the proxy at ${door.url} does not let turns wait for a reset`, {
+          next: "leave --wait out, or upgrade that proxy",
         })
-      : new CodexlbError("proxy_answer", `the proxy at ${door.url} cannot pin a single run`, {
-          next: `leave --account out, or pin it for everything: ${advised("account pin", account)}`,
-        });
+      : account === undefined
+        ? new CodexlbError("proxy_answer", `the proxy at ${door.url} does not support account tags`, {
+            next: "leave --tag out, or upgrade that proxy",
+          })
+        : new CodexlbError("proxy_answer", `the proxy at ${door.url} cannot pin a single run`, {
+            next: `leave --account out, or pin it for everything: ${advised("account pin", account)}`,
+          });
 }
 
 /** True if `args`, the arguments for Codex, start its terminal interface. */
@@ -153,6 +150,13 @@ export function othersReport(account: string, { others = [] }: RunSeen): string 
 
 // --- internal ---
 
+/** What the run asks for, in words; undefined if it asks for nothing. */
+function choiceWords({ account, tags, waitSeconds }: RunChoice): string | undefined {
+  if (account !== undefined) return `be pinned to ${account}`;
+  if (tags !== undefined) return `be sent to accounts with the tag ${tags.tags.join(" or ")}`;
+  return waitSeconds === undefined ? undefined : "wait for a reset";
+}
+
 /**
  * Warns that none of the proxy's accounts has one of the tags. Throws `account_not_found` if the run accepts no other
  * account.
@@ -215,6 +219,21 @@ const Traffic = z.object({
   absence: KnownAbsence,
   others: z.array(z.object({ alias: z.string(), turns: z.number(), absence: KnownAbsence })).optional(),
   outage: Outage.optional().catch(undefined),
+  waiting: z
+    .object({
+      turns: z.number(),
+      untilMs: z.number().optional(),
+      account: z
+        .string()
+        .transform((text) => shortLine(text))
+        .optional(),
+      window: z
+        .string()
+        .transform((text) => shortLine(text))
+        .optional(),
+    })
+    .optional()
+    .catch(undefined),
 });
 
 const ABSENCES: Readonly<Record<Absence, string>> = {

@@ -82,7 +82,7 @@ async function forwardBody(
       discard: (reply) => reply.abort(),
     };
     outcome = await attempt(context, exchange, transport);
-    if (isMessage && outcome.kind === "unserved")
+    if (exchange.isMessage && outcome.kind === "unserved")
       outcome = await afterWaiting(context, exchange, transport, outcome, body);
     return await respond(context, exchange, outcome);
   } catch (error) {

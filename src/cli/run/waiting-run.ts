@@ -1,0 +1,125 @@
+// A run with --wait. The proxy lets the turns of the run wait, so usually this only shows what they wait for. Two cases
+// need more: an interactive Codex refuses to send a turn while its account is exhausted, so it starts only when an
+// account can serve; and if a turn of `codex exec` was refused all the same, for example because the proxy was
+// restarted, the thread is resumed when an account can serve.
+
+import type { Ended } from "../../codex/run.ts";
+import { outageWords } from "../../core/outage.ts";
+import type { RunSeen } from "../../core/run-tag.ts";
+import type { Deps } from "../../deps.ts";
+import { catchInterruption } from "../interruption.ts";
+import { startCountdown } from "../wait/countdown.ts";
+import { sleepUnless } from "../wait/sleep.ts";
+import { waitFor } from "../wait/wait-loop.ts";
+import { comesBack, type WaitState } from "../wait/wait-target.ts";
+import { resumedArgs } from "./resumed-args.ts";
+import { showWaiting } from "./wait-progress.ts";
+
+export interface WaitingRun {
+  readonly deps: Pick<Deps, "clock" | "log">;
+  /** The arguments for Codex. */
+  readonly args: readonly string[];
+  readonly isInteractive: boolean;
+  /** The bound for all waits of this program together, ms. */
+  readonly waitMs: number;
+  /** Runs Codex with these arguments. */
+  readonly start: (args: readonly string[]) => Promise<Ended>;
+  /** Asks the proxy about the run; undefined if it does not answer. */
+  readonly traffic: () => Promise<RunSeen | undefined>;
+  /** The first of these threads that Codex has saved. */
+  readonly savedThread: (threads: readonly string[]) => string | undefined;
+}
+
+/** Runs Codex. Throws `interrupted` if Ctrl-C ends a wait of this program, and what `start` throws. */
+export async function runWaiting(run: WaitingRun): Promise<Ended> {
+  const { deps, isInteractive, start, traffic, savedThread } = run;
+  const { clock, log } = deps;
+  const deadlineMs = clock.now() + run.waitMs;
+  if (isInteractive) await untilServing(run, deadlineMs);
+  let { args } = run;
+  for (;;) {
+    const progress = showWaiting({
+      deps,
+      traffic,
+      isShown: !isInteractive,
+      isTerminal: process.stderr.isTTY === true,
+    });
+    const signals = onSignal(progress.stop);
+    const ended = await start(args).finally(() => {
+      progress.stop();
+      signals.stop();
+    });
+    if (isInteractive || ended.kind === "signal" || ended.code === 0) return ended;
+    const seen = progress.last();
+    // After Ctrl-C Codex fails as if no account could serve. While a turn waits, it reports no interruption.
+    if (signals.arrived())
+      return (seen?.waiting?.turns ?? 0) > 0 ? { kind: "exit", code: INTERRUPTED } : ended;
+    const now = await traffic();
+    // A proxy that was restarted does not know the threads of the run.
+    const threads = now?.threads ?? seen?.threads ?? [];
+    if ((now ?? seen)?.outage === undefined) return ended;
+    const thread = savedThread(threads);
+    const resumed = thread === undefined ? undefined : resumedArgs(run.args, thread);
+    if (resumed === undefined || !(await untilServing(run, deadlineMs))) return ended;
+    log.info(`resuming thread ${thread}`);
+    args = resumed;
+  }
+}
+
+// --- internal ---
+
+/** The exit code after Ctrl-C. */
+const INTERRUPTED = 130;
+const SIGNALS = ["SIGINT", "SIGQUIT", "SIGTERM", "SIGHUP"] as const;
+
+/** Calls `act` when the user ends the run. `runCodex` passes the signals on to Codex. */
+function onSignal(act: () => void): { arrived(): boolean; stop(): void } {
+  let hasArrived = false;
+  const note = () => {
+    hasArrived = true;
+    act();
+  };
+  for (const signal of SIGNALS) process.on(signal, note);
+  return {
+    arrived: () => hasArrived,
+    stop: () => {
+      for (const signal of SIGNALS) process.off(signal, note);
+    },
+  };
+}
+
+/** Waits until an account can serve the run. False if none can before `deadlineMs`. */
+async function untilServing({ deps, traffic }: WaitingRun, deadlineMs: number): Promise<boolean> {
+  const { clock, log } = deps;
+  using interruption = catchInterruption();
+  const { signal } = interruption;
+  let shown = "";
+  let countdown: ReturnType<typeof startCountdown> | undefined;
+  const outcome = await waitFor({
+    clock,
+    look: async () => stateOf(await traffic(), clock.now(), deadlineMs),
+    timeoutMs: deadlineMs - clock.now(),
+    sleep: (ms) => sleepUnless(signal, ms),
+    isInterrupted: () => signal.aborted,
+    waits: ({ why, back }) => {
+      if (why !== shown) log.info(`waiting: ${why}`);
+      shown = why;
+      countdown ??= startCountdown(clock, process.stderr.isTTY === true);
+      countdown.until(back?.atMs);
+    },
+  }).finally(() => countdown?.[Symbol.dispose]());
+  if (outcome.kind === "interrupted") throw interruption.error("Codex was not started");
+  return outcome.kind === "done";
+}
+
+function stateOf(seen: RunSeen | undefined, nowMs: number, deadlineMs: number): WaitState {
+  if (seen === undefined) return { kind: "wait", why: "the proxy does not answer", back: undefined };
+  const { outage } = seen;
+  if (outage === undefined) return { kind: "done", name: undefined };
+  const { causes, first } = outage;
+  // Without the causes this client must not learn which accounts exist.
+  if (causes === undefined) return { kind: "wait", why: "no account can serve", back: undefined };
+  const why = outageWords({ causes, first }, nowMs);
+  const isInTime = first === undefined || first.atMs <= deadlineMs;
+  return comesBack(causes) && isInTime ? { kind: "wait", why, back: first } : { kind: "never", why };
+}

@@ -1,0 +1,93 @@
+// What `codexlb wait` waits for, read from the status of a proxy. Pure.
+
+import { advised } from "../../advice.ts";
+import { type OutageCause, shownState } from "../../core/account-state.ts";
+import { type FirstBack, outageOf, outageWords } from "../../core/outage.ts";
+import type { AccountAnswer, StatusAnswer } from "../../core/status-schema.ts";
+import { backAt } from "../../core/time-words.ts";
+import { CodexlbError } from "../../errors.ts";
+
+export type WaitGoal = "ready" | "reset";
+
+export type WaitState =
+  /** It is here. `name`: the account, if it is one. */
+  | { readonly kind: "done"; readonly name: string | undefined }
+  /** It will come; `back` says when, if that is known. */
+  | { readonly kind: "wait"; readonly why: string; readonly back: FirstBack | undefined }
+  /** It does not come by itself. */
+  | { readonly kind: "never"; readonly why: string };
+
+/** Whether the pool (or only the account `alias`) can take a new session. Throws `account_not_found`. */
+export function readiness(status: StatusAnswer, alias: string | undefined, nowMs: number): WaitState {
+  return alias === undefined ? poolReadiness(status, nowMs) : accountReadiness(status, alias, nowMs);
+}
+
+/** The next reset of a window of the pool's accounts, or of `alias`. Throws `account_not_found`. */
+export function nextReset(status: StatusAnswer, alias: string | undefined, nowMs: number): WaitState {
+  const accounts = alias === undefined ? status.accounts : [accountCalled(status, alias)];
+  const [first] = accounts
+    .flatMap((account) => resetsOf(account).map((atMs) => ({ name: account.alias, atMs })))
+    .filter(({ atMs }) => atMs > nowMs)
+    .sort((a, b) => a.atMs - b.atMs);
+  if (first === undefined) return { kind: "never", why: `no reset is known for ${alias ?? "any account"}` };
+  return { kind: "wait", why: `the next reset is that of ${first.name}`, back: first };
+}
+
+/** The state in one line: what is waited for, and when it comes. */
+export function waitLine(state: WaitState & { kind: "wait" }, goal: WaitGoal, nowMs: number): string {
+  if (goal === "ready" || state.back === undefined) return state.why;
+  return `${state.why}, ${backAt(state.back.atMs, nowMs).replace(/^back /, "")}`;
+}
+
+/** Whether an account that takes no new sessions for one of these causes can again by itself. */
+export function comesBack(causes: readonly OutageCause[]): boolean {
+  return causes.some((cause) => PASSING.has(cause));
+}
+
+// --- internal ---
+
+/** The causes that end by themselves. */
+const PASSING: ReadonlySet<OutageCause> = new Set(["limit", "floor", "cooling"]);
+
+function poolReadiness(status: StatusAnswer, nowMs: number): WaitState {
+  const { accounts, child_proxies: children } = status;
+  const outage = outageOf(status, nowMs);
+  if (outage === undefined) {
+    if (accounts.length > 0 || children.some(({ reachable, healthy }) => reachable && healthy))
+      return { kind: "done", name: undefined };
+    return children.length > 0
+      ? { kind: "wait", why: "no child proxy can serve", back: undefined }
+      : { kind: "never", why: "the proxy has no accounts" };
+  }
+  const why = outageWords(outage, nowMs);
+  // An unreachable child proxy may have accounts that can serve.
+  if (children.length === 0 && !comesBack(outage.causes)) return { kind: "never", why };
+  return { kind: "wait", why, back: outage.first };
+}
+
+function accountReadiness(status: StatusAnswer, alias: string, nowMs: number): WaitState {
+  const account = accountCalled(status, alias);
+  const { canServe, cause, wordings, backAtMs } = shownState(account, status.proxy_name, nowMs);
+  if (canServe) return { kind: "done", name: account.alias };
+  const why = `${account.alias}: ${wordings[0]}`;
+  if (cause === undefined || !comesBack([cause])) return { kind: "never", why };
+  return {
+    kind: "wait",
+    why,
+    back: backAtMs === undefined ? undefined : { name: account.alias, atMs: backAtMs },
+  };
+}
+
+/** The account with this alias, rather one of the proxy itself than one of a child proxy. */
+function accountCalled({ accounts }: StatusAnswer, alias: string): AccountAnswer {
+  const called = accounts.filter((account) => account.alias.toLowerCase() === alias.toLowerCase());
+  const account = called.find(({ proxy_path }) => proxy_path.length === 0) ?? called[0];
+  if (account !== undefined) return account;
+  throw new CodexlbError("account_not_found", `this proxy has no account ${JSON.stringify(alias)}`, {
+    next: `list the accounts with: ${advised("account list", "--tree")}`,
+  });
+}
+
+function resetsOf(account: AccountAnswer): number[] {
+  return [account.daily_reset_at, account.weekly_reset_at, account.monthly_reset_at].map((at) => at * 1000);
+}

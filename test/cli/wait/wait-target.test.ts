@@ -1,0 +1,105 @@
+// What `codexlb wait` reads from a status.
+
+import { expect, test } from "bun:test";
+import { nextReset, readiness } from "../../../src/cli/wait/wait-target.ts";
+import { StatusAnswer } from "../../../src/core/status-schema.ts";
+
+const NOW_MS = Date.UTC(2026, 0, 1);
+const HOUR_S = 3_600;
+const NOW_S = NOW_MS / 1000;
+
+const READY = {
+  alias: "alice",
+  id: "openai:alice",
+  active: false,
+  pinned: false,
+  healthy: true,
+  enabled: true,
+  cooldown_seconds: 0,
+  daily_left_pct: 50,
+  weekly_left_pct: 50,
+  daily_reset_at: NOW_S + 3 * HOUR_S,
+  weekly_reset_at: NOW_S + 90 * HOUR_S,
+  score: 0.5,
+};
+const EXHAUSTED = {
+  ...READY,
+  alias: "bob",
+  id: "openai:bob",
+  daily_left_pct: 0,
+  daily_reset_at: NOW_S + HOUR_S,
+};
+const DISABLED = {
+  ...READY,
+  alias: "carol",
+  id: "openai:carol",
+  enabled: false,
+  disabled_reason: "operator",
+};
+const LOGIN_DEAD = { ...DISABLED, alias: "dave", id: "openai:dave", disabled_reason: "http-401" };
+
+const statusOf = (accounts: readonly object[], child_proxies: readonly object[] = []) =>
+  StatusAnswer.parse({ accounts, child_proxies });
+const CHILD = { name: "c", url: "http://c", active: false, cooldown_seconds: 0, score: 0 };
+
+test("the pool is ready if one account can serve", () => {
+  expect(readiness(statusOf([EXHAUSTED, READY]), undefined, NOW_MS)).toEqual({
+    kind: "done",
+    name: undefined,
+  });
+});
+
+test("an exhausted pool is waited for until its first reset", () => {
+  expect(readiness(statusOf([EXHAUSTED, DISABLED]), undefined, NOW_MS)).toMatchObject({
+    kind: "wait",
+    back: { name: "bob", atMs: NOW_MS + HOUR_S * 1000 },
+  });
+});
+
+test.each([
+  ["all accounts are disabled", [DISABLED]],
+  ["all logins have ended", [LOGIN_DEAD, DISABLED]],
+  ["there are no accounts", []],
+])("waiting does not help if %s", (_why, accounts) => {
+  expect(readiness(statusOf(accounts), undefined, NOW_MS).kind).toBe("never");
+});
+
+test("a child proxy that cannot be reached may come back", () => {
+  const lost = { ...CHILD, healthy: false, reachable: false };
+  expect(readiness(statusOf([], [lost]), undefined, NOW_MS).kind).toBe("wait");
+  expect(readiness(statusOf([DISABLED], [lost]), undefined, NOW_MS).kind).toBe("wait");
+});
+
+test("a child proxy that can serve makes the pool ready", () => {
+  const healthy = { ...CHILD, healthy: true, reachable: true };
+  expect(readiness(statusOf([], [healthy]), undefined, NOW_MS).kind).toBe("done");
+});
+
+test.each([
+  ["alice", "done"],
+  ["BOB", "wait"],
+  ["carol", "never"],
+  ["dave", "never"],
+] as const)("only %s: %s", (alias, kind) => {
+  const status = statusOf([READY, EXHAUSTED, DISABLED, LOGIN_DEAD]);
+  expect(readiness(status, alias, NOW_MS).kind).toBe(kind);
+});
+
+test("an unknown account is an error", () => {
+  expect(() => readiness(statusOf([READY]), "erin", NOW_MS)).toThrow('this proxy has no account "erin"');
+});
+
+test("the next reset is the earliest one to come", () => {
+  const past = { ...EXHAUSTED, alias: "past", daily_reset_at: NOW_S - HOUR_S };
+  expect(nextReset(statusOf([past, READY, EXHAUSTED]), undefined, NOW_MS)).toMatchObject({
+    back: { name: "bob", atMs: NOW_MS + HOUR_S * 1000 },
+  });
+  expect(nextReset(statusOf([READY, EXHAUSTED]), "alice", NOW_MS)).toMatchObject({
+    back: { name: "alice", atMs: NOW_MS + 3 * HOUR_S * 1000 },
+  });
+});
+
+test("without a known reset there is nothing to wait for", () => {
+  const unknown = { ...READY, daily_reset_at: 0, weekly_reset_at: 0 };
+  expect(nextReset(statusOf([unknown]), undefined, NOW_MS).kind).toBe("never");
+});
