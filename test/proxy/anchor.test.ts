@@ -215,6 +215,14 @@ test("a restart sends no turn again, because the count is on disk before the tur
   }
 });
 
+test("a proxy that requires keys of its clients needs none for its own turns", async () => {
+  const anchoring = await start([{ alias: "alice" }], { config: `${config()}[proxy]\nclient_auth = true\n` });
+  await using pool = anchoring.pool;
+  await untilAnchored(anchoring, 1);
+  const events = await pool.stopAndReadEvents();
+  expect(events.map(({ event }) => event)).toContain("anchor.sent");
+});
+
 test("settings are read again while the proxy runs", async () => {
   const anchoring = await start([{ alias: "alice" }], { config: '[policy]\nmode = "sticky"\n' });
   await using pool = anchoring.pool;
