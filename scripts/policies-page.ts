@@ -160,8 +160,9 @@ stagger = true
   apart with at most 1 % used and a reset that moved by the same time, the second one fetched in the last minute. If the
   backend reports something else, nothing is sent.
 - **What it costs.** One turn for \`anchor.model\` for each account and time, at most ${MOST_PER_DAY} a day for each account. Its
-  prompt is a few words, for which the backend counts some tens of tokens. The turn counts for the weekly window too. \`codexlb
-  status\` shows turns and tokens of the day (\`anchored today\`), \`codexlb usage --by session\` shows them as \`anchor\`.
+  prompt is a few words, for which the backend counts some tens of tokens. The turn counts for the weekly window too.
+  \`codexlb status\` shows the turns and tokens of the day (\`anchored today\`), and \`codexlb usage --by session\` shows
+  them as \`anchor\`.
 - **What happens to the turn.** It takes the same path as every other turn: the same credentials and renewal, proxy and
   headers, the same rules for limits and failures. Its response reports the quota as usual. It neither moves sessions nor
   makes the account the active one. \`codexlb proxy logs\` shows \`anchor.sent\` or \`anchor.failed\`. After a failure the
@@ -209,12 +210,12 @@ What follows from the table:
 
 - If work takes most of the day, the short windows are rarely exhausted. Anchoring then gains nothing, and its turns are
   lost.
-- In working days of eight hours, two accounts that are staggered from two hours before work on refuse half of the turns
-  that are refused without anchoring; twenty refuse an eighth. The turns that are still refused wait less, because some
+- In working days of eight hours, two accounts that are staggered from two hours before work on refuse about half of the
+  turns that are refused without anchoring; twenty refuse an eighth. The turns that are still refused wait less, because some
   account is always about to be reset.
 - With all resets in the middle of the working time (\`stagger = false\`, five hours before that), still fewer turns are
   refused, but these wait longer. If the time is wrong by an hour, most of the gain is lost, and the waits become longer
-  than without anchoring. \`stagger\` does not depend on the exact time, so it is the default.
+  than without anchoring. \`stagger\` depends less on the exact time, so it is the default.
 - If all work is done in four hours, all windows should be reset in the middle of that time. Staggered, most of them
   would be reset after work.
 - Anchoring does not help an account whose week is exhausted. Where fewer turns are refused, more of the week is spent.

@@ -171,6 +171,25 @@ test("a limit cools the account down, and no other account gets its turn", async
   expect(anchoring.anchored()).toEqual(["alice"]);
 });
 
+test("a turn that meets a limit is not held until the reset", async () => {
+  const anchoring = await start([{ alias: "alice" }], {
+    config: `${config()}[proxy]\nwait_for_reset = "1h"\n`,
+    prepare: (_layout, mock) =>
+      mock.faults.add({
+        on: "turn",
+        answer: {
+          status: 429,
+          body: { error: { type: "usage_limit_reached", message: "limit", resets_in_seconds: 600 } },
+        },
+      }),
+  });
+  await using pool = anchoring.pool;
+  await untilAnchored(anchoring, 1);
+  // A turn that is held would keep the anchorer from its next step.
+  await anchoring.steps(2);
+  expect(await pool.status()).not.toHaveProperty("waiting");
+});
+
 test("a restart sends no turn again, because the count is on disk before the turn is sent", async () => {
   const anchoring = await start([{ alias: "alice" }], {
     // The window still has not begun after the failure.
@@ -194,6 +213,14 @@ test("a restart sends no turn again, because the count is on disk before the tur
   } finally {
     await next.stop("test");
   }
+});
+
+test("a proxy that requires keys of its clients needs none for its own turns", async () => {
+  const anchoring = await start([{ alias: "alice" }], { config: `${config()}[proxy]\nclient_auth = true\n` });
+  await using pool = anchoring.pool;
+  await untilAnchored(anchoring, 1);
+  const events = await pool.stopAndReadEvents();
+  expect(events.map(({ event }) => event)).toContain("anchor.sent");
 });
 
 test("settings are read again while the proxy runs", async () => {
