@@ -7,7 +7,8 @@ import type { ProxyContext } from "../proxy/context.ts";
 import type { Config } from "../state/settings.ts";
 import { type AnchorSettings, createAnchorPlan } from "../upstream/anchor-plan.ts";
 import { type Anchorer, createAnchorer } from "../upstream/anchorer.ts";
-import type { Base, poolParts } from "./parts.ts";
+import type { Base } from "./base.ts";
+import type { PoolParts } from "./pool-parts.ts";
 
 /** The longest delay after the chosen times, so that not all proxies of the world send at the same moment, ms. */
 const LONGEST_DELAY_MS = 3 * 60_000;
@@ -15,7 +16,7 @@ const LONGEST_DELAY_MS = 3 * 60_000;
 /** The anchorer of the proxy whose requests are forwarded with `forwarding`. */
 export function anchorerOf(
   { live, deps, store, events }: Base,
-  { pool, catalogues, refresher }: ReturnType<typeof poolParts>,
+  { pool, catalogues, refresher }: PoolParts,
   forwarding: ProxyContext,
 ): Anchorer {
   const stopping = new AbortController();

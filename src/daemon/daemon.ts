@@ -1,4 +1,4 @@
-// The composition root: the only file that constructs things. Starts the proxy on a root, and stops it in order.
+// Starts the proxy on a root, and stops it in order. Only the files of this directory construct the parts.
 
 import { publicPaths, quickRoutes, trustedApp } from "../admin/app.ts";
 import { identityMarkOf } from "../auth/identity.ts";
@@ -11,11 +11,11 @@ import { createOutbound } from "../network/egress.ts";
 import { trustOf } from "../network/trust.ts";
 import { createBodyBudget } from "../proxy/body-budget.ts";
 import { CONNECTION_LIMITS, type ConnectionLimits } from "../proxy/connections.ts";
-import type { ProxyContext, ProxySettings } from "../proxy/context.ts";
-import { createGuard, type GuardSettings } from "../proxy/guard.ts";
+import type { ProxyContext } from "../proxy/context.ts";
+import { createGuard } from "../proxy/guard.ts";
 import { createHandovers } from "../proxy/handovers.ts";
 import { createPathGate } from "../proxy/path-gate.ts";
-import { createRetryBudget, type RetryBudgetSettings } from "../proxy/retry-budget.ts";
+import { createRetryBudget } from "../proxy/retry-budget.ts";
 import { startServer } from "../proxy/server.ts";
 import { createMovedTurns } from "../proxy/turn/moved-turns.ts";
 import { createWaitingTurns } from "../proxy/waiting-turns.ts";
@@ -27,13 +27,15 @@ import { type EventLog, openEventLog } from "../state/events.ts";
 import type { Layout } from "../state/layout.ts";
 import { makePrivate } from "../state/private-root.ts";
 import { ownRoot, type RootOwner } from "../state/root-owner.ts";
-import type { Config } from "../state/settings.ts";
 import { createUsageStore } from "../state/usage/usage-store.ts";
+import { adminParts } from "./admin-parts.ts";
 import { listenOnSocket } from "./admin-socket.ts";
 import { anchorerOf } from "./anchoring.ts";
+import { type Base, openState } from "./base.ts";
 import { watchClock } from "./clock-watch.ts";
 import { notifierOf } from "./notifications.ts";
-import { adminParts, type Base, openState, poolParts } from "./parts.ts";
+import { guardSettings, proxySettings, retrySettings, usageSettings } from "./part-settings.ts";
+import { poolParts } from "./pool-parts.ts";
 import { createPresence } from "./presence.ts";
 import { metricsOf, turnsOf } from "./proxy-metrics.ts";
 import { reloading } from "./reload.ts";
@@ -278,30 +280,6 @@ function orReport<T>(events: EventLog, start: () => T): T {
     events.flush();
     throw error;
   }
-}
-
-function proxySettings({ proxy }: Config): ProxySettings {
-  return {
-    maxAttempts: proxy.max_attempts,
-    cooldownMs: proxy.cooldown_default_seconds * 1000,
-    timeouts: {
-      connectMs: proxy.connect_timeout_seconds * 1000,
-      headMs: proxy.head_timeout_seconds * 1000,
-      idleMs: proxy.idle_timeout_seconds * 1000,
-    },
-  };
-}
-
-function retrySettings({ proxy }: Config): RetryBudgetSettings {
-  return { percent: proxy.retry_budget_percent, floor: proxy.retry_budget_floor };
-}
-
-function guardSettings({ proxy }: Config): GuardSettings {
-  return { allowedHosts: proxy.allowed_hosts, clientAuth: proxy.client_auth };
-}
-
-function usageSettings({ usage }: Config): { enabled: boolean; keepDays: number } {
-  return { enabled: usage.enabled, keepDays: usage.keep_days };
 }
 
 function urlOf({ host }: ListenAddress, port: number): string {

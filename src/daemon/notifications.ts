@@ -7,7 +7,7 @@ import { waysOf } from "../notify/ways.ts";
 import { quote } from "../quote.ts";
 import { rootFrom } from "../state/layout.ts";
 import type { Pool } from "../upstream/pool.ts";
-import type { Base } from "./parts.ts";
+import type { Base } from "./base.ts";
 
 /** The notifier of a proxy with `pool`. It sends nothing before its `start`. */
 export function notifierOf(base: Base, pool: Pick<Pool, "watched">): Notifier {

@@ -5,7 +5,7 @@ import { createMetrics, type Metrics } from "../metrics/metrics.ts";
 import type { WaitingTurns } from "../proxy/waiting-turns.ts";
 import type { Descriptors } from "../state/descriptors.ts";
 import type { Pool } from "../upstream/pool.ts";
-import type { Base } from "./parts.ts";
+import type { Base } from "./base.ts";
 import type { Tracing } from "./tracing.ts";
 
 /** What else is measured. */

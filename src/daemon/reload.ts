@@ -4,7 +4,7 @@ import { shownValue } from "../state/config-source.ts";
 import type { ConfigListeners } from "../state/config-watch.ts";
 import { settingOf } from "../state/settings.ts";
 import type { Children } from "../upstream/children.ts";
-import type { Base } from "./parts.ts";
+import type { Base } from "./base.ts";
 
 const CHILDREN_KEY = "proxy.child_proxy_urls";
 

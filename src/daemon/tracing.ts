@@ -4,7 +4,7 @@ import type { BeginTrace } from "../proxy/turn-trace.ts";
 import { tracingSettings } from "../tracing/settings.ts";
 import type { SpanExporter } from "../tracing/span-exporter.ts";
 import { VERSION } from "../version.ts";
-import type { Base } from "./parts.ts";
+import type { Base } from "./base.ts";
 
 export interface Tracing extends Pick<SpanExporter, "counts" | "stop"> {
   readonly begin: BeginTrace;

@@ -2,7 +2,7 @@
 
 import { expect, test } from "bun:test";
 import type { FloorName } from "../../src/core/account-options.ts";
-import { refusalFor } from "../../src/proxy/refusal.ts";
+import { refusalFor } from "../../src/proxy/shortage-refusal.ts";
 import type { Shortage } from "../../src/upstream/shortage.ts";
 
 const ABOUT = {

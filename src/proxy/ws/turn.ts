@@ -7,7 +7,8 @@ import { type AttemptResult, attempt, type UnservedRequest } from "../attempts.t
 import { clientKindOf, originOf } from "../context.ts";
 import { type Arrival, createExchange, type Exchange } from "../exchange.ts";
 import { limitsOfClient, onlyModelIn, refusedByKey } from "../key-limits.ts";
-import { eventWithAttempts, failureEvent, refusalEvent, refusalFor } from "../refusal.ts";
+import { eventWithAttempts, failureEvent, refusalEvent } from "../refusal.ts";
+import { refusalFor } from "../shortage-refusal.ts";
 import { answerHandOver, answerMessage, type LastAnswer } from "../turn/final-answer.ts";
 import { turnRequestOf } from "../turn/portable.ts";
 import { createTurnRecorder, type TurnRecorder } from "../turn/turn-recorder.ts";

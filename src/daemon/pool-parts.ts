@@ -1,0 +1,114 @@
+// Builds the pool of a running proxy, and its background jobs.
+
+import { homesChanged, reconcile } from "../auth/homes.ts";
+import { createRefreshLane, tokenUrlOf } from "../auth/refresh.ts";
+import { createAccount } from "../upstream/account.ts";
+import { createAffinity } from "../upstream/affinity.ts";
+import { createCatalogues } from "../upstream/catalogues.ts";
+import { createChildren } from "../upstream/children.ts";
+import { createCredentialCare } from "../upstream/credential-care.ts";
+import { createForecaster } from "../upstream/forecaster.ts";
+import { createPool, type Pool } from "../upstream/pool.ts";
+import { poolSettings } from "../upstream/pool-settings.ts";
+import { createRefresher } from "../upstream/refresher.ts";
+import { createRouting } from "../upstream/routing.ts";
+import type { Base } from "./base.ts";
+
+/** The pool and its background jobs. */
+export function poolParts({
+  layout,
+  live,
+  deps,
+  events,
+  store,
+  usage,
+  traffic,
+  self,
+  owner,
+  outbound,
+}: Base) {
+  const config = () => live.current();
+  const tokenUrl = tokenUrlOf(deps);
+  const lane = createRefreshLane(
+    deps,
+    () => ({ tokenUrl, timeoutMs: config().proxy.usage_timeout_ms, outbound }),
+    traffic.refreshed,
+  );
+  const accountContext = {
+    deps,
+    lane,
+    routing: createRouting(deps),
+    outbound,
+    baseUrl: () => config().proxy.upstream_base_url,
+    cooldownMs: () => config().proxy.cooldown_default_seconds * 1000,
+  };
+  const affinity = createAffinity({ path: layout.sessions, deps, owner });
+  const children = createChildren({
+    deps,
+    events,
+    outbound,
+    urls: () => config().proxy.child_proxy_urls,
+    self,
+    refreshTimeoutMs: () => config().proxy.usage_timeout_ms,
+  });
+  const pool = createPool({
+    deps,
+    store,
+    events,
+    affinity,
+    settings: () => poolSettings(config()),
+    self,
+    makeAccount: (record) => createAccount(record, accountContext),
+    children: children.list,
+    models: () => catalogues,
+  });
+  const catalogues = createCatalogues({ deps, events, pool, self, serving: pool.serving });
+  const refresher = createRefresher({
+    deps,
+    store,
+    pool,
+    events,
+    settings: () => ({
+      intervalMs: config().quota.refresh_interval_minutes * 60_000,
+      intervalMessages: config().quota.refresh_interval_messages,
+      timeoutMs: config().proxy.usage_timeout_ms,
+    }),
+  });
+  const care = createCredentialCare({
+    deps,
+    store,
+    pool,
+    lane,
+    events,
+    enrol: () => enrolFromDisk({ layout, deps, events, store, owner }, pool),
+  });
+  const forecaster = createForecaster({ deps, pool, usage, isRecording: () => config().usage.enabled });
+  return { pool, affinity, children, catalogues, refresher, care, forecaster };
+}
+
+export type PoolParts = ReturnType<typeof poolParts>;
+
+// --- internal ---
+
+/** Enrols accounts whose directories were added by hand, and drops those whose directories were removed. */
+function enrolFromDisk(
+  { layout, deps, events, store, owner }: Pick<Base, "layout" | "deps" | "events" | "store" | "owner">,
+  pool: Pool,
+): void {
+  const { state } = store;
+  // If the root was moved, its account directories are missing, but the accounts were not removed.
+  if (!owner.isOurs() || !homesChanged(state, layout)) return;
+  const before = new Map(state.accounts.map(({ id, alias }) => [id, alias]));
+  for (const { message } of reconcile(state, layout, deps.clock.now())) deps.log.warn(message);
+  pool.sync();
+  store.touch();
+  for (const { id, alias } of state.accounts)
+    if (!before.delete(id)) {
+      events.append("account.imported", { account_id: id });
+      deps.log.info(`enrolled account ${alias}, which was added below ${layout.accounts}`);
+    }
+  for (const [id, alias] of before) {
+    events.append("account.removed", { account_id: id });
+    deps.log.warn(`dropped account ${alias}, because its directory below ${layout.accounts} was removed`);
+  }
+}
