@@ -6,13 +6,13 @@
 // it takes about a millisecond.
 
 import type { Database } from "bun:sqlite";
-import { closeSync, existsSync, fdatasync, openSync } from "node:fs";
-import { promisify } from "node:util";
+import { existsSync } from "node:fs";
 import type { TurnRecord } from "../../core/turn-record.ts";
 import type { Deps } from "../../deps.ts";
 import { systemProblem } from "../../errors.ts";
 import type { EventLog } from "../events.ts";
 import type { RootOwner } from "../root-owner.ts";
+import { createCheckpoints } from "./checkpoint.ts";
 import { createUsagePruner } from "./prune.ts";
 import { createSessionSums, type SessionSums } from "./session-sums.ts";
 import { isUnusable, openUsageFile, setAside } from "./usage-file.ts";
@@ -77,7 +77,6 @@ export function createUsageStore(options: UsageStoreOptions): UsageStore {
   let dropped = 0;
   let added = 0;
   let droppedInAll = 0;
-  let isSyncing = false;
   const prune = createUsagePruner(clock);
 
   const opened = (): OpenFile => {
@@ -169,18 +168,7 @@ export function createUsageStore(options: UsageStoreOptions): UsageStore {
     if (waiting.length > 0) later(0);
     void checkpoint();
   };
-  const checkpoint = async (): Promise<void> => {
-    if (isSyncing || file === undefined || file.writer.pagesInLog() < CHECKPOINT_PAGES) return;
-    isSyncing = true;
-    try {
-      await syncLog(path);
-      file?.writer.checkpoint();
-    } catch (error) {
-      failed(error);
-    } finally {
-      isSyncing = false;
-    }
-  };
+  const checkpoint = createCheckpoints({ path, writer: () => file?.writer, failed });
   /** Soon adds the turns of closed days to the sums of sessions, if there are any. */
   const sumLater = (): void => {
     if (file?.sessions.isBehind(clock.now())) cancelSums ??= clock.after(SUM_PAUSE_MS, sumSome);
@@ -286,17 +274,3 @@ const SUM_PAUSE_MS = 50;
 const MOST_AT_ONCE = 500;
 /** Some 10 MB. Further turns are dropped while the file cannot be written. */
 const MOST_WAITING = 20_000;
-/** A checkpoint of one MiB takes about a millisecond. */
-const CHECKPOINT_PAGES = 256;
-
-const dataSync = promisify(fdatasync);
-
-/** Writes SQLite's log to the disk without blocking, so that the checkpoint need not wait for it. */
-async function syncLog(path: string): Promise<void> {
-  const log = openSync(`${path}-wal`, "r");
-  try {
-    await dataSync(log);
-  } finally {
-    closeSync(log);
-  }
-}
