@@ -70,7 +70,8 @@ export function createForecaster(context: ForecasterContext): Forecaster {
   };
   const ask = (): void => {
     const nowMs = clock.monotonic();
-    if (isStopped || making !== undefined || nowMs - lookedMs < LOOK_MS) return;
+    const gapMs = last !== undefined && hasNoFigures(last) ? LOOK_FOR_FIGURES_MS : LOOK_MS;
+    if (isStopped || making !== undefined || nowMs - lookedMs < gapMs) return;
     lookedMs = nowMs;
     making = renew()
       .catch((error) => log.warn(`making a forecast: ${messageOf(error)}; turns are not affected`))
@@ -121,6 +122,8 @@ interface ForecastBasis {
 const LEARN_MS = 60_000;
 /** How often it is checked whether new forecasts are due. */
 const LOOK_MS = 20_000;
+/** The same while no account has figures, as in the first moments after a start. */
+const LOOK_FOR_FIGURES_MS = 500;
 /** The shortest time between two forecasts because of new figures. */
 const LEAST_GAP_MS = 60_000;
 /** The longest one, in large pools. */
@@ -149,6 +152,10 @@ function gapFor(accounts: number): number {
 function isDue(last: MadeForecasts, now: ForecastBasis, nowMs: number, accounts: number): boolean {
   if (now.state !== last.state) return true;
   return nowMs - last.atMs >= (now.use === last.use ? UNCHANGED_MS : gapFor(accounts));
+}
+
+function hasNoFigures({ forecasts: { pool } }: MadeForecasts): boolean {
+  return pool.outcome.kind === "unknown" && pool.outcome.why === "no-figures";
 }
 
 async function forecastsOf(members: readonly KnownAccount[], nowMs: number): Promise<Forecasts> {

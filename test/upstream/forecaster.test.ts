@@ -328,6 +328,15 @@ describe("forecasts are only made for those who ask", () => {
     expect((await forecaster.latest())?.pool.accounts).toBe(1);
   });
 
+  test("the first figures replace one without any at the next question", async () => {
+    using s = setUp();
+    const forecaster = s.restarted();
+    expect((await forecaster.latest())?.pool.accounts).toBe(0);
+    for (const alias of ["alice", "bob"]) s.report(alias, 20);
+    s.clock.advance(500);
+    expect((await forecaster.latest())?.pool.accounts).toBe(2);
+  });
+
   test("one that is too old is not shown, but replaced", async () => {
     using s = setUp();
     const forecaster = s.restarted();
