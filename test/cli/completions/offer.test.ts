@@ -58,6 +58,7 @@ describe("offered are", () => {
     ),
     ["login-with ", ["alice"]],
     ["key rm ", ["ci"]],
+    ["usage --key ", ["ci"]],
     ["key rm --root x ", ["ci"]],
     // New names.
     ["key add ", []],
@@ -65,6 +66,7 @@ describe("offered are", () => {
     ["proxy --listen ", []],
     // Paths.
     ["status --root ", "directories"],
+    ["usage --project ", "directories"],
     ["status --root=", "directories"],
     ["status -root=x", "directories"],
     ["account import --from ", "files"],
