@@ -1,0 +1,82 @@
+// `codexlb wait` with a whole proxy: its exit codes, and what it prints.
+
+import { afterEach, beforeEach, expect, test } from "bun:test";
+import { createSseClient } from "../../../src/mock/client.ts";
+import { runCli } from "../../support/cli.ts";
+import { startPool, type TestPool } from "../../support/pool.ts";
+import { type TempDirectory, tempDirectory } from "../../support/temp.ts";
+
+let temp: TempDirectory;
+let pool: TestPool;
+beforeEach(async () => {
+  temp = tempDirectory();
+  pool = await startPool({ accounts: [{ alias: "alice", turns: 1 }, { alias: "bob" }] });
+  await pool.accounts.serve("bob", "disable");
+});
+afterEach(async () => {
+  await pool[Symbol.asyncDispose]();
+  temp[Symbol.dispose]();
+});
+
+const wait = (...args: readonly string[]) =>
+  runCli(["wait", "--proxy-url", pool.url, ...args], { cwd: temp.path });
+
+async function exhaustAlice(): Promise<void> {
+  const client = createSseClient(pool.url, "s");
+  await client.turn("one");
+  await client.turn("two").catch(() => {});
+}
+
+test("a pool that can serve ends the wait immediately, without any output", async () => {
+  expect(await wait()).toEqual({ code: 0, out: "", err: "" });
+  const { code, out } = await wait("--json", "--account", "ALICE");
+  expect(code).toBe(0);
+  expect(JSON.parse(out)).toEqual({
+    outcome: "ready",
+    account: "alice",
+    waited_seconds: expect.any(Number),
+  });
+});
+
+test("the timeout has exit code 3, and the reset is named on standard error", async () => {
+  await exhaustAlice();
+  const { code, out, err } = await wait("--timeout", "10ms", "--json");
+  expect(code).toBe(3);
+  expect(JSON.parse(out)).toEqual({ outcome: "timeout", waited_seconds: expect.any(Number) });
+  expect(err).toContain(
+    "codexlb: waiting: 1 of 2 accounts has reached a limit, 1 is disabled by you; the first is back",
+  );
+  expect(err).toContain("codexlb: still waiting after 0 s");
+});
+
+test("a wait that cannot end by itself has exit code 4", async () => {
+  await pool.accounts.serve("alice", "disable");
+  for (const args of [[], ["--account", "bob"]]) {
+    const { code, out, err } = await wait(...args);
+    expect(code).toBe(4);
+    expect(out).toBe("");
+    expect(err).toContain("codexlb: waiting does not help: ");
+  }
+});
+
+test("the wait ends when an account is enabled", async () => {
+  await exhaustAlice();
+  const waiting = wait("--timeout", "60s");
+  await pool.accounts.serve("bob", "enable");
+  expect((await waiting).code).toBe(0);
+});
+
+test("--until reset waits for the next reset of a window", async () => {
+  await exhaustAlice();
+  const { code, err } = await wait("--until", "reset", "--timeout", "10ms");
+  expect(code).toBe(3);
+  expect(err).toContain("codexlb: waiting: the next reset is that of ");
+});
+
+test("wrong use and unknown accounts are errors", async () => {
+  expect((await wait("--until", "later")).code).toBe(2);
+  expect((await wait("--account", "")).code).toBe(2);
+  const unknown = await wait("--account", "erin");
+  expect(unknown.code).toBe(1);
+  expect(unknown.err).toContain('this proxy has no account "erin"');
+});
