@@ -187,6 +187,7 @@ describe("the forecaster", () => {
     using s = setUp({ isRecording: false });
     const forecaster = s.restarted();
     use(s, 2, 20, 2);
+    expect(await forecaster.latest()).toBeDefined();
     forecaster.stop();
     expect(existsSync(s.path)).toBe(false);
   });
