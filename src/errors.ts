@@ -24,8 +24,8 @@ export const ERROR_CODES = {
   /** The key is known, but its role gives no access to this path. */
   key_role_refused: { status: 401, exit: 1 },
   key_expired: { status: 401, exit: 1 },
-  // The limits of a key. A proxy in front passes a 400 on instead of trying another upstream.
-  model_not_allowed: { status: 400, exit: 1 },
+  // The limits of a key. After a 403, a proxy in front uses another upstream.
+  model_not_allowed: { status: 403, exit: 1 },
   key_rate_limited: { status: 429, exit: 1 },
   key_tokens_used: { status: 429, exit: 1 },
   /** The key is known, but the admin API requires the admin token for this path. */

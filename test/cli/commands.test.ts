@@ -474,7 +474,7 @@ describe("wrong input", () => {
     ],
     [["config", "pth"], 2, "codexlb: unknown command: pth\n  did you mean path?\n"],
     [["account", "status"], 2, "codexlb: unknown command: status\n  did you mean codexlb status?\n"],
-    [["key", "login"], 2, "codexlb: unknown command: login\n  commands: add, list, rm, set, show\n"],
+    [["key", "login"], 2, "codexlb: unknown command: login\n  commands: add, list, show, set, rm\n"],
     [["--root", "x", "stauts"], 2, "codexlb: unknown command: stauts\n  did you mean status?\n"],
     [["account", "pin"], 2, "codexlb: account pin takes one alias\n"],
     [["account", "pin", "a", "b"], 2, "codexlb: account pin takes one alias\n"],

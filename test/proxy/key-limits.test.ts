@@ -288,6 +288,26 @@ test("counts continue after a restart of the proxy", async () => {
   expect((await (await CLIENTS.sse(next, key)).turn()).status).toBe(429);
 });
 
+test.each([
+  ["turns per minute", { turnsPerMinute: 1 }],
+  ["tokens per day", { tokensPerDay: 1 }],
+  ["models", { models: ["other"] }],
+] as const)(
+  "a proxy in front whose key is over its limit uses another upstream: %s",
+  async (_name, limits) => {
+    await using child = await start({ accounts: ALICE });
+    const key = await keysOf(child).add("front", "parent", undefined, { ...limits, models: ["demo"] });
+    await using front = await startPool({
+      accounts: [{ alias: "bob" }],
+      config: `[proxy]\nname = "front"\nchild_proxy_urls = ["${child.url.replace("//", `//:${key}@`)}"]\n[policy]\nmode = "sticky"\n[accounts.bob]\npriority = -1\n`,
+    });
+    expect(await createSseClient(front.url, "s1").turn("one")).toBe("Hello from alice");
+    await keysOf(child).set("front", { limits });
+    expect(await createSseClient(front.url, "s1").turn("two")).toBe("Hello from bob");
+    expect(await createSocketClient(front.url, "s2").turn("three")).toBe("Hello from bob");
+  },
+);
+
 describe("an expired key", () => {
   test("opens nothing, and every answer says why", async () => {
     const clock = skippingClock();

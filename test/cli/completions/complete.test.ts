@@ -42,7 +42,8 @@ describe("a root", () => {
     expect(await ask(["account", "rm", "--root", root], env)).toEqual(answer);
     for (const home of ["~", "$HOME", "$" + "{HOME}"])
       expect(await ask(["account", "rm", `--root=${home}/.codex-lb`], env)).toEqual(answer);
-    expect(await ask(["key", "rm"])).toEqual({ code: 0, out: "words\nci\tclient\n", err: "" });
+    for (const command of ["rm", "set", "show"])
+      expect(await ask(["key", command])).toEqual({ code: 0, out: "words\nci\tclient\n", err: "" });
     expect(await ask(["account", "rm"], env)).toEqual({ code: 0, out: "words\n", err: "" });
   });
 

@@ -22,3 +22,22 @@ laptop2  client  2 min ago
 front    parent  never
 `);
 });
+
+test("limits of keys continue on the next line if there is no room", () => {
+  const limits = {
+    turnsPerMinute: 60,
+    tokensPerDay: 5_000_000,
+    models: ["gpt-6*"],
+    expiresMs: NOW + 30 * DAY_MS,
+  };
+  const keys = [
+    { name: "laptop2", role: "client", createdMs: NOW, lastUsedMs: NOW - 120_000, limits },
+    { name: "front", role: "parent", createdMs: NOW, lastUsedMs: undefined, limits: { expiresMs: NOW } },
+  ] as const;
+  expect(keyTable(keys, { columns: 60, style: styleOf({ colour: false, utf8: true }) }, NOW)).toBe(`\
+NAME     ROLE    LIMITS                            LAST USED
+laptop2  client  60/min, 5M tokens/day, gpt-6*,    2 min ago
+                 expires in 30 days
+front    parent  expired                           never
+`);
+});
