@@ -50,6 +50,8 @@ describe.each(MATRIX)("Codex %s over %s", (version, transport) => {
   test("a run with --wait continues after the reset, and reports the wait", async () => {
     await using setup = await startReal(recorder, ALICE);
     limitNext(setup, transport, RESET_SECONDS);
+    // The run asks the proxy a few times a second, so it would not notice a turn that is served immediately.
+    setup.mock.faults.add({ on: "turn", times: 1, delayMs: 2_000 });
     const ran = await setup.codexArgs(binaries.get(version) ?? "", ["--wait=5m", ...EXEC]);
     expectTurn(ran, "alice");
     expect(ran.err).toMatch(/codexlb: every account is exhausted; waiting for alice's .*, back in \d+ s/);

@@ -242,3 +242,9 @@ describe("a screen", () => {
     expect(lines).toContain("! 1m old: answered 500:  [2J x y");
   });
 });
+
+test("the head counts the turns that wait for a reset", () => {
+  const waiting = { turns: 2, until_ms: NOW + 3_600_000, account: "alice", window: "daily" };
+  const lines = frameLines(known({ ...THREE, waiting }), page(120));
+  expect(lines.slice(0, 2).join("\n")).toContain("2 turns waiting for alice's 5h limit, ");
+});
