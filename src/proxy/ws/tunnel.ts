@@ -24,7 +24,8 @@ import { type ClientSocket, createClientEnd } from "./client-end.ts";
 import { createClosing } from "./closing.ts";
 import type { UpstreamConnection } from "./dial-upstream.ts";
 import { COPIES_OF_TURN, type TunnelContext, type TunnelParts } from "./tunnel-parts.ts";
-import { serveTurn, type TurnEnd } from "./turn.ts";
+import { serveTurn } from "./turn.ts";
+import type { TurnEnd } from "./turn-end.ts";
 import { createUpstreamEnd } from "./upstream-end.ts";
 import type { Message } from "./upstream-socket.ts";
 

@@ -2,14 +2,11 @@
 // by event. If the turn cannot continue here, asks the client to reconnect and send everything.
 
 import type { Choice } from "../../core/policy.ts";
-import type { Shortage } from "../../upstream/shortage.ts";
-import { type AttemptResult, attempt, type UnservedRequest } from "../attempts.ts";
-import { clientKindOf, originOf } from "../context.ts";
+import { type AttemptResult, attempt } from "../attempts.ts";
+import { originOf } from "../context.ts";
 import { type Arrival, createExchange, type Exchange } from "../exchange.ts";
 import { limitsOfClient, onlyModelIn, refusedByKey } from "../key-limits.ts";
-import { eventWithAttempts, failureEvent, refusalEvent } from "../refusal.ts";
-import { refusalFor } from "../shortage-refusal.ts";
-import { answerHandOver, answerMessage, type LastAnswer } from "../turn/final-answer.ts";
+import { refusalEvent } from "../refusal.ts";
 import { turnRequestOf } from "../turn/portable.ts";
 import { createTurnRecorder, type TurnRecorder } from "../turn/turn-recorder.ts";
 import { traceparentIn } from "../turn-trace.ts";
@@ -17,16 +14,10 @@ import type { TurnWait } from "../waiting-turns.ts";
 import { TOO_BIG } from "./begin-turn.ts";
 import { relayTurn } from "./relay-turn.ts";
 import type { TunnelContext, TunnelParts } from "./tunnel-parts.ts";
+import type { TurnEnd } from "./turn-end.ts";
 import { createTurnTransport, type TurnReply } from "./turn-transport.ts";
+import { eventOf, handOver, reconnect, refuse, statusCodeOf } from "./unserved-turn.ts";
 import { waitOf } from "./wait-for-reset.ts";
-
-export type TurnEnd =
-  /** The next turn may begin. */
-  | { readonly kind: "over" }
-  /** Close the client's socket with this code. */
-  | { readonly kind: "close"; readonly code: number; readonly reason: string }
-  /** The tunnel was closed. */
-  | { readonly kind: "closed" };
 
 /** Serves the turn that `message` (a `response.create`) requests. Rejects only because of a bug in this program. */
 export async function serveTurn(
@@ -169,127 +160,3 @@ async function deliver(
     lease.release();
   }
 }
-
-/** Answers a self-contained turn that no upstream served. */
-function refuse(
-  { pool, deps }: TunnelContext,
-  { client, incoming }: TunnelParts,
-  { facts, failures, recorder }: Exchange,
-  { last, brokenWhy }: UnservedRequest<TurnReply>,
-): TurnEnd {
-  const shortage = pool.shortage(facts.session, facts.model, incoming.tags);
-  const reply = last && failureOf(last.reply);
-  const answered = last && reply && { ...answerOf(reply), verdict: last.verdict };
-  const limitBody = last?.verdict.kind === "limit" ? limitBodyOf(reply) : undefined;
-  // A proxy in front counts these attempts too.
-  const send = (event: string) =>
-    client.send(incoming.attemptsLeft === undefined ? event : eventWithAttempts(event, failures));
-  if (reply !== undefined && answerMessage({ shortage, last: answered }) === "as_received") {
-    recorder?.end("failed", statusCodeOf(reply));
-    send(eventOf(reply));
-    return { kind: "over" };
-  }
-  const about = { limitBody, usage: pool.usage(), brokenWhy, client: clientKindOf(incoming) };
-  const refusal = refusalFor(shortage, about, deps.clock.now());
-  recorder?.end("refused", refusal.code);
-  send(refusalEvent(refusal));
-  return { kind: "over" };
-}
-
-/** Answers a turn that another account can take only after the client has sent everything. */
-function handOver(
-  context: TunnelContext,
-  tunnel: TunnelParts,
-  recorder: TurnRecorder | undefined,
-  shortage: Shortage,
-  lastReply: TurnReply | undefined,
-): TurnEnd {
-  const { pool, handovers, deps } = context;
-  const { client, session } = tunnel;
-  const failure = lastReply && failureOf(lastReply);
-  const answer = answerHandOver(shortage, {
-    tooManyHandovers: session !== undefined && handovers.tooMany(session),
-    hasEvent: failure !== undefined,
-  });
-  switch (answer) {
-    case "refusal": {
-      const about = {
-        limitBody: limitBodyOf(failure),
-        usage: pool.usage(),
-        brokenWhy: undefined,
-        client: clientKindOf(tunnel.incoming),
-      };
-      const refusal = refusalFor(shortage, about, deps.clock.now());
-      recorder?.end("refused", refusal.code);
-      client.send(refusalEvent(refusal));
-      return { kind: "over" };
-    }
-    case "as_received":
-      recorder?.end("failed", failure && statusCodeOf(failure));
-      if (failure !== undefined) client.send(eventOf(failure));
-      return { kind: "over" };
-    case "cut":
-      recorder?.end("cut");
-      return { kind: "close", code: 1006, reason: "" };
-    case "reconnect":
-      recorder?.moved();
-      return reconnect(context, tunnel);
-    default:
-      return answer satisfies never;
-  }
-}
-
-function reconnect(
-  { events, handovers }: TunnelContext,
-  { client, incoming, session, upstream }: TunnelParts,
-): TurnEnd {
-  if (session !== undefined) handovers.count(session);
-  events.append("websocket.handover", {
-    req_id: incoming.requestId,
-    account_id: upstream.current().upstreamId,
-  });
-  client.send(RECONNECT);
-  return { kind: "close", code: 1000, reason: "" };
-}
-
-/** An upstream's reason not to serve the turn. */
-type FailedReply = Extract<TurnReply, { kind: "failed" | "refused" }>;
-
-function failureOf(reply: TurnReply): FailedReply | undefined {
-  return reply.kind === "failed" || reply.kind === "refused" ? reply : undefined;
-}
-
-function answerOf(reply: FailedReply): Pick<LastAnswer, "status" | "form"> {
-  return reply.kind === "failed"
-    ? { status: reply.failure.status, form: "event" }
-    : { status: reply.status, form: "response" };
-}
-
-/** The code of a refused handshake; undefined for a failure of the turn, which the reader has recorded. */
-function statusCodeOf(reply: FailedReply): string | undefined {
-  return reply.kind === "refused" ? `http-${reply.status}` : undefined;
-}
-
-/** The failure as an event for the client. */
-function eventOf(reply: FailedReply): string {
-  return reply.kind === "failed"
-    ? failureEvent(reply.event, reply.failure)
-    : refusalEvent({ ...reply, code: "upstream", retryAfterSeconds: undefined });
-}
-
-/** The text of a usage limit. */
-function limitBodyOf(reply: FailedReply | undefined): string | undefined {
-  return reply?.kind === "failed" ? reply.event : reply?.body;
-}
-
-/** The error after which Codex reconnects and sends everything. Its backend ends sockets with it after an hour. */
-const RECONNECT = JSON.stringify({
-  type: "error",
-  status: 400,
-  error: {
-    type: "invalid_request_error",
-    code: "websocket_connection_limit_reached",
-    message: "codexlb: this connection ends here; reconnect to continue on another account",
-    next: "reconnect to continue on another account",
-  },
-});
