@@ -39,7 +39,7 @@ describe("offered are", () => {
         "drain",
       ],
     ],
-    ["key ", ["add", "list", "rm"]],
+    ["key ", ["add", "list", "show", "set", "rm"]],
     ["-", ["--help", "--version"]],
     ["-v", ["-help", "-version"]],
     ["account -", ["--help"]],
@@ -116,7 +116,7 @@ describe("offered are", () => {
     ["status --json=", []],
     ["status --bogus=", []],
     ["help account pin x", []],
-    ["help key ", ["add", "list", "rm"]],
+    ["help key ", ["add", "list", "show", "set", "rm"]],
     ["help bogus ", []],
   ];
   for (const [line, words] of TABLE)
@@ -202,7 +202,7 @@ describe("offered are", () => {
         .map((line) => line.split("\t")[0]);
     for (const shell of ["bash", "powershell"]) expect(await lines(shell)).toEqual(["words", "rm", ""]);
     for (const shell of ["zsh", "fish"])
-      expect(await lines(shell)).toEqual(["words", "add", "list", "rm", ""]);
+      expect(await lines(shell)).toEqual(["words", "add", "list", "show", "set", "rm", ""]);
   });
 });
 
