@@ -40,6 +40,7 @@ export const ADVISED_COMMANDS = {
   setup: AT_PROXY,
   unsetup: ON_ROOT,
   status: AT_PROXY,
+  wait: AT_PROXY,
   explain: AT_PROXY,
   dashboard: AT_PROXY,
   usage: ON_ACCOUNTS,

@@ -85,6 +85,7 @@ const ALLOWED: Readonly<Record<string, readonly (readonly [file: string, text: s
     ["core/notify/notice.ts", "check with: codexlb doctor"],
     ["core/notify/notice.ts", "(codexlb status"],
   ],
+  "the page runs in a browser, on any machine": [["dashboard/page/usage-choice.ts", "codexlb usage --since"]],
   "it repeats the flags of the run itself": [["cli/run/resume-line.ts", '"codexlb run", ...kept']],
   "it names a command, and does not advise one": [
     ["auth/enrol.ts", "the stub written by codexlb run"],
@@ -128,7 +129,10 @@ const ALLOWED: Readonly<Record<string, readonly (readonly [file: string, text: s
 /** Definitions of commands and settings, and examples: help and documentation, which any user reads. */
 const DOCUMENTATION =
   /^\s*(?:meta: \{ )?(?:name|description|purpose|command|line): .*$|description: "[^"]*"/gm;
-const DOCUMENTATION_FILES: ReadonlySet<string> = new Set(["cli/help/manual-page.ts"]);
+const DOCUMENTATION_FILES: ReadonlySet<string> = new Set([
+  "cli/help/manual-page.ts",
+  "cli/help/exit-status.ts",
+]);
 /** The program, as in `it is not a codexlb proxy`. */
 const PROGRAM = /\b(?:a|another) codexlb proxy\b/g;
 

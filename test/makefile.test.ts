@@ -3,6 +3,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { Glob } from "bun";
 import { isThere } from "./support/shells.ts";
 import { type TempDirectory, tempDirectory } from "./support/temp.ts";
 
@@ -30,6 +31,16 @@ test("docs/switching.md lists the Go program's targets and variables", () => {
 test("the Makefile has every target and variable of the Go program", () => {
   for (const target of GO_TARGETS.split(" ")) expect(makefile).toMatch(new RegExp(`^${target}:.* ## `, "m"));
   for (const name of GO_VARIABLES.split(" ")) expect(makefile).toMatch(new RegExp(`^${name} \\??:?=`, "m"));
+});
+
+test("a target runs each test file", () => {
+  const words = [...makefile.matchAll(/^\t.*\btest(?:\.ts)? .*$/gm)].flatMap(([line]) => line.split(/\s+/));
+  const paths = words.map((word) => word.replace(/^\.\//, "")).filter((word) => word.startsWith("test/"));
+  const files = [...new Glob("test/**/*.test.{ts,tsx}").scanSync(ROOT)];
+  expect(files.length).toBeGreaterThan(300);
+  expect(files.filter((file) => !paths.some((path) => file === path || file.startsWith(`${path}/`)))).toEqual(
+    [],
+  );
 });
 
 describe.skipIf(!isThere("make", "the Makefile's targets"))("make", () => {

@@ -52,7 +52,7 @@ export const METRICS = {
     name: "codexlb_turns_waiting",
     type: "gauge",
     labels: [],
-    help: "Turns that wait for a reset, because every account is exhausted (proxy.wait_for_reset, codexlb run --wait).",
+    help: "Turns that wait for a reset, because every account is exhausted (proxy.wait_for_reset, or --wait of a run).",
   },
   turnOverhead: {
     name: "codexlb_turn_overhead_seconds",

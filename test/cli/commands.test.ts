@@ -49,7 +49,8 @@ describe("without a running proxy", () => {
     const account = (...words: string[]) =>
       codexlb(["account", words[0] ?? "", "--root", root, ...words.slice(1)]);
     const missing = `codexlb: warning: the root ${root} does not exist\n`;
-    expect(await account("list")).toEqual({ code: 0, out: "no accounts\n", err: missing });
+    const next = `codexlb: add one with: codexlb account login --root ${root} ALIAS\n`;
+    expect(await account("list")).toEqual({ code: 0, out: "no accounts\n", err: missing + next });
     expect(await account("import", "--from", join(temp.path, "alice"), "work")).toEqual({
       code: 0,
       out: "imported account work (total=1)\n",
@@ -529,7 +530,7 @@ describe("wrong input", () => {
     expect(await codexlb(["account", "list", "extra"], env)).toEqual({
       code: 0,
       out: "no accounts\n",
-      err: `codexlb: warning: codexlb account list ignores the argument "extra"\ncodexlb: warning: the root ${root} does not exist\n`,
+      err: `codexlb: warning: codexlb account list ignores the argument "extra"\ncodexlb: warning: the root ${root} does not exist\ncodexlb: add one with: codexlb account login ALIAS\n`,
     });
     const status = await codexlb(["status", "--json", "true"], env);
     expect(status.err).toStartWith('codexlb: warning: codexlb status ignores the argument "true"\n');

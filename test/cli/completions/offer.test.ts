@@ -89,7 +89,7 @@ describe("offered are", () => {
           "--tag",
           "--only",
         ],
-        ...["--auto-start", "--command", "--help"],
+        ...["--wait", "--auto-start", "--command", "--help"],
       ],
     ],
     ["run exec ", "files"],
