@@ -71,6 +71,9 @@ export const DRAINING: ShownState = {
   wordings: ["draining (no new sessions)", "draining"],
 };
 
+/** The state of an account at its floor, if it is not known whether the policy lets it serve. */
+export const AT_FLOOR: ShownState = { level: "low", canServe: true, wordings: ["at its floor"] };
+
 /** The state of an account without restrictions. */
 export const READY: ShownState = { level: "good", canServe: true, wordings: ["ready"] };
 

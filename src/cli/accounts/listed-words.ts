@@ -2,7 +2,17 @@
 
 import { z } from "zod";
 import type { ListedAccount } from "../../auth/account-ops.ts";
-import { closedState, DRAINING, exhaustedState, READY, type ShownState } from "../../core/account-state.ts";
+import { optionsIn, windowsAtFloor } from "../../core/account-options.ts";
+import {
+  AT_FLOOR,
+  closedState,
+  DRAINING,
+  exhaustedState,
+  READY,
+  type ShownState,
+} from "../../core/account-state.ts";
+import { optionsOfFields } from "../../core/option-fields.ts";
+import { mapWindows, NO_WINDOWS, presentOf } from "../../core/windows.ts";
 
 /** The state of an account as it is listed from store.json. */
 export function listedWords(account: ListedAccount, nowMs: number): ShownState {
@@ -20,21 +30,33 @@ export function listedWords(account: ListedAccount, nowMs: number): ShownState {
   const limited = closed ?? exhaustedState(listedResets(account, nowMs), nowMs);
   if (limited !== undefined) return limited;
   // A pinned account gets new sessions even while it is draining, and the list does not contain the pin.
-  return account.codexlb.draining ? { ...DRAINING, wordings: ["draining"] } : READY;
+  if (account.codexlb.draining) return { ...DRAINING, wordings: ["draining"] };
+  return isAtFloor(account, nowMs) ? AT_FLOOR : READY;
 }
 
 // --- internal ---
 
 /** The main limit in store.json. The Go program does not write it. */
-const ListedWindow = z.object({ usedPercent: z.number(), resetAtMs: z.number() }).nullish().catch(undefined);
+const ListedWindow = z.object({ usedPercent: z.number(), resetAtMs: z.number() }).optional().catch(undefined);
 const ListedLimit = z
   .object({ short: ListedWindow, weekly: ListedWindow, monthly: ListedWindow })
-  .catch({ short: undefined, weekly: undefined, monthly: undefined });
+  .catch(NO_WINDOWS);
 
-/** The resets of the exhausted windows. Use only grows until the reset, so the age of the figures does not matter. */
-function listedResets({ codexlb }: ListedAccount, nowMs: number): readonly number[] {
+/** The windows whose reset is to come. Use only grows until then, so the age of the figures does not matter. */
+function listedWindows({ codexlb }: ListedAccount, nowMs: number) {
   const { short, weekly, monthly } = ListedLimit.parse(codexlb.main);
-  return [short, weekly, monthly].flatMap((window) =>
-    window && window.usedPercent >= 100 && window.resetAtMs > nowMs ? [window.resetAtMs] : [],
+  return mapWindows({ short, weekly, monthly }, (window) => (window.resetAtMs > nowMs ? window : undefined));
+}
+
+/** The resets of the exhausted windows. */
+function listedResets(account: ListedAccount, nowMs: number): readonly number[] {
+  return presentOf(listedWindows(account, nowMs)).flatMap(({ usedPercent, resetAtMs }) =>
+    usedPercent >= 100 ? [resetAtMs] : [],
   );
+}
+
+function isAtFloor(account: ListedAccount, nowMs: number): boolean {
+  const known = listedWindows(account, nowMs);
+  const windows = mapWindows(known, ({ usedPercent }, kind) => ({ kind, left: 1 - usedPercent / 100 }));
+  return windowsAtFloor(windows, optionsIn(optionsOfFields(account.codexlb.options))).length > 0;
 }

@@ -55,3 +55,21 @@ test.each([60, 120, 200])("the accounts of a tree on %d columns", (columns) => {
   expect(text).toMatchSnapshot();
   expect(Math.max(...text.split("\n").map((line) => Bun.stringWidth(line)))).toBeLessThanOrEqual(columns);
 });
+
+test("an account at its floor", () => {
+  const judy = (usedPercent: number, resetMs: number) =>
+    listed("judy", {
+      codexlb: {
+        main: { short: { usedPercent, resetAtMs: NOW + resetMs } },
+        options: { floor_daily: 20 },
+      },
+    });
+  const states = [judy(80, 3_600_000), judy(79, 3_600_000), judy(80, 0)].map(
+    (account) => listedTable([account], frame(120), NOW).split("\n")[1],
+  );
+  expect(states).toEqual([
+    "judy     at its floor  5h 20 %  judy@example.com  openai:judy",
+    "judy     ready   5h 20 %  judy@example.com  openai:judy",
+    "judy     ready   5h 20 %  judy@example.com  openai:judy",
+  ]);
+});
