@@ -107,7 +107,7 @@ describe("the page", () => {
     );
     expect(text).toContain("\nCommon flags: --root, --proxy-url, --proxy-name, --admin-token.\n");
     expect(text).toContain(
-      "the default is http://<proxy.listen> for run, setup, status, explain, dashboard and doctor, and the root itself",
+      "the default is http://<proxy.listen> for run, setup, status, wait, explain, dashboard and doctor, and the root itself",
     );
   });
 
