@@ -5,9 +5,10 @@ import { passedOver } from "../core/explain.ts";
 import type { Forecasts } from "../core/forecast/status-forecast.ts";
 import type { OptionSource } from "../core/option-words.ts";
 import type { PoolFacts } from "../core/pool-facts.ts";
-import { statusDocument } from "../core/status.ts";
-import { StatusAnswer } from "../core/status-schema.ts";
+import { statusDocument, waitingField } from "../core/status.ts";
+import { StatusAnswer, type StatusDocument } from "../core/status-schema.ts";
 import type { Deps } from "../deps.ts";
+import type { WaitingTurns } from "../proxy/waiting-turns.ts";
 import type { UsageStore } from "../state/usage/usage-store.ts";
 import type { Affinity } from "../upstream/affinity.ts";
 import type { Pool } from "../upstream/pool.ts";
@@ -23,10 +24,12 @@ export interface SnapshotContext {
   readonly options: () => readonly (readonly [id: string, sources: readonly OptionSource[]])[];
   readonly about: () => ProxyInfo;
   readonly usage: Pick<UsageStore, "added">;
+  readonly waiting: Pick<WaitingTurns, "summary">;
+  readonly anchoring: () => StatusDocument["anchor"];
 }
 
 export function snapshotOf(context: SnapshotContext): Snapshot {
-  const { deps, pool, affinity, forecasts, options, about, usage } = context;
+  const { deps, pool, affinity, forecasts, options, about, usage, waiting, anchoring } = context;
   const facts = pool.facts();
   const { name, pid, startedMs } = about();
   const labels = new Map([
@@ -36,7 +39,11 @@ export function snapshotOf(context: SnapshotContext): Snapshot {
   return {
     atMs: deps.clock.now(),
     proxy: { name, version: VERSION, pid, startedMs },
-    status: StatusAnswer.parse(statusDocument(facts, pool.view(), forecasts())),
+    status: StatusAnswer.parse({
+      ...statusDocument(facts, pool.view(), forecasts()),
+      ...waitingField(waiting.summary()),
+      anchor: anchoring(),
+    }),
     requests: pool
       .live()
       .slice(0, MOST_REQUESTS)

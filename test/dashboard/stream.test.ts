@@ -86,6 +86,24 @@ test("starts with the state and the last events, and continues with changes", as
   await stream.close();
 });
 
+test("shows turns that wait for a reset, and anchoring", async () => {
+  await using pool = await startPool({
+    accounts: [{ alias: "alice", turns: 1 }],
+    config: '[proxy]\nwait_for_reset = "6h"\n[anchor]\nenabled = true\nmodel = "gpt-6-codex"\n',
+  });
+  const stream = await openStream(pool, await openSession(pool));
+  await createSseClient(pool.url, "s-1").turn("one");
+  const held = createSseClient(pool.url, "s-1").turn("two").catch(String);
+  const { data } = await stream.until(
+    ({ event, data }) => event === "snapshot" && (data as Snapshot).status.waiting !== undefined,
+  );
+  const { status } = data as Snapshot;
+  expect([status.waiting?.turns, status.waiting?.account, status.anchor?.turns]).toEqual([1, "alice", 0]);
+  await stream.close();
+  await pool.daemon.stop("test");
+  expect(await held).toContain("status 429");
+});
+
 test("continues at an offset without losing or repeating an event", async () => {
   await using pool = await startPool({ accounts: [{ alias: "alice" }] });
   const session = await openSession(pool);

@@ -1,12 +1,11 @@
 // The head of a status frame: which proxy this is, what it does next, and how old the figures are. Pure.
 
-import { anchoredWords } from "../../core/anchor/anchor-words.ts";
 import { nextTurnOf } from "../../core/next-turn.ts";
+import { poolNotes } from "../../core/pool-notes.ts";
 import type { StatusAnswer } from "../../core/status-schema.ts";
 import { age } from "../../core/status-words.ts";
 import { backAt, exactTimeOfDay } from "../../core/time-words.ts";
 import { withoutTrailingSlash } from "../../core/urls.ts";
-import { waitingWords } from "../../core/waiting-words.ts";
 import { oneLine } from "../../printable.ts";
 import { fit } from "../terminal/fit.ts";
 import type { TextStyle } from "../terminal/glyphs.ts";
@@ -36,14 +35,12 @@ export function headOf(
   { paint }: TextStyle,
 ): string[] {
   const { policy } = status;
-  const anchored = anchoredWords(status);
   const words = [
     ...(status.proxy_name === "" ? [] : [paint.bold(status.proxy_name)]),
     withoutTrailingSlash(url),
     ...(policy.mode === "" ? [] : [`policy ${policy.mode}`]),
     ...nextWords(status, nowMs),
-    ...waitWords(status, nowMs),
-    ...(anchored === undefined ? [] : [anchored]),
+    ...poolNotes(status, nowMs),
   ];
   return [...linesOf(words, columns), ...linesOf(notes, columns)];
 }
@@ -81,12 +78,6 @@ function linesOf(words: readonly string[], columns: number): string[] {
     else lines.push(word);
   }
   return lines;
-}
-
-/** `2 turns waiting for alice's 5h limit, 05:41`. */
-function waitWords({ waiting }: StatusAnswer, nowMs: number): string[] {
-  const words = waiting && waitingWords({ ...waiting, untilMs: waiting.until_ms }, nowMs);
-  return words === undefined ? [] : [words];
 }
 
 /** `next bob (served last)`, or `no account can serve, first back at 19:26 (alice)`. */

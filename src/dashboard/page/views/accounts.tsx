@@ -2,6 +2,7 @@
 
 import { whyWords } from "../../../core/explanation-words.ts";
 import { nextTurnOf } from "../../../core/next-turn.ts";
+import { poolNotes } from "../../../core/pool-notes.ts";
 import { type FrameRow, frameRows } from "../../../core/status-rows.ts";
 import type { AccountAnswer, StatusAnswer } from "../../../core/status-schema.ts";
 import { backAt } from "../../../core/time-words.ts";
@@ -161,6 +162,11 @@ function Pool(props: {
         <span class="label">Policy</span>
         <span>{policy.mode}</span>
       </div>
+      {poolNotes(status, nowMs).map((note) => (
+        <div class="fact" key={note}>
+          <span>{note}</span>
+        </div>
+      ))}
     </section>
   );
 }

@@ -1,0 +1,15 @@
+// What the status says of the whole pool, besides its accounts: turns that wait for a reset, and anchoring.
+
+import { anchoredWords } from "./anchor/anchor-words.ts";
+import type { StatusAnswer } from "./status-schema.ts";
+import { waitingWords } from "./waiting-words.ts";
+
+/** Each note in words; empty if no turn waits and anchoring is off. */
+export function poolNotes(status: StatusAnswer, nowMs: number): string[] {
+  const { waiting } = status;
+  const notes = [
+    waiting && waitingWords({ ...waiting, untilMs: waiting.until_ms }, nowMs),
+    anchoredWords(status),
+  ];
+  return notes.filter((note) => note !== undefined);
+}
