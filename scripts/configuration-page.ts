@@ -31,17 +31,18 @@ proxy that starts writes a name and reports it.
 `;
 
 const tail = (): string => `
-Zero and empty strings mean the default; negative numbers are refused, except as a priority. Zero is a value for \`policy.delta_percent\`,
-\`policy.weights\`, \`proxy.retry_budget_percent\` and \`notify.pool_below\`. \`run.proxy_url\`, the older name of
-\`proxy.proxy_url\`, is read if \`proxy.proxy_url\` is missing. [notifications.md](notifications.md) explains \`[notify]\`.
+Zero and empty strings mean the default; negative numbers are refused, except as a priority. Zero is a value for
+\`policy.delta_percent\`, \`policy.weights\`, \`proxy.retry_budget_percent\` and \`notify.pool_below\`. \`run.proxy_url\`, the
+older name of \`proxy.proxy_url\`, is read if \`proxy.proxy_url\` is missing. [notifications.md](notifications.md) explains
+\`[notify]\`.
 
 \`[accounts.ALIAS]\` sets options of an account: \`priority\` (a whole number), \`floor_daily\` and \`floor_weekly\` (such as
 \`"20%"\`), \`tags\` (a list) and \`note\` (a text). They win over \`codexlb account set\`
 ([policies.md](policies.md#priorities-and-floors)).
 
-\`[prices."MODEL"]\` adds or replaces a price for the estimates of \`codexlb usage\`, in USD per million tokens: \`input\`,
-\`output\`, and \`cached_input\` (default: as \`input\`) ([usage.md](usage.md#the-cost-is-an-estimate)). \`codexlb config show\` lists these prices after the
-settings, but not the packaged ones.
+\`[prices."MODEL"]\` adds or replaces a price for the estimates of \`codexlb usage\`, in USD per million tokens:
+\`input\`, \`output\`, and \`cached_input\` (default: as \`input\`) ([usage.md](usage.md#the-cost-is-an-estimate)).
+\`codexlb config show\` lists these prices after the settings, but not the packaged ones.
 
 ## Which value wins
 
@@ -67,16 +68,16 @@ ${markdownTable([
 ])}
 ## Changes while the proxy runs
 
-The proxy checks the file every second. It applies a valid change immediately, and logs which settings changed.
-\`proxy.listen\` takes effect only after a restart, which the proxy also logs.
+The proxy checks the file every second. It applies a valid change immediately, and logs which settings changed. A change
+of \`proxy.listen\` takes effect only after a restart; the proxy logs that, too.
 
 If the file is empty, missing or not valid TOML, or if a value is wrong, the proxy keeps the last valid settings. It
 reports the line, the key and the reason once, on standard error and as the event \`config.reload_failed\`. It warns once
 about unknown keys.
 
 \`codexlb config check\` checks the file, and exits with 1 if the file is not valid. Meanwhile other commands use the
-settings of the running proxy, and warn about the file. \`config check\`, \`proxy start\` and \`proxy restart\` also warn of
-keys that are not settings, and of tables \`[accounts.ALIAS]\` without such an account.
+settings of the running proxy, and warn about the file. \`config check\`, \`proxy start\` and \`proxy restart\` also
+warn about unknown keys, and about tables \`[accounts.ALIAS]\` without such an account.
 
 [networks.md](networks.md) describes the variables for an HTTP proxy and for certificates.
 

@@ -48,9 +48,10 @@ const MODES = markdownTable([
 
 const HEAD = `# Policies
 
-Read this to choose how codexlb places new sessions, to use some accounts before others, to keep part of an account back,
-to reserve accounts for some of your work, or to start the windows of idle accounts earlier. The policy is the last rule: availability, tags, pins, a session's own account
-and priorities come first ([how-it-decides.md](how-it-decides.md#which-account-gets-a-turn)).
+Read this to choose how codexlb places new sessions, to use some accounts before others, to keep part of an account
+back, to reserve accounts for some of your work, or to start the 5h windows of accounts earlier. The policy is the last
+rule: availability, tags, pins, a session's own account and priorities come first
+([how-it-decides.md](how-it-decides.md#which-account-gets-a-turn)).
 
 \`\`\`toml
 [policy]
@@ -92,17 +93,17 @@ spend_floors = "last"
 
 - **Priority.** Of the accounts with the best availability, those with the highest priority get new sessions (default 0,
   from -1000 to 1000). Among equals the policy decides. A session stays with its account, whatever the priorities.
-- **Floor.** The share of a window that codexlb keeps back. \`daily\` is the 5h limit, as in \`policy.weights\` and in the
-  JSON; \`weekly\` is every longer window. An account is at its floor if its figures show that no more than this share is
-  left. Unknown figures count as above the floor. A turn that begins above the floor may end a little below it.
+- **Floor.** The share of a window that codexlb keeps back. \`daily\` is the 5h window, as in \`policy.weights\` and in
+  the JSON; \`weekly\` is every longer window. An account is at its floor if its figures show that no more than this
+  share is left. Unknown figures count as above the floor. A turn that begins above the floor may end a little below it.
 - **At its floor** an account gets no turn while another one has room, not even of its own sessions: they move, as after a
   usage limit. Only a pin goes below a floor, because you name the account yourself.
-- **If no other account can serve,** codexlb spends credits first, then quota below a floor, and only then tries accounts
-  that look exhausted. \`status\` and \`explain\` show that. With \`policy.spend_floors = "never"\` the proxy refuses the
-  turn instead, as a usage limit with the reset of the window. What is kept back is then no part of the pool's figures:
-  the row \`pool\` of \`status\`, the limits that Codex shows, \`pool_low\` notifications and the pool's forecast contain
-  what the pool may use. An account with 50 % left and a floor of 20 % counts as 30 %. Separate limits of single models
-  are shown whole.
+- **If no other account can serve,** codexlb spends credits first, then quota below a floor, and only then tries
+  accounts that look exhausted. \`status\` and \`explain\` show that. With \`policy.spend_floors = "never"\` the proxy
+  instead refuses the turn with a usage-limit error that has the window's reset. The pool's figures then leave out what
+  is kept back: the row \`pool\` of \`status\`, the limits that Codex shows, \`pool_low\` notifications and the pool's
+  forecast contain what the pool may use. An account with 50 % left and a floor of 20 % counts as 30 %. Separate limits
+  of single models are shown whole.
 - **Who sees them.** Everyone who can read the status sees priorities, floors, tags and notes.
 - **In a chain** each proxy has its own options for its own accounts. A proxy in front also uses a child's accounts that
   are at their floor only as a last resort.
@@ -124,7 +125,7 @@ those with the tag are exhausted, at their floor or have only credits left. A ta
 These are two flags because people use tags for two purposes: a preference must never stop your work, and an account of
 your employer must never serve private work.
 
-- If no account has the tag, \`run\`, \`explain\` and \`key add\` warn, because a typing error would otherwise go unnoticed.
+- If no account has the tag, \`run\`, \`explain\` and \`key add\` warn, because a typo would otherwise go unnoticed.
 - \`policy.tags\` and \`policy.tags_only\` apply to requests whose run and key name no tags.
 - The tags of a run come before those of its key. What a key requires always counts, if clients must show their keys
   (\`proxy.client_auth\`). A run that uses a client key cannot use \`--tag\` or \`--account\`; that needs a key with
@@ -133,9 +134,9 @@ your employer must never serve private work.
 
 ## Anchoring
 
-The 5h window of an idle account begins with its first turn. If you start work at nine, it is reset at two in the
-afternoon; if the window had begun at seven, it would be reset at noon. codexlb can start it for you, with a very small
-turn:
+The 5h window of an account begins with the first turn after its last window has ended. If you start work at nine, it is
+reset at two in the afternoon; if the window had begun at seven, it would be reset at noon. codexlb can start it for
+you, with a very small turn. This is called anchoring:
 
 \`\`\`toml
 [anchor]
@@ -144,21 +145,22 @@ at = ["07:00"]
 stagger = true
 \`\`\`
 
-- **When.** At each time in \`at\`, in the time zone of the proxy's machine; up to three minutes later, and one account
-  after another. With \`stagger\` the accounts follow one another evenly over five hours from that time on, in the order
-  of the list: five accounts begin at 7, 8, 9, 10 and 11, so their resets are spread too. An account that could not be
-  anchored at its time, for example because the machine was asleep, can be anchored for another hour.
+- **When.** At each time in \`at\`, in the time zone of the proxy's machine, with a delay of up to three minutes.
+  Accounts are anchored one at a time. With \`stagger\` the accounts follow one another evenly over five hours from that
+  time on, in the order of the list: five accounts begin at 7, 8, 9, 10 and 11, so their resets are spread too. An
+  account that could not be anchored at its time, for example because the machine was asleep, can be anchored for
+  another hour.
 - **Which time.** With \`stagger\`, about two hours before you begin. Without it, five hours before the middle of your
   working time. [What anchoring gains](#what-anchoring-gains) has figures, also of when it gains nothing.
-- **Which accounts.** Only enabled accounts of this proxy, not those of child proxies, that are idle, healthy, above
-  their floors, not draining, and have at least ${LEAST_LEFT_OF_WEEK * 100} % of their longer windows left. With less, the longer window ends their
-  use before the short one does. The account's catalogue must have the model, and the model must count for the main
-  limit.
-- **What proves that a window has not begun.** The backend does not say so. For an unused window it reports a reset five
-  hours after each request, so the reset moves with the time; a window that runs has a fixed reset. This is what users
-  of the backend have observed, not what OpenAI documents. codexlb therefore acts only on two figures at least a minute
-  apart with at most 1 % used and a reset that moved by the same time, the second one fetched in the last minute. If the
-  backend reports something else, nothing is sent.
+- **Which accounts.** Only enabled accounts of this proxy, not those of child proxies, that are healthy, have no
+  requests in flight and are above their floors and not draining, and that have at least ${LEAST_LEFT_OF_WEEK * 100} %
+  of their longer windows left. With less, the longer window would run out before the short one. The account's catalogue
+  must have the model, and the model must count for the main limit.
+- **How codexlb knows that a window has not begun.** The backend does not report it. For an unused window it reports a
+  reset five hours after each request, so the reset moves with the time; a window that runs has a fixed reset. This is
+  what users of the backend have observed, not what OpenAI documents. codexlb sends a turn only after two readings, at
+  least a minute apart, that show at most 1 % used and a reset that moved by the time between them. The second reading
+  must be less than a minute old. If the backend reports something else, nothing is sent.
 - **What it costs.** One turn for \`anchor.model\` for each account and time, at most ${MOST_PER_DAY} a day for each account. Its
   prompt is a few words, for which the backend counts some tens of tokens. The turn counts for the weekly window too.
   \`codexlb status\` shows the turns and tokens of the day (\`anchored today\`), and \`codexlb usage --by session\` shows
@@ -168,7 +170,7 @@ stagger = true
   makes the account the active one. \`codexlb proxy logs\` shows \`anchor.sent\` or \`anchor.failed\`. After a failure the
   account is not tried again before its next time.
 - **Never twice.** The turn is counted in the state of the proxy before it is sent. A restart does not repeat it, and of
-  two proxies on one root only the one that owns it sends.
+  two proxies on one root only the one that owns the root sends it.
 
 ## How they compare
 
@@ -192,26 +194,26 @@ test suite repeats the rows with two and three accounts.
 - refused, with room: as above, without what is kept back if floors are never spent. This must be 0.
 - floor crossed, with room: turns that began on an account at its floor although another one had room above its own. This
   must be 0.
-- least left of its week: the least of the first account's week that was left when a turn began there.
+- least left of its week: the lowest share of the first account's week that was left at the start of a turn there.
 `;
 
 const ANCHORING_HEAD = `### What anchoring gains
 
 The same over four weeks with \`usage_balanced\`, without anchoring and with it, for several working times. Demand is
-again ${LOAD * 100} % of the weekly quota, so the fewer hours are worked, the more often the short windows are exhausted. An account
-with monthly windows has one in place of the weekly window, with as much for each day. An anchor turn costs ${ANCHOR_COST} units;
-${ANCHOR_TOKENS} tokens for each are an assumption.
+again ${LOAD * 100} % of the weekly quota, so the fewer hours are worked, the more often the short windows are
+exhausted. An account with a monthly window has it instead of the weekly one, with the same quota per day. An anchor
+turn is assumed to cost ${ANCHOR_COST} units and ${ANCHOR_TOKENS} tokens.
 
-- turns served: a session ends when a turn is refused, so its other turns are missing.
+- turns served: a session ends when a turn is refused, so its remaining turns are not served.
 - wait: the hours from each refused turn to the next time at which an account had quota, added up.
 - share of the week: the part of all weekly quota that the anchor turns used.
 
 What follows from the table:
 
 - If work takes most of the day, the short windows are rarely exhausted. Anchoring then gains nothing, and its turns are
-  lost.
-- In working days of eight hours, two accounts that are staggered from two hours before work on refuse about half of the
-  turns that are refused without anchoring; twenty refuse an eighth. The turns that are still refused wait less, because some
+  wasted.
+- With eight-hour working days and anchoring staggered from two hours before work, two accounts refuse about half as
+  many turns as without anchoring, and twenty refuse an eighth. The turns that are still refused wait less, because some
   account is always about to be reset.
 - With all resets in the middle of the working time (\`stagger = false\`, five hours before that), still fewer turns are
   refused, but these wait longer. If the time is wrong by an hour, most of the gain is lost, and the waits become longer

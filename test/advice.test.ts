@@ -68,7 +68,7 @@ const ALLOWED: Readonly<Record<string, readonly (readonly [file: string, text: s
     ["cli/doctor/proxy.ts", "start it there with: codexlb proxy, or"],
     ["cli/doctor/pool.ts", "run codexlb status on that machine"],
     ["cli/keys/key-usage.ts", "CODEXLB_CLIENT_KEY=KEY codexlb run"],
-    ["cli/run/runtime-home.ts", "create a key on the machine of the proxy with: codexlb key add NAME"],
+    ["cli/run/runtime-home.ts", "create a key on the proxy's machine with: codexlb key add NAME"],
     ["proxy/guard.ts", "run Codex with codexlb run and CODEXLB_CLIENT_KEY"],
     ["upstream/child-status.ts", "create a key there with: codexlb key add --role parent NAME"],
     ["upstream/child.ts", "run codexlb status on that machine"],

@@ -59,7 +59,7 @@ const LONGEST_LINE = 1024 * 1024;
 
 /** The Go program's message if there is no codex. */
 const NO_CODEX = "executable file not found in $PATH";
-const INSTALL_CODEX = "install codex on the machine of the proxy: npm install -g @openai/codex";
+const INSTALL_CODEX = "install codex on the proxy's machine: npm install -g @openai/codex";
 
 async function readLines(body: ReadableStream<Uint8Array>, output: (text: string) => void): Promise<void> {
   const decoder = new TextDecoder();

@@ -52,7 +52,7 @@ export function openKeyUse({ path, clock, log, isOurs, uses }: KeyUseFileOptions
     } catch (error) {
       if (!hasWarned)
         log.warn(
-          `saving what keys have used: ${messageOf(error)}; limits of keys apply, but a restart may forget what was counted`,
+          `saving what keys have used: ${messageOf(error)}; limits still apply, but a restart may lose the counts`,
         );
       hasWarned = true;
       cancel = clock.after(RETRY_MS, flush);
@@ -93,7 +93,7 @@ function readUses(path: string, log: Deps["log"]): z.output<typeof UseFile> | un
     const text = readTextIfPresent(path);
     return text === undefined ? undefined : UseFile.parse(JSON.parse(text));
   } catch {
-    log.warn(`reading ${path}: the file is damaged; what limited keys have used today counts from 0`);
+    log.warn(`reading ${path}: the file is damaged; limited keys start again at 0 for today`);
     return undefined;
   }
 }

@@ -229,11 +229,11 @@ function refuseLimits(name: string, role: KeyRole, limits: KeyLimits | undefined
   if (problem !== undefined) refuse(problem, "correct the limits");
   if (expiresMs !== undefined && expiresMs <= nowMs)
     refuse(
-      "it would expire in the past",
+      "the expiry time is in the past",
       `choose a later time; to end its access now, run: ${advised("key rm", name)}`,
     );
   if (role === "metrics" && Object.values(ofTurns).some((limit) => limit !== undefined))
-    refuse("a key with the role metrics sends no turns", "limit only when it expires");
+    refuse("a key with the role metrics sends no turns", "set only its expiry (--expires)");
 }
 
 function timeOf(ms: number | undefined): Pick<KeptKey, "last_used_ms"> {

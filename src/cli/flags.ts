@@ -1,8 +1,7 @@
 // The grammar of the command line: `-x` and `--x` are the same, and so are `--x=v` and `--x v`. The last value of a flag
-// counts, but the values of a list add up. Booleans, and flags that may stand without a value (`--wait[=8h]`), take no
-// separate value. Flags may come before and after other
-// words, until `--`. This accepts every line that the Go program accepts; there the first word that is not a flag ends
-// the flags.
+// counts, but the values of a list add up. Booleans, and flags that can be without a value (`--wait[=8h]`), take no
+// separate value. Flags may come before and after other words, until `--`. This accepts every line that the Go program
+// accepts; there the first word that is not a flag ends the flags.
 
 import type { ArgDef, ArgsDef } from "citty";
 import { durationOf } from "../core/duration.ts";
@@ -83,6 +82,7 @@ export function readFlags(
       values[name] = booleanOf(name, value);
       continue;
     }
+    if (value === undefined) refuseSeparateValue(name, definition, argv[at + 1]);
     const text = value ?? bareValueOf(definition) ?? argv[++at];
     if (text === undefined) {
       given.add(name);
@@ -138,6 +138,20 @@ export function bareValueOf(definition: ArgDef): string | undefined {
 }
 
 // --- internal ---
+
+/**
+ * Throws `usage` if `next`, the word after a flag without a value, is probably meant as its value: its `looksLikeValue`
+ * says so. Otherwise `--wait 6h` would pass `6h` on as an argument.
+ */
+function refuseSeparateValue(name: string, definition: ArgDef, next: string | undefined): void {
+  if (next === undefined || !("looksLikeValue" in definition)) return;
+  const { looksLikeValue } = definition;
+  if (typeof looksLikeValue !== "function" || !looksLikeValue(next)) return;
+  throw usage(
+    `flag --${name}: its value ${JSON.stringify(next)} must follow an equals sign`,
+    `write --${name}=${next}; to pass ${next} on as an argument, write --${name} -- ${next}`,
+  );
+}
 
 function booleanOf(name: string, value: string | undefined): boolean {
   if (value === undefined || /^(?:1|t|true|T|TRUE|True)$/.test(value)) return true;

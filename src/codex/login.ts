@@ -106,7 +106,7 @@ export function createServerLogins({ layout, deps, command, ops }: ServerLoginsO
       checkAlias(alias);
       refuseArguments(args);
       if (!isOwnLogin(binary, env))
-        requireCodex(binary, argsOf(args), "install Codex on the machine of the proxy");
+        requireCodex(binary, argsOf(args), "install Codex on the proxy's machine");
       if (running >= MOST_LOGINS)
         throw new CodexlbError("invalid_request", `${counted(running, "other login")} in progress`, {
           next: "finish one of them, or try again later",
@@ -180,7 +180,7 @@ export function requireCodex(binary: string, args: readonly string[], next = INS
   );
 }
 
-/** `commands.login` and `args`. Without `args` the device flow, which needs no browser on the machine of codex. */
+/** `commands.login` and `args`. Without `args` the device flow, which needs no browser on the machine where codex runs. */
 export function loginArguments(command: readonly string[], args: readonly string[]): string[] {
   const device = args.length === 0 && !command.includes(DEVICE_FLOW) ? [DEVICE_FLOW] : args;
   return [...command, ...device];

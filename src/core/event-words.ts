@@ -110,8 +110,8 @@ function wordsOf({ event, fields }: ShownEvent): {
 const KEY_LIMITS: Readonly<Record<string, string>> = {
   expired: "it has expired",
   model: "it cannot use the model",
-  tokens_per_day: "it has used its tokens of today",
-  rpm: "it has sent its turns of this minute",
+  tokens_per_day: "it has used its tokens for today",
+  rpm: "it has reached its turns per minute",
 };
 
 /** What happened, for each event whose reason is not a code. */
@@ -152,7 +152,7 @@ const SENTENCES: Readonly<Record<string, (fields: LogEvent["fields"]) => string>
   "request.wait_ended": ({ reason, waited_seconds }) =>
     `a turn stopped waiting after ${durationText(Number(waited_seconds))}: ${WAIT_ENDS[String(reason)] ?? reason}`,
   "request.waiting": ({ wait_seconds, window }) =>
-    `a turn waits ${durationText(Number(wait_seconds))} for ${typeof window === "string" ? `the ${windowLimit(window)}` : "a reset"}`,
+    `a turn waits up to ${durationText(Number(wait_seconds))} for ${typeof window === "string" ? `the reset of the ${windowLimit(window)}` : "a reset"}`,
   "request.switched": (fields) => switchLine(switchOf({ fields })),
   "request.transport_error": () => "connection failed",
   "run.bypassed": () => "a run bypassed this proxy",
@@ -168,7 +168,7 @@ const SENTENCES: Readonly<Record<string, (fields: LogEvent["fields"]) => string>
 /** Why a turn stopped waiting without an account. */
 const WAIT_ENDS: Readonly<Record<string, string>> = {
   client_left: "the client disconnected",
-  expired: "it has waited as long as it may",
+  expired: "the longest wait has passed",
   no_reset: "no account has a reset in time",
   shutting_down: "the proxy is shutting down",
 };

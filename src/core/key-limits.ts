@@ -114,8 +114,8 @@ function modelsProblem(models: readonly string[]): string | undefined {
   const wrong = models.find((model) => !PATTERN.test(model));
   if (wrong !== undefined)
     return `${JSON.stringify(wrong)} is not a pattern for models: use 1 to 64 letters, digits and ._:/- with * for any characters`;
-  if (models.length === 0) return "the models must have at least one pattern";
-  return models.length > MOST_PATTERNS ? `the models must be at most ${MOST_PATTERNS} patterns` : undefined;
+  if (models.length === 0) return "name at least one pattern for models";
+  return models.length > MOST_PATTERNS ? `name at most ${MOST_PATTERNS} patterns for models` : undefined;
 }
 
 /** Matches without allocating. After a mismatch, only the last `*` takes one more character. */

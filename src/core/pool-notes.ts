@@ -1,4 +1,4 @@
-// What the status says of the whole pool, besides its accounts: turns that wait for a reset, and anchoring.
+// What the status says of the whole pool, in addition to its accounts: turns that wait for a reset, and anchoring.
 
 import { anchoredWords } from "./anchor/anchor-words.ts";
 import type { StatusAnswer } from "./status-schema.ts";

@@ -16,6 +16,12 @@ export const WINDOW_LIMITS = {
   monthly: "Monthly limit",
 } as const;
 
+const WINDOW_RESETS: Readonly<Record<keyof typeof WINDOW_LIMITS, string>> = {
+  daily: "5h reset",
+  weekly: "weekly reset",
+  monthly: "monthly reset",
+};
+
 /** Why an account is cooling down, was disabled, or did not serve: `backend error 500`, `login expired`. */
 export function reasonWords(code: string): string {
   const status = /^http-(\d{3})$/.exec(code)?.[1];
@@ -27,6 +33,11 @@ export function reasonWords(code: string): string {
 /** The name of a window as Codex writes it: `5h limit`; an unknown one stays as it is. */
 export function windowLimit(window: string): string {
   return WINDOW_LIMITS[window as keyof typeof WINDOW_LIMITS] ?? window;
+}
+
+/** The reset of a window within a sentence: `5h reset`, `weekly reset`; `reset` for an unknown one. */
+export function windowReset(window: string): string {
+  return WINDOW_RESETS[window as keyof typeof WINDOW_LIMITS] ?? "reset";
 }
 
 /** Why the policy chose the account for the next turn: `served last`, `best score`. */

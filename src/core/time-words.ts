@@ -60,6 +60,11 @@ export function backAt(atMs: number, nowMs: number): string {
   return short;
 }
 
+/** The time of a reset that is to come: `at 05:41`, `Tue 05:41`, `18 Mar`, or `in 45 s`. */
+export function resetAt(atMs: number, nowMs: number): string {
+  return backAt(atMs, nowMs).replace(/^back /, "");
+}
+
 /** A time to come: `05:41` today, `Tue 05:41` within six days, otherwise the date. */
 export function dayAndTime(atMs: number, nowMs: number): string {
   if (new Date(atMs).toDateString() === new Date(nowMs).toDateString()) return timeOfDay(atMs);

@@ -1,5 +1,5 @@
-// Sends the turn that starts the short window of an account. It goes the way of every other turn, so credentials, limits,
-// failures and the record of turns are handled in the same places; only this one account may serve it.
+// Sends the turn that starts the short window of an account. It takes the same path as every other turn, so credentials,
+// limits, failures and the record of turns are handled in the same places; only this one account may serve it.
 
 import type { AnchorResult } from "../core/anchor/anchor-result.ts";
 import type { TurnRecord } from "../core/turn-record.ts";

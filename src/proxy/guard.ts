@@ -152,7 +152,7 @@ function noAccess(isShown: boolean, isStatus: boolean): CodexlbError {
     return new CodexlbError("unauthorized", message, { next: `to read account status, ${readNext()}` });
   return new CodexlbError("unauthorized", message, {
     next: isShown
-      ? `compare it with the key that was created (it may have been removed, or belong to another proxy), or create a new one on the machine of the proxy with: ${advised("key add", "NAME")}`
+      ? `compare it with the key that was created (it may have been removed, or belong to another proxy), or create a new one on the proxy's machine with: ${advised("key add", "NAME")}`
       : `run Codex with codexlb run and CODEXLB_CLIENT_KEY, or send the key as Authorization: Bearer KEY; create a key with: ${advised("key add", "NAME")}`,
   });
 }

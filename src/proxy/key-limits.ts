@@ -1,10 +1,11 @@
-// Holds a client to the limits of its key: each turn asks here before it is placed, over HTTP and on an open WebSocket.
+// Enforces the limits of a client's key: each turn asks here before it is placed, over HTTP and on an open WebSocket.
 // A refusal has the form after which Codex stops at once and shows it, or waits and sends the turn again.
 
 import { advised } from "../advice.ts";
 import type { ExpiredKey } from "../auth/access.ts";
 import { remembered } from "../core/bounded-map.ts";
 import { LONGEST_NAME, shortText } from "../core/bounds.ts";
+import { counted } from "../core/count-words.ts";
 import { membersOf, textAt } from "../core/json.ts";
 import { countText, type KeyLimitProblem, type KeyLimits } from "../core/key-limits.ts";
 import { shortDate, timeOfDay } from "../core/time-words.ts";
@@ -63,7 +64,7 @@ export function refusedByKey(
 export function keyExpired({ name, expiresMs }: ExpiredKey, nowMs: number): CodexlbError {
   const when = `${shortDate(expiresMs, nowMs)} at ${timeOfDay(expiresMs)}`;
   return new CodexlbError("key_expired", `the key ${name} expired on ${when}`, {
-    next: `use another key, or extend this one on the machine of the proxy with: ${advised("key set", name, "--expires", "30d")}`,
+    next: `use another key, or extend this one on the proxy's machine with: ${advised("key set", name, "--expires", "30d")}`,
   });
 }
 
@@ -102,7 +103,7 @@ export const mayHideTurnPath = remembered(MOST_PATHS, (path) => {
 /** The error for a request to such a path with a limited key. */
 export function unclearPath(): CodexlbError {
   return new CodexlbError("path_refused", "keys with limits cannot use this spelling of the path", {
-    next: "write the path without encoded characters and doubled slashes",
+    next: "write the path without encoded characters or doubled slashes",
   });
 }
 
@@ -110,7 +111,7 @@ export function unclearPath(): CodexlbError {
 
 function errorOf(problem: KeyLimitProblem, name: string, nowMs: number): CodexlbError {
   const raise = (flag: string, value: string) =>
-    `on the machine of the proxy, change the limit with: ${advised("key set", name, flag, value)}`;
+    `on the proxy's machine, change the limit with: ${advised("key set", name, flag, value)}`;
   switch (problem.kind) {
     case "expired":
       return keyExpired({ name, expiresMs: problem.expiresMs }, nowMs);
@@ -128,13 +129,13 @@ function errorOf(problem: KeyLimitProblem, name: string, nowMs: number): Codexlb
     case "tokens_per_day":
       return new CodexlbError(
         "key_tokens_used",
-        `the key ${name} has used its ${countText(problem.tokensPerDay)} tokens of today`,
+        `the key ${name} has used its ${countText(problem.tokensPerDay)} tokens for today`,
         { next: `wait until the day of the proxy ends; or, ${raise("--tokens-per-day", "N")}` },
       );
     case "rpm":
       return new CodexlbError(
         "key_rate_limited",
-        `the key ${name} has sent its ${problem.turnsPerMinute} turns of this minute`,
+        `the key ${name} has reached its limit of ${counted(problem.turnsPerMinute, "turn")} per minute`,
         {
           next: `wait ${problem.waitSeconds} s; or, ${raise("--rpm", "N")}`,
           retryAfterSeconds: problem.waitSeconds,
@@ -169,6 +170,6 @@ function tokensRefusal(
     // No Retry-After, because the error itself has the time, and a client should not wait for hours.
     retryAfterSeconds: undefined,
     body: JSON.stringify(body),
-    notice: `${error.message.replace(/^the/, "The")}: ask for more`,
+    notice: `${error.message.replace(/^the/, "The")}: ask the owner of the proxy for more`,
   };
 }

@@ -56,7 +56,7 @@ export interface TurnWait {
 }
 
 export interface WaitingTurns {
-  /** Makes the wait of a turn that cannot be served because of `shortage`; undefined if the turn must not wait. */
+  /** Prepares a wait for a turn that cannot be served because of `shortage`; undefined if the turn must not wait. */
   waitFor(turn: UnservedTurn, shortage: Shortage): TurnWait | undefined;
   /** Whether turns of `incoming` would wait because of `shortage`. */
   wouldWait(incoming: WaitTerms, shortage: Shortage): boolean;
@@ -245,7 +245,7 @@ interface WaitingTurn extends UnservedTurn {
   readonly sinceMs: number;
   /** When the client gets the next sign of life, Unix ms. */
   silentUntilMs: number;
-  /** It is not tried again before, Unix ms. */
+  /** The earliest time at which it is tried again, Unix ms. */
   readonly notBeforeMs: number;
   /** The reset that it waits for, Unix ms. */
   untilMs: number;

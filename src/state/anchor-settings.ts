@@ -10,7 +10,7 @@ const DEFAULT_AT = ["07:00"];
 export const ANCHOR = {
   enabled: flag(false).meta({
     description:
-      "Start the 5 hour window of idle accounts with a very small turn at the times below, so that it is reset earlier. This spends a little quota (policies.md).",
+      "Start the 5h windows of accounts at the times below with a very small turn, so that they are reset earlier. This spends a little quota (policies.md).",
   }),
   at: z
     .array(z.string({ error: NO_TEXT }), { error: 'must be a list of times, such as ["07:00", "12:30"]' })

@@ -59,7 +59,7 @@ export const POLICY = {
 
 export const WEIGHTS = {
   daily: weight(DEFAULT_WEIGHTS.daily).meta({
-    description: "Weight of the short (5 hour) window in an account's score.",
+    description: "Weight of the short (5-hour) window in an account's score.",
   }),
   weekly: weight(DEFAULT_WEIGHTS.weekly).meta({ description: "Weight of longer windows (weekly, monthly)." }),
 };

@@ -122,7 +122,7 @@ const PROXY = {
     })
     .meta({
       description:
-        'How long a turn may wait for a reset if every account is exhausted, such as "6h". "off": Codex shows its usage-limit error immediately.',
+        'How long a turn may wait for a reset if every account is exhausted, such as "6h", at most a week. "off": Codex shows its usage-limit error immediately.',
     }),
   idle_timeout_seconds: seconds(900).meta({
     description:

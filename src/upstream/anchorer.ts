@@ -1,4 +1,4 @@
-// Starts the short windows of idle accounts in the background, one account at a time. The turn is counted on disk before
+// Starts the short windows of accounts in the background, one account at a time. The turn is counted on disk before
 // it is sent, so neither a restart nor the next proxy on the root sends it again.
 
 import { anchorsOn, countedAnchor } from "../core/anchor/anchor-count.ts";
@@ -65,7 +65,7 @@ export function createAnchorer(context: AnchorerContext): Anchorer {
       await step();
     } catch (error) {
       // The count could not be written, so no turn was sent.
-      log.warn(`starting the 5 hour window of an account: ${messageOf(error)}; codexlb tries again`);
+      log.warn(`starting the 5h window of an account: ${messageOf(error)}; codexlb tries again`);
     }
     if (!stopped) cancel = clock.after(TICK_MS, () => void tick());
   };

@@ -1,5 +1,5 @@
-// Forecasts when the accounts are exhausted, for those who ask: the status, the details of an account, the usage and the
-// dashboard. While they do not ask, the forecaster only adds new figures to the history that forecasts are made from.
+// Forecasts when accounts will be exhausted, on request: for the status, the details of an account, the usage and the
+// dashboard. Between requests, the forecaster only adds new figures to the history that forecasts are made from.
 
 import { accountForecast } from "../core/forecast/account-forecast.ts";
 import type { WindowForecast } from "../core/forecast/forecast.ts";

@@ -220,7 +220,7 @@ describe("what a key has used is kept", () => {
       expect(limiter.use()).toMatchObject({ tokensToday: 0, turnsLastMinute: 0 });
     }
     expect(s.warnings).toHaveLength(4);
-    expect(s.warnings[0]).toContain("is damaged; what limited keys have used today counts from 0");
+    expect(s.warnings[0]).toContain("is damaged; limited keys start again at 0 for today");
   });
 });
 
@@ -266,7 +266,7 @@ describe("the file of keys", () => {
     await keys.add("prometheus", "metrics");
     const past = { expiresMs: s.clock.now() };
     const set = (name: string, limits: KeyLimits) => keys.set(name, { limits });
-    expect(set("laptop", past)).rejects.toThrow("limits of the key laptop: it would expire in the past");
+    expect(set("laptop", past)).rejects.toThrow("limits of the key laptop: the expiry time is in the past");
     expect(set("laptop", { turnsPerMinute: 0 })).rejects.toThrow("must be a whole number from 1");
     expect(set("prometheus", { tokensPerDay: 5 })).rejects.toThrow(
       "a key with the role metrics sends no turns",

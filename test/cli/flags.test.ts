@@ -8,7 +8,11 @@ const FLAGS: ArgsDef = {
   json: { type: "boolean" },
   timeout: { type: "string", default: "3s" },
   tag: { type: "string", valueHint: "TAG,..." },
-  wait: { type: "string", bareValue: "8h" } as ArgsDef[string],
+  wait: {
+    type: "string",
+    bareValue: "8h",
+    looksLikeValue: (word: string) => word === "6h",
+  } as ArgsDef[string],
   alias: { type: "positional" },
 };
 
@@ -27,6 +31,9 @@ describe("flags", () => {
     [["--root", "a", "--root", "b"], { root: "b" }, []],
     [["--wait", "word"], { wait: "8h" }, ["word"]],
     [["--wait=2h", "word"], { wait: "2h" }, ["word"]],
+    [["--wait=2h", "6h"], { wait: "2h" }, ["6h"]],
+    [["--wait", "--", "6h"], { wait: "8h" }, ["6h"]],
+    [["--wait"], { wait: "8h" }, []],
     [["--tag", "a", "-tag=b,c", "--tag", "d"], { tag: "a,b,c,d" }, []],
     [["--json", "word", "--root", "x"], { json: true, root: "x" }, ["word"]],
     [["a", "--json", "b", "--root=x", "c"], { json: true, root: "x" }, ["a", "b", "c"]],
@@ -90,6 +97,16 @@ describe("flags", () => {
         expect((error as { next?: string }).next).toBe(next);
       }
     });
+});
+
+test("a word that is probably the value of the flag before it is refused", () => {
+  expect(() => parseFlags(FLAGS, ["--wait", "6h", "exec"], "from_first_word")).toThrow(
+    expect.objectContaining({
+      code: "usage",
+      message: 'flag --wait: its value "6h" must follow an equals sign',
+      next: "write --wait=6h; to pass 6h on as an argument, write --wait -- 6h",
+    }),
+  );
 });
 
 test("durations have the syntax of Go", () => {

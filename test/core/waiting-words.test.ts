@@ -9,11 +9,15 @@ test.each([
   [{ turns: 0 }, undefined],
   [
     { turns: 2, untilMs: UNTIL, account: "alice", window: "daily" },
-    "2 turns waiting for alice's 5h limit, 05:41",
+    "2 turns waiting for alice's 5h reset at 05:41",
   ],
-  [{ turns: 1, untilMs: UNTIL, account: "alice" }, "1 turn waiting for alice's reset, 05:41"],
-  [{ turns: 1, untilMs: UNTIL, window: "weekly" }, "1 turn waiting for a Weekly limit, 05:41"],
-  [{ turns: 1, untilMs: UNTIL }, "1 turn waiting for the first reset, 05:41"],
+  [{ turns: 1, untilMs: UNTIL, account: "alice" }, "1 turn waiting for alice's reset at 05:41"],
+  [{ turns: 1, untilMs: UNTIL, window: "weekly" }, "1 turn waiting for a weekly reset at 05:41"],
+  [
+    { turns: 1, untilMs: UNTIL + 3 * 86_400_000, account: "bob", window: "weekly" },
+    "1 turn waiting for bob's weekly reset Tue 05:41",
+  ],
+  [{ turns: 1, untilMs: UNTIL }, "1 turn waiting for the first reset at 05:41"],
 ])("%j", (waiting, words) => {
   expect(waitingWords(waiting, NOW)).toBe(words);
 });

@@ -68,7 +68,7 @@ async function untilAnchored({ clock, anchored, pool }: AnchoringPool, count: nu
   await until("the turn has ended", () => pool.daemon.inFlight() === 0);
 }
 
-test("idle accounts are anchored one after another, once, with the turn of a client's path", async () => {
+test("accounts are anchored one after another, once, with the turn of a client's path", async () => {
   const anchoring = await start([{ alias: "alice" }, { alias: "bob" }]);
   await using pool = anchoring.pool;
   await untilAnchored(anchoring, 2);

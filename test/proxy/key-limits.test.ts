@@ -1,4 +1,4 @@
-// Limits of client keys, on both transports: what a client gets that is over one, and that limits hold in parallel.
+// Limits of client keys, on both transports: what a client gets that exceeds one, and that they are enforced in parallel.
 
 import { describe, expect, test } from "bun:test";
 import { copyFileSync } from "node:fs";
@@ -135,7 +135,7 @@ describe.each(["sse", "websocket"] as const)("over %s", (transport) => {
     const refused = await codex.turn();
     const seconds = Number(refused.retryAfter);
     expect(seconds).toBeWithin(55, 62);
-    expect(refused.body).toContain("the key laptop has sent its 2 turns of this minute");
+    expect(refused.body).toContain("the key laptop has reached its limit of 2 turns per minute");
     expect(refused.body).not.toContain("usage_limit_reached");
     clock.skip(seconds * 1_000);
     expect((await codex.turn()).status).toBe(200);
@@ -152,13 +152,13 @@ describe.each(["sse", "websocket"] as const)("over %s", (transport) => {
     expect(refused).toMatchObject({
       status: 429,
       retryAfter: undefined,
-      notice: "The key laptop has used its 1 tokens of today: ask for more",
+      notice: "The key laptop has used its 1 tokens for today: ask the owner of the proxy for more",
     });
     expect(JSON.parse(refused.body)).toMatchObject({
       error: {
         type: "usage_limit_reached",
         code: "key_tokens_used",
-        message: "the key laptop has used its 1 tokens of today",
+        message: "the key laptop has used its 1 tokens for today",
         resets_at: Math.floor(resetMs / 1000),
       },
     });
@@ -293,7 +293,7 @@ test.each([
   ["tokens per day", { tokensPerDay: 1 }],
   ["models", { models: ["other"] }],
 ] as const)(
-  "a proxy in front whose key is over its limit uses another upstream: %s",
+  "a proxy in front whose key has reached its limit uses another upstream: %s",
   async (_name, limits) => {
     await using child = await start({ accounts: ALICE });
     const key = await keysOf(child).add("front", "parent", undefined, { ...limits, models: ["demo"] });

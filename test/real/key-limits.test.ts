@@ -1,4 +1,4 @@
-// Limits of client keys with real Codex: what its user sees when a turn in the middle of a session is over a limit.
+// Limits of client keys with real Codex: what its user sees when a limit refuses a turn in the middle of a session.
 
 import { expect } from "bun:test";
 import { mkdirSync } from "node:fs";
@@ -78,7 +78,7 @@ describe.each(["WebSocket", "server-sent events"] as const)(
       // The tokens of the first turn came before the first limit, so they do not count.
       expect(await session.turn()).toBe("completed: ");
       expect(await session.turn()).toMatch(
-        /^failed: You’ve hit your usage limit\. The key laptop has used its 1 tokens of today: ask for more, or try again at /,
+        /^failed: You’ve hit your usage limit\. The key laptop has used its 1 tokens for today: ask the owner of the proxy for more, or try again at /,
       );
 
       await session.set("--tokens-per-day", "none", "--expires", "1s");

@@ -55,7 +55,7 @@ describe.each(MATRIX)("Codex %s over %s", (version, transport) => {
     const ran = await setup.codexArgs(binaries.get(version) ?? "", ["--wait=5m", ...EXEC]);
     expectTurn(ran, "alice");
     expect(ran.err).toMatch(/codexlb: every account is exhausted; waiting for alice's .*, back in \d+ s/);
-    expect(ran.err).toContain("codexlb: a turn stopped waiting; Codex continues");
+    expect(ran.err).toContain("codexlb: the wait is over; Codex continues");
   });
 
   test("a turn waits if the proxy's settings say so", async () => {

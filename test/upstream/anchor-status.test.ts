@@ -25,14 +25,14 @@ const YESTERDAY: AnchorCount = { ...TODAY, day: "2026-01-04" };
 test("the status has the turns and tokens of the day", () => {
   const anchor = statusOf([TODAY, YESTERDAY, undefined, { ...TODAY, turns: 1, tokens: 40 }]);
   expect(anchor).toEqual({ turns: 3, tokens: 1240 });
-  expect(anchoredWords({ anchor })).toBe("anchored today: 3, 1,240 tokens");
+  expect(anchoredWords({ anchor })).toBe("anchored today: 3 turns, 1,240 tokens");
 });
 
 test("it has none while anchoring is off, except on a day with turns", () => {
   const off = { settings: { enabled: false, model: "small" } };
   expect(statusOf([YESTERDAY], off)).toBeUndefined();
   expect(statusOf([TODAY], off)).toEqual({ turns: 2, tokens: 1200 });
-  expect(anchoredWords({ anchor: statusOf([YESTERDAY]) })).toBe("anchored today: 0");
+  expect(anchoredWords({ anchor: statusOf([YESTERDAY]) })).toBe("anchored today: 0 turns");
   expect(anchoredWords({ anchor: undefined })).toBeUndefined();
 });
 

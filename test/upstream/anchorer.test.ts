@@ -78,7 +78,7 @@ test("a turn that cannot be counted is not sent", async () => {
   await start();
   anchorer.stop();
   expect(log).toEqual([]);
-  expect(warnings).toEqual(["starting the 5 hour window of an account: disk full; codexlb tries again"]);
+  expect(warnings).toEqual(["starting the 5h window of an account: disk full; codexlb tries again"]);
 });
 
 test("there is a pause of at least 20 s between two turns", async () => {

@@ -23,7 +23,7 @@ export default defineCommand({
   meta: {
     name: "codexlb account login",
     description:
-      "Log in to an account and enrol it, with codex login if codex is installed. With --proxy-url, the login happens on the machine of that proxy",
+      "Log in to an account and enrol it, with codex login if codex is installed. With --proxy-url, the login happens on that proxy's machine",
   },
   args: {
     ...ROOT_FLAG,

@@ -1,4 +1,4 @@
-// Checks the settings of anchoring: can all its times have an effect, and does a proxy run that could use them. Pure.
+// Checks the settings of anchoring: whether all its times can have an effect, and whether a proxy is running that could use them. Pure.
 
 import { advised } from "../../advice.ts";
 import { timeOfDay, timeText, tooClose } from "../../core/anchor/anchor-times.ts";
@@ -13,19 +13,19 @@ export function examineAnchoring({ anchor }: Pick<Config, "anchor">): Finding[] 
   return tooClose(at, USUAL_SECONDS.short * 1000).map(({ time, after }) => ({
     check: CHECK,
     status: "warning",
-    detail: `the time ${timeText(time)} in anchor.at has no effect on accounts that are anchored at ${timeText(after)}: their windows still run then`,
+    detail: `the time ${timeText(time)} in anchor.at has no effect on accounts that are anchored at ${timeText(after)}: their windows are still running then`,
     remedy: "choose times in anchor.at that are at least 5 hours apart",
   }));
 }
 
-/** The problem that no proxy runs which could anchor accounts. */
+/** The problem that no proxy is running that could anchor accounts. */
 export function examineUnusedAnchoring({ anchor }: Pick<Config, "anchor">): Finding[] {
   if (!anchor.enabled) return [];
   return [
     {
       check: CHECK,
       status: "warning",
-      detail: `accounts are anchored at ${anchor.at.join(", ")} only while a proxy runs on this root, and none does`,
+      detail: `accounts are anchored at ${anchor.at.join(", ")} only while a proxy runs on this root, and none is running`,
       remedy: `keep one running: ${advised("service install")}`,
     },
   ];

@@ -132,7 +132,7 @@ export const EXAMPLES: readonly Example[] = [
   },
   {
     command: "codexlb key set",
-    purpose: "Allow 60 turns per minute, and remove the limit of tokens",
+    purpose: "Allow 60 turns per minute, and remove the token limit",
     line: "codexlb key set --rpm 60 --tokens-per-day none guest",
   },
   {

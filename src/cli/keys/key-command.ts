@@ -78,7 +78,7 @@ const add = defineCommand({
 const list = defineCommand({
   meta: {
     name: "codexlb key list",
-    description: "List key names, when each was last used, and its limits (never the secrets)",
+    description: "List the keys with role, last use, tags and limits (never the secrets)",
   },
   args: { ...ROOT_FLAG, json: { type: "boolean", description: "Print JSON" } },
   run: async ({ args }) => {
@@ -117,7 +117,7 @@ const rm = defineCommand({
 });
 
 export default defineCommand({
-  meta: { name: "codexlb key", description: "Create, list, limit and remove client keys" },
+  meta: { name: "codexlb key", description: "Create, limit, show and remove client keys" },
   subCommands: { add, list, show, set, rm },
 });
 

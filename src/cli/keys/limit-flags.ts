@@ -7,18 +7,18 @@ import { usage } from "../flags.ts";
 export const LIMIT_FLAGS = {
   expires: {
     type: "string",
-    description: "When the key stops giving access: in 12h, 30d or 4w, or at a date such as 2027-01-31",
+    description: "When the key expires: 12h, 30d or 4w from now, or a date such as 2027-01-31",
     valueHint: "TIME",
   },
-  rpm: { type: "string", description: "Most turns within 60 seconds", valueHint: "N" },
+  rpm: { type: "string", description: "Allow at most N turns within any 60 seconds", valueHint: "N" },
   "tokens-per-day": {
     type: "string",
-    description: "Tokens of a day after which no turn begins, such as 200k or 5M",
+    description: "Start no more turns that day after N tokens, such as 200k or 5M",
     valueHint: "N",
   },
   models: {
     type: "string",
-    description: 'The only models of the key, such as "gpt-6*" (* stands for any characters)',
+    description: 'Allow only models that match a pattern, such as "gpt-6*" (* stands for any characters)',
     valueHint: "PATTERN,...",
   },
 } as const;

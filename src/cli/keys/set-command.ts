@@ -18,7 +18,7 @@ import { hasLimitFlags, LIMIT_FLAGS, limitChanges, NONE } from "./limit-flags.ts
 export default defineCommand({
   meta: {
     name: "codexlb key set",
-    description: "Change the tags or limits of a key; the value none removes one",
+    description: "Change the tags or limits of a key; none removes a value",
   },
   args: { ...ROOT_FLAG, ...TAG_FLAGS, ...LIMIT_FLAGS, name: KEY_NAME },
   run: async ({ args, rawArgs }) => {

@@ -162,7 +162,7 @@ function refuseFlags({ manager }: FoundService, flags: readonly IgnoredFlag[]): 
   const names = flags.map(({ flag }) => flag).join(", ");
   throw new CodexlbError(
     "usage",
-    `the service in ${manager.file} runs the proxy on this root, and ignores ${names} of this command`,
+    `the service in ${manager.file} runs the proxy on this root, and would ignore ${names}`,
     {
       next: `leave ${flags.length === 1 ? "the flag" : "the flags"} out, or change it for the service: ${serviceRemedy(flags, manager.command("install"))}`,
     },

@@ -38,7 +38,10 @@ export default defineCommand({
     },
     follow: { type: "boolean", description: "Keep printing new lines" },
     json: { type: "boolean", description: "Print JSON lines on a terminal, too" },
-    all: { type: "boolean", description: "On a terminal: show ordinary requests and each repetition, too" },
+    all: {
+      type: "boolean",
+      description: "On a terminal: show every event, and do not combine repeated failures",
+    },
     account: { type: "string", description: "Show only events of this account", valueHint: "ALIAS" },
     session: { type: "string", description: "Show only requests of this session", valueHint: "ID" },
     since: {
@@ -59,7 +62,7 @@ export default defineCommand({
     },
     timeout: {
       type: "string",
-      description: "Longest wait for an answer",
+      description: "Longest wait for the response",
       default: "10s",
       valueHint: "DURATION",
     },

@@ -11,6 +11,7 @@ import { proxyDotenv } from "../../codex/dotenv.ts";
 import { settingsIn } from "../../codex/home.ts";
 import { codexBinary } from "../../codex/login.ts";
 import { type Ended, INSTALL_CODEX, runCodex } from "../../codex/run.ts";
+import { durationOf } from "../../core/duration.ts";
 import { type RunTag, runPrefix } from "../../core/run-tag.ts";
 import { RUN_WAIT, waitBoundOf } from "../../core/wait-bound.ts";
 import { print } from "../../print.ts";
@@ -77,9 +78,11 @@ const FLAGS = {
   },
   wait: {
     type: "string",
-    description: "If every account is exhausted, let turns wait this long for a reset (default 8h)",
+    description:
+      "If every account is exhausted, let turns wait up to this long for a reset (--wait alone: 8h)",
     valueHint: "DURATION",
     bareValue: RUN_WAIT,
+    looksLikeValue: (word: string) => word === "off" || durationOf(word) !== undefined,
   },
   "auto-start": {
     type: "boolean",

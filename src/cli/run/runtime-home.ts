@@ -26,7 +26,7 @@ import { isManaged, type RunHome } from "./run-home.ts";
 
 /** The next step for a client that the proxy refuses. */
 export const KEY_NEXT =
-  "create a key on the machine of the proxy with: codexlb key add NAME, and set CODEXLB_CLIENT_KEY to it here";
+  "create a key on the proxy's machine with: codexlb key add NAME, and set CODEXLB_CLIENT_KEY to it here";
 
 /** The home that was prepared, and the credentials that Codex sends to the proxy. */
 export interface Runtime {

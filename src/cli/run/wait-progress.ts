@@ -2,7 +2,7 @@
 // when the turn continues.
 
 import type { RunSeen, WaitingSummary } from "../../core/run-tag.ts";
-import { backAt } from "../../core/time-words.ts";
+import { resetAt } from "../../core/time-words.ts";
 import { resetWords } from "../../core/waiting-words.ts";
 import type { Deps } from "../../deps.ts";
 import { type Countdown, startCountdown } from "../wait/countdown.ts";
@@ -27,7 +27,7 @@ export interface WaitProgressContext {
 const ASK_MS = 2_000;
 /** The same shortly before a turn continues, so that the line about that comes before Codex's output. */
 const ASK_SOON_MS = 250;
-/** The countdown disappears this long before a turn continues, so that it does not stand in Codex's output. */
+/** The countdown disappears this long before a turn continues, so that it does not get into Codex's output. */
 const QUIET_MS = 5_000;
 
 /** Starts to ask the proxy about the turns of a run. */
@@ -50,12 +50,12 @@ export function showWaiting({ deps, traffic, isShown, isTerminal }: WaitProgress
       if (shown === undefined) return;
       hideCountdown();
       shown = undefined;
-      return log.info("a turn stopped waiting; Codex continues");
+      return log.info("the wait is over; Codex continues");
     }
     if (shown?.untilMs !== untilMs || shown.account !== waiting.account) {
       hideCountdown();
       log.info(
-        `every account is exhausted; waiting for ${resetWords(waiting)}, ${backAt(untilMs, clock.now())}`,
+        `every account is exhausted; waiting for ${resetWords(waiting)} ${resetAt(untilMs, clock.now())}`,
       );
     }
     shown = waiting;

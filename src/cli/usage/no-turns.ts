@@ -46,7 +46,7 @@ export async function reportNoTurns(
 
 // --- internal ---
 
-/** Says that nothing has the name that `filter` has in `query`; undefined if something has it, or if that is not known. */
+/** Reports that nothing is named as `filter` says in `query`; undefined if something is, or if that is not known. */
 async function unknownNameHint(
   context: CommandContext,
   flags: RemoteFlags,

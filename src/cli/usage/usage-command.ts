@@ -67,7 +67,7 @@ export default defineCommand({
     csv: { type: "boolean", description: "Print comma-separated values" },
     timeout: {
       type: "string",
-      description: "Longest wait for an answer",
+      description: "Longest wait for the response",
       default: "10s",
       valueHint: "DURATION",
     },

@@ -24,7 +24,7 @@ const ANSWER_MS = 5_000;
 export default defineCommand({
   meta: {
     name: "codexlb wait",
-    description: "Wait until an account can serve, or until the next reset, for scripts",
+    description: "In a script: wait until an account can serve, or until the next reset",
   },
   args: {
     ...ROOT_FLAG,
@@ -33,14 +33,14 @@ export default defineCommand({
     until: {
       type: "string",
       description:
-        "ready: an account can take a new session; reset: the next reset of a window of any account",
+        "ready: until an account can take a new session; reset: until the next reset of any window",
       default: "ready",
       valueHint: "ready|reset",
     },
     account: { type: "string", description: "Wait for this account (default: any)", valueHint: "ALIAS" },
     timeout: {
       type: "string",
-      description: "Longest wait, such as 6h (default: no limit); exit code 3 if it is over",
+      description: "Longest wait, such as 6h (default: no limit); exit code 3 after that",
       valueHint: "DURATION",
     },
     json: { type: "boolean", description: "Print the outcome as JSON" },
@@ -88,7 +88,10 @@ export default defineCommand({
 
 function goalOf(text: string): WaitGoal {
   if (text === "ready" || text === "reset") return text;
-  throw usage(`flag --until: ${JSON.stringify(text)} is neither ready nor reset`, "write --until ready");
+  throw usage(
+    `flag --until: ${JSON.stringify(text)} is neither ready nor reset`,
+    "write --until ready or --until reset",
+  );
 }
 
 /** The outcome for `--json`. */
@@ -122,18 +125,20 @@ function failureOf(
   timeoutMs: number | undefined,
 ): CodexlbError {
   return outcome.kind === "timeout"
-    ? new CodexlbError("wait_timeout", `still waiting after ${durationText((timeoutMs ?? 0) / 1000)}`, {
-        next: `see when accounts are back: ${advised("status")}`,
-      })
+    ? new CodexlbError(
+        "wait_timeout",
+        `no change within ${durationText((timeoutMs ?? 0) / 1000)}, so the wait ended`,
+        {
+          next: `see when accounts are back with: ${advised("status")}`,
+        },
+      )
     : new CodexlbError("nothing_to_wait_for", `waiting does not help: ${outcome.why}`, {
-        next: `see what each account needs: ${advised("status")}`,
+        next: `see what each account needs with: ${advised("status")}`,
       });
 }
 
 function reportEnd(name: string | undefined, goal: WaitGoal, waitedSeconds: number, log: Deps["log"]): void {
   const what =
-    goal === "ready"
-      ? `${name ?? "an account"} can serve`
-      : `the window of ${name ?? "an account"} was reset`;
+    goal === "ready" ? `${name ?? "an account"} can serve` : `a window of ${name ?? "an account"} was reset`;
   log.info(`${what}, after ${durationText(waitedSeconds)}`);
 }

@@ -4,17 +4,17 @@ import { advised } from "../../advice.ts";
 import { type OutageCause, shownState } from "../../core/account-state.ts";
 import { type FirstBack, outageOf, outageWords } from "../../core/outage.ts";
 import type { AccountAnswer, StatusAnswer } from "../../core/status-schema.ts";
-import { backAt } from "../../core/time-words.ts";
+import { resetAt } from "../../core/time-words.ts";
 import { CodexlbError } from "../../errors.ts";
 
 export type WaitGoal = "ready" | "reset";
 
 export type WaitState =
-  /** It is here. `name`: the account, if it is one. */
+  /** The goal is reached. `name`: the account, if it is one. */
   | { readonly kind: "done"; readonly name: string | undefined }
-  /** It will come; `back` says when, if that is known. */
+  /** The goal will be reached; `back` says when, if that is known. */
   | { readonly kind: "wait"; readonly why: string; readonly back: FirstBack | undefined }
-  /** It does not come by itself. */
+  /** The goal cannot be reached without the user. */
   | { readonly kind: "never"; readonly why: string };
 
 /** Whether the pool (or only the account `alias`) can take a new session. Throws `account_not_found`. */
@@ -30,13 +30,13 @@ export function nextReset(status: StatusAnswer, alias: string | undefined, nowMs
     .filter(({ atMs }) => atMs > nowMs)
     .sort((a, b) => a.atMs - b.atMs);
   if (first === undefined) return { kind: "never", why: `no reset is known for ${alias ?? "any account"}` };
-  return { kind: "wait", why: `the next reset is that of ${first.name}`, back: first };
+  return { kind: "wait", why: `the next reset is ${first.name}'s`, back: first };
 }
 
 /** The state in one line: what is waited for, and when it comes. */
 export function waitLine(state: WaitState & { kind: "wait" }, goal: WaitGoal, nowMs: number): string {
   if (goal === "ready" || state.back === undefined) return state.why;
-  return `${state.why}, ${backAt(state.back.atMs, nowMs).replace(/^back /, "")}`;
+  return `${state.why}, ${resetAt(state.back.atMs, nowMs)}`;
 }
 
 /** Whether an account that takes no new sessions for one of these causes can again by itself. */
@@ -78,7 +78,7 @@ function accountReadiness(status: StatusAnswer, alias: string, nowMs: number): W
   };
 }
 
-/** The account with this alias, rather one of the proxy itself than one of a child proxy. */
+/** The account with this alias, preferring the proxy's own accounts to those of child proxies. */
 function accountCalled({ accounts }: StatusAnswer, alias: string): AccountAnswer {
   const called = accounts.filter((account) => account.alias.toLowerCase() === alias.toLowerCase());
   const account = called.find(({ proxy_path }) => proxy_path.length === 0) ?? called[0];

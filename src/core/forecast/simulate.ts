@@ -54,7 +54,7 @@ export function simulate(
   { nowMs, untilMs, isPool }: SimulationOptions,
 ): SimulationResult {
   const states = accounts.map(({ windows }) => windows.map(stateOf));
-  const turns: (Turn | undefined)[] = accounts.map(() => undefined);
+  const ranks: (ServingRank | undefined)[] = accounts.map(() => undefined);
   const waiting = new Float64Array(path.length);
   const missing = new Float64Array(path.length);
   const sizes = new Float64Array(path.length);
@@ -71,18 +71,18 @@ export function simulate(
     sizes.fill(0);
     missing.fill(0);
     let serving = 0;
-    let first: Turn | undefined;
+    let first: ServingRank | undefined;
     for (const [index, account] of accounts.entries()) {
       const windows = states[index] ?? [];
       for (const window of windows) renew(window, atMs);
-      turns[index] = turnOf(account, windows, atMs);
-      const turn = turns[index];
-      if (turn === undefined) continue;
+      ranks[index] = rankOf(account, windows, atMs);
+      const rank = ranks[index];
+      if (rank === undefined) continue;
       serving++;
-      if (first === undefined || isBefore(turn, first)) first = turn;
+      if (first === undefined || isBefore(rank, first)) first = rank;
     }
     if (first === undefined && isPool) return result(atMs);
-    const isFirst = (index: number) => isSame(turns[index], first);
+    const isFirst = (index: number) => isSame(ranks[index], first);
     for (const [index, { size }] of accounts.entries())
       if (isFirst(index))
         for (const { meter } of states[index] ?? []) sizes[meter] = (sizes[meter] ?? 0) + size;
@@ -157,27 +157,27 @@ function renew(window: WindowState, atMs: number): void {
   window.isLater = true;
 }
 
-/** When an account serves, in comparison with others. */
-interface Turn {
+/** How an account ranks among those that can serve. */
+interface ServingRank {
   readonly isAboveFloor: boolean;
   readonly priority: number;
 }
 
-/** The turn of an account; undefined if it cannot serve. */
-function turnOf(
+/** The rank of an account; undefined if it cannot serve. */
+function rankOf(
   { closedUntilMs, priority }: SimulatedAccount,
   windows: readonly WindowState[],
   atMs: number,
-): Turn | undefined {
+): ServingRank | undefined {
   if (closedUntilMs > atMs || windows.some(({ left }) => left <= 0)) return undefined;
   return { isAboveFloor: windows.every(({ left, floor }) => left > floor), priority };
 }
 
-function isBefore(one: Turn, other: Turn): boolean {
+function isBefore(one: ServingRank, other: ServingRank): boolean {
   return one.isAboveFloor === other.isAboveFloor ? one.priority > other.priority : one.isAboveFloor;
 }
 
-function isSame(one: Turn | undefined, other: Turn | undefined): boolean {
+function isSame(one: ServingRank | undefined, other: ServingRank | undefined): boolean {
   return (
     one !== undefined &&
     other !== undefined &&

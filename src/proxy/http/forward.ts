@@ -67,7 +67,7 @@ async function forwardBody(
     ...facts,
     method,
     spends: isTurn,
-    // The turn of a client decides what the status shows as used last.
+    // Only a client's turn changes which account the status shows as last used.
     isMessage: isMessage && anchorsId === undefined,
     ...(anchorsId === undefined ? {} : { home: anchorHome(anchorsId) }),
     isReplayable: isTurn || method === "GET" || method === "HEAD",

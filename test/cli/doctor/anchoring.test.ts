@@ -15,7 +15,7 @@ test("times that are at least 5 hours apart are in order", () => {
 
 test("a time at which the window of an earlier one still runs has no effect", () => {
   expect(details(examineAnchoring(config('[anchor]\nenabled = true\nat = ["07:00", "9:30"]\n')))).toEqual([
-    "the time 09:30 in anchor.at has no effect on accounts that are anchored at 07:00: their windows still run then",
+    "the time 09:30 in anchor.at has no effect on accounts that are anchored at 07:00: their windows are still running then",
   ]);
 });
 
@@ -23,7 +23,9 @@ test("anchoring needs a running proxy", () => {
   expect(examineUnusedAnchoring(config(""))).toEqual([]);
   expect(
     details(examineUnusedAnchoring(config('[anchor]\nenabled = true\nat = ["07:00", "12:00"]\n'))),
-  ).toEqual(["accounts are anchored at 07:00, 12:00 only while a proxy runs on this root, and none does"]);
+  ).toEqual([
+    "accounts are anchored at 07:00, 12:00 only while a proxy runs on this root, and none is running",
+  ]);
 });
 
 test("a model that no account has is reported by the proxy", () => {

@@ -37,7 +37,7 @@ describe("a limit on the command line", () => {
     [{ rpm: "0" }, "flag --rpm: the turns per minute must be a whole number from 1 to 1000000"],
     [{ "tokens-per-day": "5T" }, 'flag --tokens-per-day: "5T" is not a whole number'],
     [{ models: "gpt 6" }, 'flag --models: "gpt 6" is not a pattern for models'],
-    [{ models: "," }, "flag --models: the models must have at least one pattern"],
+    [{ models: "," }, "flag --models: name at least one pattern for models"],
   ])("%p is refused", (flags, message) => {
     expect(() => limitChanges(flags, NOW)).toThrow(message);
   });

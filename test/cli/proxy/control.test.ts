@@ -234,7 +234,7 @@ test.skipIf(!isLinux)("the service of the root is started, and stops with it", a
   const flags = await proxy(layout, ["start", "--listen", "127.0.0.1:1"], env);
   expect(flags).toMatchObject({ code: 2, out: "" });
   expect(flags.err).toBe(
-    `codexlb: the service in ${unit} runs the proxy on this root, and ignores --listen of this command\n  leave the flag out, or change it for the service: run: codexlb service install --root ${layout.root} --listen 127.0.0.1:1\n`,
+    `codexlb: the service in ${unit} runs the proxy on this root, and would ignore --listen\n  leave the flag out, or change it for the service: run: codexlb service install --root ${layout.root} --listen 127.0.0.1:1\n`,
   );
   expect((await proxy(layout, ["start"])).code).toBe(0);
   managers.setPid((await pidOn(layout)) ?? 0);
@@ -242,7 +242,7 @@ test.skipIf(!isLinux)("the service of the root is started, and stops with it", a
   const restarted = await proxy(layout, ["restart", "--listen", "127.0.0.1:1", "--max-attempts", "5"], env);
   expect(restarted).toMatchObject({ code: 2, out: "" });
   expect(restarted.err).toBe(
-    `codexlb: the service in ${unit} runs the proxy on this root, and ignores --listen, --max-attempts of this command\n  leave the flags out, or change it for the service: run: codexlb service install --root ${layout.root} --listen 127.0.0.1:1; set proxy.max_attempts = 5 in config.toml\n`,
+    `codexlb: the service in ${unit} runs the proxy on this root, and would ignore --listen, --max-attempts\n  leave the flags out, or change it for the service: run: codexlb service install --root ${layout.root} --listen 127.0.0.1:1; set proxy.max_attempts = 5 in config.toml\n`,
   );
   const started = await proxy(layout, ["start", "--max-attempts", "5"], env);
   expect(started.err).toMatch(

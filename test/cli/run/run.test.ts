@@ -261,6 +261,8 @@ describe("a run", () => {
       [["--tag", "a b"], 'flag --tag: "a b" is not a tag'],
       [["--tag", "a", "--account", "bob"], "run: --account and --tag cannot be combined"],
       [["--tag", "a", "--command"], "run: --command and --tag cannot be combined"],
+      [["--wait", "6h", "exec"], "write --wait=6h; to pass 6h on"],
+      [["--wait", "off"], "write --wait=off; to pass off on"],
     ] as const) {
       const wrong = await run([...at, ...words], {});
       expect(wrong).toMatchObject({ code: 2, out: "" });

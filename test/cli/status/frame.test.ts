@@ -84,7 +84,7 @@ test("a proxy that cannot record turns says so below the table", () => {
 
 test("the head counts the anchor turns of the day", () => {
   const lines = frameLines(known({ ...THREE, anchor: { turns: 3, tokens: 1240 } }), page(200));
-  expect(lines[0]).toEndWith("  anchored today: 3, 1,240 tokens");
+  expect(lines[0]).toEndWith("  anchored today: 3 turns, 1,240 tokens");
 });
 
 test("colours are those of the meaning, and change no text", () => {
@@ -246,5 +246,5 @@ describe("a screen", () => {
 test("the head counts the turns that wait for a reset", () => {
   const waiting = { turns: 2, until_ms: NOW + 3_600_000, account: "alice", window: "daily" };
   const lines = frameLines(known({ ...THREE, waiting }), page(120));
-  expect(lines.slice(0, 2).join("\n")).toContain("2 turns waiting for alice's 5h limit, ");
+  expect(lines.slice(0, 2).join("\n")).toContain("2 turns waiting for alice's 5h reset at ");
 });
