@@ -54,7 +54,7 @@ describe.each(MATRIX)("Codex %s over %s", (version, transport) => {
     setup.mock.faults.add({ on: "turn", times: 1, delayMs: 2_000 });
     const ran = await setup.codexArgs(binaries.get(version) ?? "", ["--wait=5m", ...EXEC]);
     expectTurn(ran, "alice");
-    expect(ran.err).toMatch(/codexlb: every account is exhausted; waiting for alice's .*, back in \d+ s/);
+    expect(ran.err).toMatch(/codexlb: every account is exhausted; waiting for alice's 5h reset in \d+ s/);
     expect(ran.err).toContain("codexlb: the wait is over; Codex continues");
   });
 
