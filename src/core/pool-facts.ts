@@ -27,10 +27,14 @@ export interface AccountFacts {
   readonly sessions: number;
 }
 
-/** A turn that moved from one account or child proxy to another. */
+/** A turn that moved from one account or child proxy to another, or several that moved for the same reason. */
 export interface AccountSwitch {
-  /** Unix ms. */
+  /** When the last of them moved, Unix ms. */
   readonly atMs: number;
+  /** When the first of them moved, Unix ms. */
+  readonly firstAtMs: number;
+  /** How many turns moved, at least 1. */
+  readonly count: number;
   /**
    * Alias or name of the upstream that served the session's previous turn; for a turn without a previous one, of the
    * first upstream that failed it.
@@ -44,7 +48,7 @@ export interface AccountSwitch {
   readonly reason: string;
   /** The window of `from` that is exhausted or has reached its floor, if that is the reason. */
   readonly window?: WindowKind;
-  /** The first session that moved; undefined for a request without one. */
+  /** The session that moved last; undefined for a request without one. */
   readonly session?: string;
 }
 

@@ -7,6 +7,8 @@ export interface SwitchSummary {
   readonly to: string;
   readonly reason: string;
   readonly window?: string | undefined;
+  /** How many turns moved. */
+  readonly count?: number | undefined;
 }
 
 /** Names of the quota windows, as Codex shows them. */
@@ -45,12 +47,9 @@ export function choiceWords(code: string): string {
   return CHOICES[code] ?? plain(code);
 }
 
-/** Why a turn moved to another account: `Weekly limit`, `carol is pinned`, `backend error 500`. */
-export function switchWords({ to, reason, window }: SwitchSummary): string {
-  if (reason === "floor" && window !== undefined) return `${windowLimit(window)} at its floor`;
-  if (reason === "pinned") return `${to} is pinned`;
-  if (reason === "affinity") return "back to its account";
-  return CHOICES[reason] ?? limitWords(reason, window);
+/** Why a turn moved to another account, and how often: `Weekly limit`, `carol is pinned`, `5h limit, x 4`. */
+export function switchWords({ count = 1, ...one }: SwitchSummary): string {
+  return `${switchReason(one)}${repeatWords(count)}`;
 }
 
 /** The words for `reason`, or for the exhausted `window` if it is a limit: `5h limit`. */
@@ -61,12 +60,13 @@ export function limitWords(reason: string, window: string | undefined): string {
 
 /**
  * A switch in one line: `bob: Weekly limit → carol` if the reason is about the account that the turn left, and
- * `bob → carol: carol is pinned` if it is about the one that served it.
+ * `bob → carol: carol is pinned` if it is about the one that served it. Of several switches it ends with their number.
  */
-export function switchText(one: SwitchSummary, arrow: string): string {
-  return Object.hasOwn(CHOICES, one.reason)
-    ? `${one.from} ${arrow} ${one.to}: ${switchWords(one)}`
-    : `${one.from}: ${switchWords(one)} ${arrow} ${one.to}`;
+export function switchText({ count = 1, ...one }: SwitchSummary, arrow: string): string {
+  const words = Object.hasOwn(CHOICES, one.reason)
+    ? `${one.from} ${arrow} ${one.to}: ${switchReason(one)}`
+    : `${one.from}: ${switchReason(one)} ${arrow} ${one.to}`;
+  return `${words}${repeatWords(count)}`;
 }
 
 /** True if the code means that the quota is exhausted. */
@@ -139,6 +139,17 @@ const CHOICES: Readonly<Record<string, string>> = {
   "usage-idle": "fewest in flight",
   "usage-stay": "served last",
 };
+
+function switchReason({ to, reason, window }: SwitchSummary): string {
+  if (reason === "floor" && window !== undefined) return `${windowLimit(window)} at its floor`;
+  if (reason === "pinned") return `${to} is pinned`;
+  if (reason === "affinity") return "back to its account";
+  return CHOICES[reason] ?? limitWords(reason, window);
+}
+
+function repeatWords(count: number): string {
+  return count === 1 ? "" : `, x ${count}`;
+}
 
 function plain(code: string): string {
   return code.replaceAll("-", " ");

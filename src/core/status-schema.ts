@@ -120,9 +120,14 @@ const ACCOUNT = {
 export type AccountAnswer = z.output<typeof AccountAnswer>;
 export const AccountAnswer = z.looseObject(ACCOUNT);
 
-/** A move of turns from one account or child proxy to another. */
+/** A move of turns from one account or child proxy to another, or several for the same reason. */
 const SWITCH = {
+  /** When the last of them moved, Unix ms. */
   at_ms: z.number(),
+  /** When the first of them moved, Unix ms; absent if the proxy is older. */
+  first_at_ms: z.number().optional(),
+  /** How many turns moved; absent if the proxy is older. */
+  count: z.number().optional(),
   /** Alias or name. */
   from: text,
   to: text,
@@ -130,7 +135,7 @@ const SWITCH = {
   reason: text,
   /** `daily`, `weekly` or `monthly`: the window of `from` that is exhausted or has reached its floor. */
   window: text.optional(),
-  /** The beginning of the id of the first session that moved. */
+  /** The beginning of the id of the session that moved last. */
   session: text.optional(),
 };
 export type SwitchAnswer = z.output<typeof SwitchAnswer>;

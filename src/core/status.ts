@@ -228,9 +228,12 @@ function optionFields({ condition, reason, options, summary }: Candidate) {
  */
 const SESSION_CHARS = 13;
 
-function switchStatus({ atMs, from, to, reason, window, session }: AccountSwitch): SwitchStatus {
+function switchStatus(one: AccountSwitch): SwitchStatus {
+  const { atMs, firstAtMs, count, from, to, reason, window, session } = one;
   return {
     at_ms: atMs,
+    first_at_ms: firstAtMs,
+    count,
     from,
     to,
     reason,

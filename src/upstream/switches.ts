@@ -27,7 +27,8 @@ export interface ServedTurn {
 export interface Switches {
   /**
    * Remembers the switch that the turn is. Undefined if it is none, because it was served by the upstream of the
-   * session's previous turn, or because it is the first turn and no upstream failed it.
+   * session's previous turn, or because it is the first turn and no upstream failed it. If turns moved between the same
+   * accounts for the same reason shortly before, the returned switch counts them too.
    */
   note(turn: ServedTurn): AccountSwitch | undefined;
   /** The newest first. */
@@ -46,7 +47,10 @@ export interface SwitchesContext {
 
 /** How many are remembered. */
 const MOST_SWITCHES = 20;
-/** When an account fails, all of its sessions move; within this time the history has one switch for them, ms. */
+/**
+ * When an account fails, all of its sessions move. The history counts switches as one if each follows the one before
+ * it within this time, ms.
+ */
 const SAME_MS = 10 * 60_000;
 
 export function createSwitches({ nowMs, candidate, label, keepsSessions }: SwitchesContext): Switches {
@@ -61,12 +65,18 @@ export function createSwitches({ nowMs, candidate, label, keepsSessions }: Switc
       if (from === undefined || to === undefined || left === undefined) return undefined;
       const atMs = nowMs();
       const named = session === undefined ? {} : { session };
-      const found: AccountSwitch = { atMs, from, to, ...causeOf(left, turn, keepsSessions()), ...named };
-      const isKnown = known.some(
+      const cause = causeOf(left, turn, keepsSessions());
+      const before = known.find(
         (one) =>
-          one.from === from && one.to === to && one.reason === found.reason && atMs - one.atMs < SAME_MS,
+          one.from === from &&
+          one.to === to &&
+          one.reason === cause.reason &&
+          one.window === cause.window &&
+          atMs - one.atMs < SAME_MS,
       );
-      if (!isKnown) known = [found, ...known].slice(0, MOST_SWITCHES);
+      const count = (before?.count ?? 0) + 1;
+      const found = { atMs, firstAtMs: before?.firstAtMs ?? atMs, count, from, to, ...cause, ...named };
+      known = [found, ...known.filter((one) => one !== before)].slice(0, MOST_SWITCHES);
       return found;
     },
     latest: () => known,

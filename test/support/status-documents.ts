@@ -53,7 +53,7 @@ const SWITCHES = [
     window: "weekly",
     session: "019ac3f2-1b2c",
   },
-  { at_ms: NOW - 2 * HOUR * 1000, from: "erin", to: "bob", reason: "refresh-token-expired" },
+  { at_ms: NOW - 2 * HOUR * 1000, from: "erin", to: "bob", reason: "refresh-token-expired", count: 4 },
   { at_ms: NOW - 3 * HOUR * 1000, from: "carol", to: "erin", reason: "http-503", session: "019ac3e0-77aa" },
   { at_ms: NOW - 4 * HOUR * 1000, from: "dave", to: "carol", reason: "pinned" },
 ];

@@ -29,7 +29,12 @@ test("a session that leaves an exhausted account is a switch with its reason", (
   s.pick("one").settle({ kind: "limit", untilMs: s.clock.now() + 10_000 });
   const to = s.serve("one");
   expect(s.switches()).toEqual([
-    { atMs: s.clock.now(), from: "a", to, reason: "usage-limit", window: "short", session: "one" },
+    {
+      atMs: s.clock.now(),
+      firstAtMs: s.clock.now(),
+      count: 1,
+      ...{ from: "a", to, reason: "usage-limit", window: "short", session: "one" },
+    },
   ]);
 });
 
@@ -43,6 +48,35 @@ test("the sessions of one account that move together are one switch, and a later
   limit();
   expect(s.serve("two")).toBe("c");
   expect(s.switches().map(({ from, to }) => `${from} ${to}`)).toEqual(["b c", "a b"]);
+});
+
+test("a repeated switch moves to the front, with its last time and its number", () => {
+  const s = setup("sticky");
+  const failOver = (session: string) => {
+    s.serve(session);
+    s.pick(session).settle({ kind: "cool", reason: "http-500", forMs: 2000, isTimed: true });
+    expect(s.serve(session)).toBe("b");
+  };
+  const firstAtMs = s.clock.now();
+  failOver("one");
+  s.clock.advance(60_000);
+  for (const alias of ["c", "a"]) {
+    s.store.state.pinnedId = `openai:${alias}`;
+    expect(s.serve("one")).toBe(alias);
+  }
+  s.store.state.pinnedId = undefined;
+  s.clock.advance(9 * 60_000 - 1);
+  failOver("two");
+  const [latest, ...others] = s.switches();
+  expect(latest).toMatchObject({
+    from: "a",
+    to: "b",
+    count: 2,
+    firstAtMs,
+    atMs: s.clock.now(),
+    session: "two",
+  });
+  expect(others.map(({ from, to, count }) => `${from} ${to} ${count}`)).toEqual(["c a 1", "b c 1"]);
 });
 
 test("a cooldown, a pin and a drain are reasons", () => {

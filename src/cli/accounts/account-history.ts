@@ -15,10 +15,11 @@ export function historyLines(
 ): string[] {
   const moves = switches.map((one) => ({
     atMs: one.at_ms,
+    firstMs: one.first_at_ms ?? one.at_ms,
     text: switchText(one, glyphs.arrow),
   }));
   // The proxy knows the switches since its start, and the events contain them too.
-  const since = Math.min(...moves.map(({ atMs }) => atMs), Number.POSITIVE_INFINITY);
+  const since = Math.min(...moves.map(({ firstMs }) => firstMs), Number.POSITIVE_INFINITY);
   const others = events
     .map((event) => ({
       atMs: Date.parse(event.ts),

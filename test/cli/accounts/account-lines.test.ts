@@ -108,6 +108,15 @@ describe("on a terminal", () => {
     expect(draw(moved, 80, false)).toMatch(/^[\n -~]*$/);
   });
 
+  test("repeated switches are one line, and the log does not show them again", () => {
+    const one = { from: "bob", to: "alice", reason: "pinned" };
+    const drawn = draw(
+      details({}, { switches: [{ ...one, at_ms: NOW - 30_000, first_at_ms: NOW - 95_000, count: 2 }] }),
+    );
+    expect(drawn).toContain("30 s ago    bob → alice: alice is pinned, x 2");
+    expect(drawn.match(/alice is pinned/g)).toHaveLength(1);
+  });
+
   test("colours change no text", () => {
     const coloured = accountLines(about, { columns: 80, colour: true, utf8: true, nowMs: NOW }).join("\n");
     expect(coloured).toContain("\u001b[");
