@@ -38,7 +38,7 @@ export function parseProxyUrl(text: string): URL {
   const completed = text.trim().replace(/^(https?:\/\/)(?=:\d)/, "$1127.0.0.1");
   if (!/^https?:\/\//.test(completed) || !URL.canParse(completed))
     throw new CodexlbError("usage", `${JSON.stringify(text)} is not a proxy URL`, {
-      next: "write it as http://127.0.0.1:8765",
+      next: `write it as ${withScheme(text.trim()) ?? "http://127.0.0.1:8765"}`,
     });
   const url = new URL(completed);
   if (url.hostname === "0.0.0.0" || url.hostname === "[::]") url.hostname = "127.0.0.1";
@@ -46,6 +46,14 @@ export function parseProxyUrl(text: string): URL {
 }
 
 // --- internal ---
+
+/** `text` with the missing scheme, if it is a host with an optional port and path; otherwise undefined. */
+function withScheme(text: string): string | undefined {
+  const url = `http://${text}`;
+  return HOST_AND_PATH.test(text) && URL.canParse(url) ? url : undefined;
+}
+
+const HOST_AND_PATH = /^(?:[\w.-]+|\[[\da-f:.]+\])(?::\d+)?(?:\/\S*)?$/i;
 
 /** Another way to write the same host, which makes another origin. */
 function otherSpelling(host: string): string {

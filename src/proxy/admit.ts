@@ -163,7 +163,7 @@ export const INCOMPLETE_HANDSHAKE = new CodexlbError(
 /** The same error for every name, so that a client key cannot be used to find out which accounts exist. */
 function noChoice(flag: string): CodexlbError {
   return new CodexlbError("unauthorized", "this key cannot choose an account", {
-    next: `omit ${flag}, or use a key with the parent role: ${advised("key add", "--role", "parent", "NAME")}`,
+    next: `omit ${flag}, or use a key with the parent role, created on the proxy's machine with: ${advised("key add", "--role", "parent", "NAME")}`,
   });
 }
 

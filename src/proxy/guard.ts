@@ -158,7 +158,7 @@ function noAccess(isShown: boolean, isStatus: boolean): CodexlbError {
 }
 
 function readNext(): string {
-  return `use the admin token (CODEXLB_ADMIN_TOKEN), or a key with the parent role: ${advised("key add", "--role", "parent", "NAME")}`;
+  return `use the admin token (CODEXLB_ADMIN_TOKEN), or a key with the parent role, created on the proxy's machine with: ${advised("key add", "--role", "parent", "NAME")}`;
 }
 
 /** Logged in place of a path that may contain a key. */

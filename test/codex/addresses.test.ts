@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { codexAddresses, parseProxyUrl } from "../../src/codex/addresses.ts";
+import { CodexlbError } from "../../src/errors.ts";
 
 describe("the two base URLs for Codex", () => {
   const TABLE: [string, string, string][] = [
@@ -45,4 +46,24 @@ describe("the two base URLs for Codex", () => {
 test("an invalid proxy URL is refused", () => {
   for (const text of ["", "127.0.0.1:8765", "ftp://x", "http://", "localhost"])
     expect(() => parseProxyUrl(text)).toThrow("is not a proxy URL");
+});
+
+test("the advice for a proxy URL without a scheme has the address that was typed", () => {
+  const adviceFor = (text: string): unknown => {
+    try {
+      return parseProxyUrl(text).href;
+    } catch (error) {
+      return error instanceof CodexlbError ? error.next : error;
+    }
+  };
+  const TABLE: [string, string][] = [
+    ["127.0.0.1:19510", "http://127.0.0.1:19510"],
+    [" lb.example/codex ", "http://lb.example/codex"],
+    ["[fd00::5]:8765", "http://[fd00::5]:8765"],
+    ["localhost", "http://localhost"],
+    ["ftp://x", "http://127.0.0.1:8765"],
+    ["127.0.0.1:99999", "http://127.0.0.1:8765"],
+    ["", "http://127.0.0.1:8765"],
+  ];
+  for (const [text, advice] of TABLE) expect(adviceFor(text)).toBe(`write it as ${advice}`);
 });

@@ -25,15 +25,17 @@ export async function unknownAccountHint(
   return `no account is called ${JSON.stringify(name)}; ${unknownAccountNext(name, known)}`;
 }
 
-// --- internal ---
-
-async function knownAliases(context: CommandContext, flags: RemoteFlags): Promise<string[] | undefined> {
+/** The aliases of the proxy's accounts; undefined if the proxy does not answer or refuses to list the accounts. */
+export async function knownAliases(
+  context: CommandContext,
+  flags: RemoteFlags,
+): Promise<string[] | undefined> {
   try {
     const place = await placeOf(context, flags);
     const accounts = await withAccounts(context, place, { write: false }, (ops) => ops.list());
     return accounts.map(({ alias }) => alias);
   } catch {
-    // The command has done its work. The accounts are only a hint.
+    // The accounts are only a hint.
     return undefined;
   }
 }

@@ -16,6 +16,7 @@ import { type RunTag, runPrefix } from "../../core/run-tag.ts";
 import { RUN_WAIT, waitBoundOf } from "../../core/wait-bound.ts";
 import { print } from "../../print.ts";
 import { tagDemand } from "../accounts/option-flags.ts";
+import { knownAliases } from "../accounts/unknown-account.ts";
 import { CODEX_BIN_FLAG, PROXY_URL_FLAG, ROOT_FLAG } from "../common-flags.ts";
 import { configOf } from "../config/root-config.ts";
 import { type CommandContext, contextOf, requireRoot } from "../context.ts";
@@ -113,6 +114,11 @@ export default defineCommand({
       throw usage(`run: ${other} and --tag cannot be combined`, "leave one of them out");
     if (args.account?.trim() === "")
       throw usage("run: --account is empty", `leave it out, or name an account: ${advised("account list")}`);
+    if (args.account?.trim().startsWith("--"))
+      throw usage(
+        `run: flag --account needs an alias before ${args.account.trim()}`,
+        `name an account: ${advised("account list")} shows them`,
+      );
     const waitSeconds = waitSecondsOf(args.wait);
     if (waitSeconds !== undefined && args.command)
       throw usage("run: --command and --wait cannot be combined", "leave one of them out");
@@ -135,6 +141,7 @@ export default defineCommand({
       prefix: config.commands.run,
       args: rawArgs,
       flags: args,
+      aliases: () => knownAliases(context, args),
     };
     const location = await locate(context, args);
     if (args.command) {
@@ -176,6 +183,8 @@ interface Job {
   readonly prefix: readonly string[];
   readonly args: readonly string[];
   readonly flags: RunFlags;
+  /** Lists the proxy's accounts; undefined if the proxy does not list them. */
+  readonly aliases: () => Promise<readonly string[] | undefined>;
 }
 
 /** The way to the proxy, and the home that was prepared for it. */
@@ -210,7 +219,7 @@ async function runAt(
   const prepared = job.home === undefined ? undefined : await prepareRuntime(job.context, job.home, address);
   const home = prepared?.home.path ?? (await nativeHome(job.context, address));
   const door = { url: proxyUrl, stub: prepared?.token };
-  const tag = await tagRun(door, chosen, deps);
+  const tag = await tagRun(door, chosen, deps, job.aliases);
   const route = { proxyUrl, home: prepared?.home, pathKey: prepared?.pathKey, tag };
   const start = (args: readonly string[]) =>
     runCodex({ command: commandOf({ ...job, args }, route), shell, self: selfCommand(), env: deps.env });

@@ -4,6 +4,7 @@
 import { z } from "zod";
 import { type Door, textOf, through } from "../../admin/door.ts";
 import { advised } from "../../advice.ts";
+import { unknownAccountNext } from "../../auth/enrol.ts";
 import { dotenvProblem, type ProxyDotenv } from "../../codex/dotenv.ts";
 import { OUTAGE_CAUSES } from "../../core/account-state.ts";
 import type { TagDemand } from "../../core/account-tags.ts";
@@ -28,12 +29,14 @@ export type RunChoice = Omit<RunTag, "id">;
 
 /**
  * The tag of a run; undefined if the proxy does not support tags of runs. If the run chooses accounts that are not
- * available, a warning is printed. Throws the reason if the proxy cannot send the run's turns to these accounts.
+ * available, a warning is printed. `aliases` lists the proxy's accounts, for an alias that none of them has. Throws the
+ * reason if the proxy cannot send the run's turns to these accounts.
  */
 export async function tagRun(
   door: Door,
   { account, tags, waitSeconds }: RunChoice,
   { random, log }: Pick<Deps, "random" | "log">,
+  aliases: () => Promise<readonly string[] | undefined>,
 ): Promise<RunTag | undefined> {
   const tag = { id: Buffer.from(random(8)).toString("hex"), account, tags, waitSeconds };
   const { status, body } = await ask(door, tag);
@@ -47,10 +50,8 @@ export async function tagRun(
   const choice = choiceWords({ account, tags, waitSeconds });
   if (choice === undefined) return undefined;
   const refusal = Refused.safeParse(body).data?.error;
-  if (refusal?.code === "account_not_found" && status === 404)
-    throw new CodexlbError("account_not_found", `this proxy has no account ${JSON.stringify(account)}`, {
-      next: `list the accounts with: ${advised("account list")}`,
-    });
+  if (account !== undefined && refusal?.code === "account_not_found" && status === 404)
+    throw await unknownAccount(account, aliases);
   if (refusal?.code === "unauthorized") {
     const { message, next = KEY_NEXT } = refusal;
     throw new CodexlbError("unauthorized", withoutNext(message, next), { next });
@@ -165,6 +166,19 @@ function noteUntagged({ tags, only }: TagDemand, log: Pick<Deps["log"], "warn">)
   const { why, next } = untagged(tags);
   if (only) throw new CodexlbError("account_not_found", why, { next });
   log.warn(`${why}, so any account serves; ${next}`);
+}
+
+async function unknownAccount(
+  account: string,
+  aliases: () => Promise<readonly string[] | undefined>,
+): Promise<CodexlbError> {
+  const known = await aliases();
+  return new CodexlbError("account_not_found", `this proxy has no account ${JSON.stringify(account)}`, {
+    next:
+      known === undefined
+        ? `list the accounts with: ${advised("account list")}`
+        : unknownAccountNext(account, known),
+  });
 }
 
 const ANSWER_MS = 3_000;

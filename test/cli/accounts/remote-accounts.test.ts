@@ -498,7 +498,9 @@ describe("status", () => {
     );
     const unknown = (await other({})).err;
     expect(unknown).toContain("codexlb: this proxy requires a key");
-    expect(unknown).toContain("use the admin token (CODEXLB_ADMIN_TOKEN), or a key with the parent role");
+    expect(unknown).toContain(
+      "use the admin token (CODEXLB_ADMIN_TOKEN), or a key with the parent role, created on the proxy's machine with: codexlb key add ",
+    );
   });
 });
 

@@ -228,9 +228,15 @@ describe("a run", () => {
     expect(wrong).toMatchObject({ code: 1, out: "" });
     expect(wrong.err).toContain('this proxy has no account "carol"');
     const odd = await run([...at, "--account", "carol; bob", "exec"], {});
-    expect(odd.err).toBe(
-      `codexlb: this proxy has no account "carol; bob"\n  list the accounts with: codexlb account list --root ${pool.layout.root}\n`,
+    expect(odd.err).toBe(`codexlb: this proxy has no account "carol; bob"\n  known accounts: alice, bob\n`);
+    expect((await run([...at, "--account", "bobb", "exec"], {})).err).toBe(
+      'codexlb: this proxy has no account "bobb"\n  did you mean bob?\n',
     );
+    expect(await run([...at, "--account", "--wait=5m", "exec"], {})).toMatchObject({
+      code: 2,
+      out: "",
+      err: expect.stringContaining("flag --account needs an alias before --wait=5m"),
+    });
     const unreachable = await run(["--proxy-url", "http://127.0.0.1:1", "--account", "bob", "exec"], {});
     expect(unreachable).toMatchObject({ code: 1, out: "" });
     expect(unreachable.err).toContain("contacting the proxy at http://127.0.0.1:1: connection refused");
