@@ -23,7 +23,10 @@ export function linkedOrIsolated({ deps, layout }: CommandContext, home: RunHome
     deps.log.warn(`${messageOf(error)}; this run uses the isolated home ${layout.runtime} instead`);
     return isolatedHome(layout);
   }
-  if (isNew && home.path === layout.linkedHome) continueIsolated(layout, home, deps.log);
+  if (!isNew) return home;
+  const { unkeyed = home.path } = home;
+  if (unkeyed !== home.path && existsSync(unkeyed)) copySettingsFiles(unkeyed, home.path);
+  else if (unkeyed === layout.linkedHome) continueIsolated(layout, home, deps.log);
   return home;
 }
 

@@ -14,6 +14,8 @@ export interface RunHome {
   readonly path: string;
   /** The user's home that it is linked to; undefined: none. */
   readonly own: string | undefined;
+  /** For the home of a client key: the home of runs without a key, whose settings its first run copies. */
+  readonly unkeyed?: string;
 }
 
 /** The flags that choose the home. */
@@ -51,13 +53,21 @@ export function isManaged(path: string, layout: Layout): boolean {
 
 // --- internal ---
 
-/** Each of the user's homes has its own linked home, so that runs with different homes do not disturb each other. */
+/**
+ * Each of the user's homes has its own linked home, so that runs with different homes do not disturb each other. So does
+ * each client key, because Codex reads auth.json only after a run has written it: a run with another key would replace it.
+ */
 function linkedHome(layout: Layout, env: CommandContext["deps"]["env"]): RunHome {
   const homes = userHomes(env).map((home) => resolve(home));
   const standard = homes.at(-1) ?? ".";
   const own = ownHome(homes[0] ?? standard, standard, layout);
-  const suffix = own === standard ? "" : `-${createHash("sha256").update(own).digest("hex").slice(0, 12)}`;
-  return { path: `${layout.linkedHome}${suffix}`, own };
+  const unkeyed = `${layout.linkedHome}${own === standard ? "" : `-${shortHash(own)}`}`;
+  const key = env.CODEXLB_CLIENT_KEY?.trim();
+  return key ? { path: `${unkeyed}-key-${shortHash(key)}`, own, unkeyed } : { path: unkeyed, own };
+}
+
+function shortHash(text: string): string {
+  return createHash("sha256").update(text).digest("hex").slice(0, 12);
 }
 
 /** The home that Codex would use: `named`, unless it is one of codexlb's own (a run within a run) or does not exist. */

@@ -7,7 +7,7 @@ import { createCredential } from "../../admin/proving.ts";
 import { advised } from "../../advice.ts";
 import { readCredentials } from "../../auth/homes.ts";
 import { newSecret, readSecret, secretFile } from "../../auth/secrets.ts";
-import { makeStub, pathKeyOf, type StubAuth } from "../../auth/stub.ts";
+import { makeStub, pathKeyOf, type StubAuth, type ThreadOwner } from "../../auth/stub.ts";
 import { codexAddresses } from "../../codex/addresses.ts";
 import { prepareHome, userHomes } from "../../codex/home.ts";
 import { threadOwnerIn } from "../../codex/thread-owner.ts";
@@ -79,7 +79,7 @@ export async function prepareRuntime(
     isKept: isManaged(path, context.layout),
     configSources: sources,
     stub,
-    owner: own === undefined ? undefined : (threadOwnerIn(own) ?? threadOwnerIn(path)),
+    owner: own === undefined ? undefined : ownerFor(own, linked),
     chatgptBaseUrl: addresses.chatgpt,
     forced: forcedSettings(context.deps.env, own, sources),
   });
@@ -135,6 +135,13 @@ export function configSources(
 }
 
 // --- internal ---
+
+/** The owner of the threads in `own`: of its login, or else the one that a stub for it has had. */
+function ownerFor(own: string, { path, unkeyed }: RunHome): ThreadOwner | undefined {
+  return (
+    threadOwnerIn(own) ?? threadOwnerIn(path) ?? (unkeyed === undefined ? undefined : threadOwnerIn(unkeyed))
+  );
+}
 
 /** Reports if Codex gets settings other than the user's own. */
 function reportForeignSettings(

@@ -12,9 +12,14 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import TOML from "@iarna/toml";
+import { remoteKeys } from "../../../src/admin/client.ts";
+import { socketDoor } from "../../../src/admin/door.ts";
 import { readClaims } from "../../../src/auth/claims.ts";
+import { keyIdOf } from "../../../src/auth/proof.ts";
+import { hashOf, readSecret } from "../../../src/auth/secrets.ts";
+import { grantOfStub } from "../../../src/auth/stub.ts";
 import { type CliRan, runCli } from "../../support/cli.ts";
-import { startPool, type TestPool } from "../../support/pool.ts";
+import { startPool, type TestPool, until } from "../../support/pool.ts";
 import { type TempDirectory, tempDirectory } from "../../support/temp.ts";
 
 interface Bench extends AsyncDisposable {
@@ -26,11 +31,19 @@ interface Bench extends AsyncDisposable {
   run(args?: readonly string[], env?: Record<string, string>): Promise<CliRan & { readonly home: string }>;
 }
 
-async function startBench(): Promise<Bench> {
+async function startBench(config?: string): Promise<Bench> {
   const temp: TempDirectory = tempDirectory();
-  const pool = await startPool({ accounts: [{ alias: "alice" }] });
+  const pool = await startPool({
+    accounts: [{ alias: "alice" }],
+    ...(config === undefined ? {} : { config }),
+  });
   const codex = join(temp.path, "codex");
-  writeFileSync(codex, '#!/bin/sh\necho "home $CODEX_HOME"\nexit $FAKE_CODE\n', { mode: 0o755 });
+  // With a GATE it reads its credentials only once something is written to this pipe.
+  writeFileSync(
+    codex,
+    '#!/bin/sh\nif [ -n "$GATE" ]; then : > "$GATE.started"; read -r _ < "$GATE"; fi\necho "home $CODEX_HOME"\ncat "$CODEX_HOME/auth.json"\nexit $FAKE_CODE\n',
+    { mode: 0o755 },
+  );
   const standard = join(temp.path, "home", ".codex");
   mkdirSync(standard, { recursive: true });
   return {
@@ -38,7 +51,8 @@ async function startBench(): Promise<Bench> {
     root: pool.layout.root,
     standard,
     run: async (args = [], env = {}) => {
-      const command = ["run", "--root", pool.layout.root, "--codex-bin", codex, ...args, "--version"];
+      const { CODEXLB_ROOT: root = pool.layout.root } = env;
+      const command = ["run", "--root", root, "--codex-bin", codex, ...args, "--version"];
       const ran = await runCli(command, { cwd: temp.path, env: { SHELL: "/bin/sh", ...env } });
       return { ...ran, home: /^home (.*)$/m.exec(ran.out)?.[1] ?? "" };
     },
@@ -153,6 +167,49 @@ describe("the home of codexlb run", () => {
     expect((await bench.run(["exec"], failed)).err).not.toContain(advice);
     expect((await bench.run(["resume", "ID"])).err).not.toContain(advice);
     expect((await bench.run(["--isolated-home", "resume", "ID"], failed)).err).not.toContain(advice);
+  });
+
+  test("is another one for each client key, so that a run keeps its credentials while others start", async () => {
+    await using bench = await startBench("[proxy]\nclient_auth = true\n");
+    const { pool, root } = bench;
+    const keyOps = remoteKeys(socketDoor(pool.layout.adminSocket));
+    const keys = [await keyOps.add("first", "client"), await keyOps.add("second", "client")];
+    const elsewhere = join(root, "..", "elsewhere");
+    mkdirSync(elsewhere, { mode: 0o700 });
+    const base = { CODEXLB_ROOT: elsewhere, CODEXLB_PROXY_URL: pool.url };
+    const gate = join(elsewhere, "gate");
+    expect(Bun.spawnSync(["mkfifo", gate]).exitCode).toBe(0);
+    const first = bench.run([], { ...base, CODEXLB_CLIENT_KEY: keys[0] ?? "", GATE: gate });
+    await until("the first Codex has started", () => existsSync(`${gate}.started`), 20_000);
+    const second = await bench.run([], { ...base, CODEXLB_CLIENT_KEY: keys[1] ?? "" });
+    const unkeyed = await bench.run([], { ...base, CODEXLB_ADMIN_TOKEN: pool.adminToken });
+    writeFileSync(gate, "go\n");
+    const runs = [await first, second, unkeyed];
+    const signingKey = readSecret(pool.layout.signingKey) ?? "";
+    const grants = runs.map(({ out }) =>
+      grantOfStub(/"access_token": "([^"]*)"/.exec(out)?.[1] ?? "", signingKey, Date.now()),
+    );
+    expect(grants).toEqual([...keys, pool.adminToken].map((secret) => keyIdOf(hashOf(secret))));
+    const [home = "", , standard] = runs.map((ran) => ran.home);
+    expect(standard).toBe(join(elsewhere, "codex-home"));
+    expect(home).toMatch(/elsewhere\/codex-home-key-[0-9a-f]{12}$/);
+    expect(readlinkSync(join(home, "sessions"))).toBe(join(bench.standard, "sessions"));
+    expect((await bench.run([], { ...base, CODEXLB_CLIENT_KEY: keys[0] ?? "" })).home).toBe(home);
+  });
+
+  test("has for a new client key the settings and the thread owner of runs without a key", async () => {
+    await using bench = await startBench();
+    const own = join(bench.standard, "auth.json");
+    writeFileSync(own, bench.pool.mock.authFile("alice"));
+    const { home } = await bench.run();
+    const owner = tokensIn(home).account_id ?? "none";
+    const path = join(home, "config.toml");
+    writeFileSync(path, `${readFileSync(path, "utf8")}[mcp_servers.added]\ncommand = "a"\n`);
+    writeFileSync(own, '{"OPENAI_API_KEY":"sk-1"}');
+    const keyed = (await bench.run([], { CODEXLB_CLIENT_KEY: "clb_any" })).home;
+    expect(keyed).not.toBe(home);
+    expect(settings(keyed)).toMatchObject({ mcp_servers: { added: { command: "a" } } });
+    expect(tokensIn(keyed).account_id).toBe(owner);
   });
 
   test("can be chosen only once", async () => {
