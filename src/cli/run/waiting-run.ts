@@ -138,5 +138,5 @@ function stateOf(seen: RunSeen | undefined, nowMs: number, deadlineMs: number): 
   if (causes === undefined) return { kind: "wait", why: "no account can serve", back: undefined };
   const why = outageWords({ causes, first }, nowMs);
   const isInTime = first === undefined || first.atMs <= deadlineMs;
-  return comesBack(causes) && isInTime ? { kind: "wait", why, back: first } : { kind: "never", why };
+  return comesBack(causes, first) && isInTime ? { kind: "wait", why, back: first } : { kind: "never", why };
 }

@@ -133,7 +133,7 @@ function failureOf(
         },
       )
     : new CodexlbError("nothing_to_wait_for", `waiting does not help: ${outcome.why}`, {
-        next: `see what each account needs with: ${advised("status")}`,
+        next: outcome.next ?? `see what each account needs with: ${advised("status")}`,
       });
 }
 

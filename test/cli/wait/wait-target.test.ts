@@ -64,6 +64,27 @@ test.each([
   expect(readiness(statusOf(accounts), undefined, NOW_MS).kind).toBe("never");
 });
 
+const KEPT_BACK = { ...READY, floor_daily_pct: 60, at_floor: ["daily"], kept_back: true };
+
+test("an account at its floor is waited for until the reset", () => {
+  for (const alias of [undefined, "alice"])
+    expect(readiness(statusOf([KEPT_BACK]), alias, NOW_MS)).toMatchObject({
+      kind: "wait",
+      back: { name: "alice", atMs: NOW_MS + 3 * HOUR_S * 1000 },
+    });
+});
+
+test("waiting does not help if floors keep back whole windows, and the next step names what does", () => {
+  const whole = { ...KEPT_BACK, floor_daily_pct: 100 };
+  expect(readiness(statusOf([whole, { ...whole, alias: "bob" }]), undefined, NOW_MS)).toEqual({
+    kind: "never",
+    why: "both accounts are kept back by their floors",
+    next: 'remove the floors with: codexlb account set ALIAS --floor-daily none --floor-weekly none, or set policy.spend_floors = "last" in config.toml',
+  });
+  expect(readiness(statusOf([whole]), "alice", NOW_MS)).toMatchObject({ kind: "never" });
+  expect(readiness(statusOf([whole, EXHAUSTED]), undefined, NOW_MS).kind).toBe("wait");
+});
+
 test("a child proxy that cannot be reached may come back", () => {
   const lost = { ...CHILD, healthy: false, reachable: false };
   expect(readiness(statusOf([], [lost]), undefined, NOW_MS).kind).toBe("wait");
