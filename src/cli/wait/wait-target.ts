@@ -10,7 +10,7 @@ import { CodexlbError } from "../../errors.ts";
 export type WaitGoal = "ready" | "reset";
 
 export type WaitState =
-  /** The goal is reached. `name`: the account, if it is one. */
+  /** The goal is reached. `name`: an account that reaches it; undefined if only a child proxy does. */
   | { readonly kind: "done"; readonly name: string | undefined }
   /** The goal will be reached; `back` says when, if that is known. */
   | { readonly kind: "wait"; readonly why: string; readonly back: FirstBack | undefined }
@@ -67,8 +67,10 @@ function poolReadiness(status: StatusAnswer, nowMs: number): WaitState {
   const { accounts, child_proxies: children } = status;
   const outage = outageOf(status, nowMs);
   if (outage === undefined) {
-    if (accounts.length > 0 || children.some(({ reachable, healthy }) => reachable && healthy))
-      return { kind: "done", name: undefined };
+    const serving = accounts.filter((account) => shownState(account, status.proxy_name, nowMs).canServe);
+    const { alias } = serving.find(({ active }) => active) ?? serving[0] ?? {};
+    if (alias !== undefined || children.some(({ reachable, healthy }) => reachable && healthy))
+      return { kind: "done", name: alias };
     return children.length > 0
       ? { kind: "wait", why: "no child proxy can serve", back: undefined }
       : { kind: "never", why: "the proxy has no accounts" };

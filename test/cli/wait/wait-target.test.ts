@@ -42,11 +42,11 @@ const statusOf = (accounts: readonly object[], child_proxies: readonly object[] 
   StatusAnswer.parse({ accounts, child_proxies });
 const CHILD = { name: "c", url: "http://c", active: false, cooldown_seconds: 0, score: 0 };
 
-test("the pool is ready if one account can serve", () => {
-  expect(readiness(statusOf([EXHAUSTED, READY]), undefined, NOW_MS)).toEqual({
-    kind: "done",
-    name: undefined,
-  });
+test("the pool is ready if one account can serve, and that account is named", () => {
+  const done = (...accounts: readonly object[]) => readiness(statusOf(accounts), undefined, NOW_MS);
+  expect(done(EXHAUSTED, READY)).toEqual({ kind: "done", name: "alice" });
+  const active = { ...READY, alias: "erin", id: "openai:erin", active: true };
+  expect(done(READY, active)).toEqual({ kind: "done", name: "erin" });
 });
 
 test("an exhausted pool is waited for until its first reset", () => {
