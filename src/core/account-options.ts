@@ -137,7 +137,15 @@ export function floorOf(kind: WindowKind, { floorDaily, floorWeekly }: Floors): 
   return kind === "short" ? floorDaily : floorWeekly;
 }
 
+/** True if the window is at its floor even after its reset. */
+export function isKeptWhole(kind: WindowKind, options: Floors): boolean {
+  return floorOf(kind, options) >= WHOLE_PCT;
+}
+
 type Floors = Pick<AccountOptions, "floorDaily" | "floorWeekly">;
+
+/** A floor that keeps back a whole window, percent. */
+export const WHOLE_PCT = 100;
 
 // --- internal ---
 

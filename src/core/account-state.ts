@@ -1,6 +1,7 @@
 // The state of an account in words for a person. Scripts read `accountState` in status-words.ts.
 
 import { advised } from "../advice.ts";
+import { WHOLE_PCT } from "./account-options.ts";
 import { isLimitCode, isLoginCode, reasonWords } from "./reason-words.ts";
 import type { AccountAnswer } from "./status-schema.ts";
 import { backWords } from "./time-words.ts";
@@ -161,9 +162,13 @@ function floorState(account: AccountAnswer, low: readonly string[], nowMs: numbe
         "at its floor",
       ],
     };
-  const resets = (["daily", "weekly", "monthly"] as const).flatMap((name) =>
-    low.includes(name) ? [account[`${name}_reset_at`] * 1000] : [],
-  );
+  const { floor_daily_pct: daily = 0, floor_weekly_pct: weekly = 0 } = account;
+  const floors = { daily, weekly, monthly: weekly };
+  const resets = (["daily", "weekly", "monthly"] as const).flatMap((name) => {
+    if (!low.includes(name)) return [];
+    // A reset does not help if the floor keeps back the whole window.
+    return [floors[name] >= WHOLE_PCT ? 0 : account[`${name}_reset_at`] * 1000];
+  });
   const kept = limitState("at its floor", resets.includes(0) ? 0 : Math.max(0, ...resets), nowMs);
   return { ...kept, cause: "floor" };
 }

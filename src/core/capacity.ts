@@ -4,6 +4,7 @@ import {
   type AccountOptions,
   DEFAULT_OPTIONS,
   floorOf,
+  isKeptWhole,
   type OptionValues,
   type SpendFloors,
   windowsAtFloor,
@@ -94,7 +95,7 @@ export function capacityOfQuota(
   // The backend spends credits only once a window is exhausted, and then nothing above it is spent.
   const low = condition === "credits" ? [] : windowsAtFloor(summary.windows, options);
   if (low.length > 0 && view.spendFloors === "never")
-    return { ...figures, condition: "kept_back", untilMs: aboveFloorMs(summary, low), why: FLOOR_REASON };
+    return { ...figures, condition: "kept_back", untilMs: aboveFloorMs(summary, low, options), why: FLOOR_REASON };
   if (low.length > 0 && condition === "ready")
     return { ...figures, condition: "at_floor", untilMs: 0, why: FLOOR_REASON };
   return { ...figures, condition, untilMs: 0, why: undefined };
@@ -119,11 +120,16 @@ export function usableWindows(
 
 // --- internal ---
 
-/** When all of `low`, and every exhausted window, have been reset, Unix ms; 0 if one of the times is unknown. */
+/**
+ * When all of `low`, and every exhausted window, have been reset, Unix ms; 0 if one of the times is unknown, or if a floor
+ * keeps back a whole window.
+ */
 function aboveFloorMs(
   { exhausted, exhaustedUntilMs = 0 }: QuotaSummary,
   low: readonly WindowSummary[],
+  options: AccountOptions,
 ): number {
+  if (low.some(({ kind }) => isKeptWhole(kind, options))) return 0;
   const ends = [...low.map(({ resetAtMs = 0 }) => resetAtMs), ...(exhausted ? [exhaustedUntilMs] : [])];
   return ends.includes(0) ? 0 : Math.max(...ends);
 }

@@ -171,6 +171,7 @@ const WAIT_ENDS: Readonly<Record<string, string>> = {
   expired: "the longest wait has passed",
   no_reset: "no account has a reset in time",
   shutting_down: "the proxy is shutting down",
+  wait_disabled: "proxy.wait_for_reset was set to off",
 };
 
 /** Clients in words. */

@@ -184,8 +184,8 @@ function number(value: number): string {
 const DAY_MINUTES = 24 * 60;
 
 function duration(ms: number): string {
+  if (ms < 2 * 60_000) return `${Math.ceil(ms / 1000)} s`;
   const minutes = Math.round(ms / 60_000);
-  if (minutes < 1) return `${Math.ceil(ms / 1000)} s`;
   if (minutes < 120) return `${minutes} min`;
   return minutes < 2 * DAY_MINUTES
     ? `${Math.round(minutes / 60)} h`

@@ -127,7 +127,8 @@ export function createWaitingTurns(context: WaitingTurnsContext): WaitingTurns {
     for (const turn of waiting) {
       const leftMs = turn.leftMs();
       if (leftMs <= 0) {
-        if (pool.takerOf(turn.origin) === undefined) end(turn, "refuse", "expired");
+        if (pool.takerOf(turn.origin) === undefined)
+          end(turn, "refuse", allowedMs(turn.incoming) > 0 ? "expired" : "wait_disabled");
         else end(turn, "again");
         continue;
       }

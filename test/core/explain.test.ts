@@ -18,6 +18,22 @@ const why = (list: readonly Candidate[], how: ChoiceContext, accounts = list.map
 };
 
 describe("an explanation names the winner and says of the others", () => {
+  test("how many seconds are left, if it is less than two minutes", () => {
+    const limited = (name: string, leftMs: number) =>
+      candidate(name, {
+        condition: "limited",
+        untilMs: NOW + leftMs,
+        reason: "usage-limit",
+        closedBy: "health",
+      });
+    const list = [limited("a", 33_000), limited("b", 119_000), limited("c", 120_000)];
+    expect(why(list, context("usage_balanced")).lines).toEqual([
+      "<a> out: its limit is exhausted, for 33 s more",
+      "<b> out: its limit is exhausted, for 119 s more",
+      "<c> out: its limit is exhausted, for 2 min more",
+    ]);
+  });
+
   test("what keeps them out", () => {
     const list = [
       candidate("a", {

@@ -153,6 +153,14 @@ describe("the wait ends", () => {
     expect(events).toEqual(["request.waiting", "request.wait_ended expired"]);
   });
 
+  test("when waiting is switched off, with that reason", async () => {
+    const { settings, wait, after, events } = start();
+    wait();
+    settings.waitForReset = "off";
+    expect(await after(LOOK_MS)).toEqual(["refuse"]);
+    expect(events).toEqual(["request.waiting", "request.wait_ended wait_disabled"]);
+  });
+
   test("at the bound, even if the clock was set back", async () => {
     const { clock, wait, after } = start("2h");
     wait();

@@ -164,6 +164,14 @@ describe("a floor", () => {
     expect(s.serve()).toBe("alice");
   });
 
+  test("of a whole window has no known end, because the reset does not help", () => {
+    const whole = { floorDaily: 100 };
+    const s = setup({ alice: whole, bob: whole, carol: whole }, { spendFloors: "never" });
+    for (const alias of ["alice", "bob", "carol"]) s.learn(alias, 90, 90);
+    expect(s.serve()).toBe("none");
+    expect(s.pool.shortage(undefined)).toMatchObject({ kind: "all_exhausted", untilMs: undefined });
+  });
+
   test("that is never spent is no part of the pool's figures", () => {
     const pooled = (spendFloors: SpendFloors) => {
       const s = setup({ alice: { floorDaily: 20, floorWeekly: 50 } }, { spendFloors });

@@ -3,6 +3,7 @@
 import { defineCommand } from "citty";
 import { advised } from "../../advice.ts";
 import type { SettingsChange } from "../../auth/account-ops.ts";
+import { type OptionChanges, WHOLE_PCT } from "../../core/account-options.ts";
 import { changeWords } from "../../core/option-words.ts";
 import { NO_OUTBOUND_PROXY, withoutPassword } from "../../network/outbound-proxy.ts";
 import { print } from "../../print.ts";
@@ -52,7 +53,8 @@ export default defineCommand({
           : `account ${set.alias} uses the outbound proxy ${withoutPassword(outboundProxy)}\n`,
       );
     if (options !== undefined) print(`account ${set.alias}: ${changeWords(options)}\n`);
-    for (const warning of warnings(set)) context.deps.log.warn(warning);
+    for (const warning of [...warnings(set), ...wholeFloors(set.alias, options)])
+      context.deps.log.warn(warning);
   },
 });
 
@@ -67,6 +69,15 @@ function proxyIn(value: string | undefined, alias: string): string | null | unde
       `to clear the account's proxy: ${advised("account set", alias, "--outbound-proxy", NO_OUTBOUND_PROXY)}`,
     );
   return proxy === NO_OUTBOUND_PROXY ? null : proxy;
+}
+
+/** A warning for floors that keep back a whole window. */
+function wholeFloors(alias: string, options: OptionChanges = {}): string[] {
+  const isWhole = [options.floorDaily, options.floorWeekly].includes(WHOLE_PCT);
+  if (!isWhole) return [];
+  return [
+    `with a floor of ${WHOLE_PCT}%, ${alias} serves only if no other account can, and never if policy.spend_floors = "never"`,
+  ];
 }
 
 function warnings({ alias, overruled = [] }: SettingsChange): string[] {

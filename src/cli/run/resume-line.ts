@@ -17,12 +17,17 @@ export type RunFlags = Readonly<Partial<Record<(typeof KEPT_FLAGS)[number], stri
 export function resumeLine(home: string, threads: readonly string[], flags: RunFlags): string | undefined {
   const thread = savedThread(home, threads);
   if (thread === undefined) return undefined;
+  return runLine(["resume", thread], flags);
+}
+
+/** The command that runs Codex with `args` at the proxy and in the home of the run with `flags`. */
+export function runLine(args: readonly string[], flags: RunFlags): string {
   const kept = KEPT_FLAGS.flatMap((name) => {
     const value = flags[name];
-    if (typeof value === "string") return value.trim() === "" ? [] : [`--${name}`, quote(value)];
+    if (typeof value === "string") return value.trim() === "" ? [] : [`--${name}`, value];
     return value === true ? [`--${name}`] : [];
   });
-  return ["codexlb run", ...kept, "resume", thread].join(" ");
+  return ["codexlb run", ...[...kept, ...args].map(quote)].join(" ");
 }
 
 /** The first of `threads` that Codex has saved in the home `home`. */

@@ -30,7 +30,7 @@ import { outageReport } from "./outage-report.ts";
 import type { ProxyAddress } from "./proxy-address.ts";
 import { proxyForRun } from "./proxy-for-run.ts";
 import { requireProxy } from "./require-proxy.ts";
-import { type RunFlags, resumeLine, savedThread } from "./resume-line.ts";
+import { type RunFlags, resumeLine, runLine, savedThread } from "./resume-line.ts";
 import { type RunHome, runHomeOf } from "./run-home.ts";
 import { configSources, prepareRuntime } from "./runtime-home.ts";
 import {
@@ -234,6 +234,7 @@ async function runAt(
           start,
           traffic: () => trafficOf(door, tag),
           savedThread: (threads) => savedThread(home, threads),
+          lineOf: (args) => runLine(args, job.flags),
         });
   const problem = startProblem(ended, job);
   if (problem !== undefined) {

@@ -28,14 +28,16 @@ export interface WaitingRun {
   readonly traffic: () => Promise<RunSeen | undefined>;
   /** The first of these threads that Codex has saved. */
   readonly savedThread: (threads: readonly string[]) => string | undefined;
+  /** The command that runs Codex in the same home with these arguments. */
+  readonly lineOf: (args: readonly string[]) => string;
 }
 
 /** Runs Codex. Throws `interrupted` if Ctrl-C ends a wait of this program, and what `start` throws. */
 export async function runWaiting(run: WaitingRun): Promise<Ended> {
-  const { deps, isInteractive, start, traffic, savedThread } = run;
+  const { deps, isInteractive, start, traffic, savedThread, lineOf } = run;
   const { clock, log } = deps;
   const deadlineMs = clock.now() + run.waitMs;
-  if (isInteractive) await untilServing(run, deadlineMs);
+  if (isInteractive) await untilServing(run, deadlineMs, { result: "Codex was not started" });
   let { args } = run;
   for (;;) {
     const progress = showWaiting({
@@ -60,7 +62,12 @@ export async function runWaiting(run: WaitingRun): Promise<Ended> {
     if ((now ?? seen)?.outage === undefined) return ended;
     const thread = savedThread(threads);
     const resumed = thread === undefined ? undefined : resumedArgs(run.args, thread);
-    if (resumed === undefined || !(await untilServing(run, deadlineMs))) return ended;
+    if (resumed === undefined) return ended;
+    const interrupted = {
+      result: "the thread was not resumed",
+      next: `resume with: ${lineOf(resumed)}`,
+    };
+    if (!(await untilServing(run, deadlineMs, interrupted))) return ended;
     log.info(`resuming thread ${thread}`);
     args = resumed;
   }
@@ -88,8 +95,18 @@ function onSignal(act: () => void): { arrived(): boolean; stop(): void } {
   };
 }
 
+/** What the user reads after Ctrl-C. */
+interface InterruptedWait {
+  readonly result: string;
+  readonly next?: string;
+}
+
 /** Waits until an account can serve the run. False if none can before `deadlineMs`. */
-async function untilServing({ deps, traffic }: WaitingRun, deadlineMs: number): Promise<boolean> {
+async function untilServing(
+  { deps, traffic }: WaitingRun,
+  deadlineMs: number,
+  interrupted: InterruptedWait,
+): Promise<boolean> {
   const { clock, log } = deps;
   using interruption = catchInterruption();
   const { signal } = interruption;
@@ -108,7 +125,7 @@ async function untilServing({ deps, traffic }: WaitingRun, deadlineMs: number): 
       countdown.until(back?.atMs);
     },
   }).finally(() => countdown?.[Symbol.dispose]());
-  if (outcome.kind === "interrupted") throw interruption.error("Codex was not started");
+  if (outcome.kind === "interrupted") throw interruption.error(interrupted.result, interrupted.next);
   return outcome.kind === "done";
 }
 
@@ -121,5 +138,5 @@ function stateOf(seen: RunSeen | undefined, nowMs: number, deadlineMs: number): 
   if (causes === undefined) return { kind: "wait", why: "no account can serve", back: undefined };
   const why = outageWords({ causes, first }, nowMs);
   const isInTime = first === undefined || first.atMs <= deadlineMs;
-  return comesBack(causes) && isInTime ? { kind: "wait", why, back: first } : { kind: "never", why };
+  return comesBack(causes, first) && isInTime ? { kind: "wait", why, back: first } : { kind: "never", why };
 }

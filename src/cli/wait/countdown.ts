@@ -4,7 +4,7 @@ import type { Clock } from "../../deps.ts";
 import { showMeanwhile } from "../../print.ts";
 
 export interface Countdown extends Disposable {
-  /** Counts down to `atMs`, Unix ms; undefined: shows only how long it has waited. */
+  /** Counts down to `atMs`, Unix ms; undefined: shows only how long it has waited. The first call shows the line. */
   until(atMs: number | undefined): void;
 }
 
@@ -18,15 +18,17 @@ export function startCountdown(clock: Clock, isTerminal: boolean): Countdown {
     const nowMs = clock.now();
     const words =
       untilMs === undefined || untilMs <= nowMs
-        ? `waiting for ${clockWords(nowMs - beganMs)}`
+        ? `waited ${clockWords(nowMs - beganMs)}`
         : `${clockWords(untilMs - nowMs)} left`;
     erase = showMeanwhile(`  ${words} (Ctrl-C stops)`);
   };
-  const timer = isTerminal ? setInterval(draw, SECOND_MS) : undefined;
-  if (isTerminal) draw();
+  let timer: ReturnType<typeof setInterval> | undefined;
   return {
     until: (atMs) => {
       untilMs = atMs;
+      if (!isTerminal || timer !== undefined) return;
+      timer = setInterval(draw, SECOND_MS);
+      draw();
     },
     [Symbol.dispose]: () => {
       clearInterval(timer);

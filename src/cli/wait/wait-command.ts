@@ -78,7 +78,7 @@ export default defineCommand({
     }).finally(() => countdown?.[Symbol.dispose]());
     const waitedSeconds = Math.round((clock.now() - beganMs) / 1000);
     if (args.json) printJson(documentOf(outcome, goal, waitedSeconds));
-    if (outcome.kind === "interrupted") throw interruption.error("nothing was changed", "wait again");
+    if (outcome.kind === "interrupted") throw interruption.error("the wait has ended", "run the command again to wait longer");
     if (outcome.kind !== "done") throw failureOf(outcome, timeoutMs);
     if (shown !== "") reportEnd(outcome.name, goal, waitedSeconds, log);
   },
@@ -99,7 +99,7 @@ function documentOf(outcome: WaitOutcome, goal: WaitGoal, waitedSeconds: number)
   return {
     outcome: outcome.kind === "done" ? goal : outcome.kind,
     ...(outcome.kind === "done" && outcome.name !== undefined ? { account: outcome.name } : {}),
-    ...(outcome.kind === "never" ? { why: outcome.why } : {}),
+    ...(outcome.kind === "never" || outcome.kind === "timeout" ? { why: outcome.why } : {}),
     waited_seconds: waitedSeconds,
   };
 }
@@ -133,7 +133,7 @@ function failureOf(
         },
       )
     : new CodexlbError("nothing_to_wait_for", `waiting does not help: ${outcome.why}`, {
-        next: `see what each account needs with: ${advised("status")}`,
+        next: outcome.next ?? `see what each account needs with: ${advised("status")}`,
       });
 }
 

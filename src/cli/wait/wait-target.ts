@@ -10,12 +10,12 @@ import { CodexlbError } from "../../errors.ts";
 export type WaitGoal = "ready" | "reset";
 
 export type WaitState =
-  /** The goal is reached. `name`: the account, if it is one. */
+  /** The goal is reached. `name`: an account that reaches it; undefined if only a child proxy does. */
   | { readonly kind: "done"; readonly name: string | undefined }
   /** The goal will be reached; `back` says when, if that is known. */
   | { readonly kind: "wait"; readonly why: string; readonly back: FirstBack | undefined }
-  /** The goal cannot be reached without the user. */
-  | { readonly kind: "never"; readonly why: string };
+  /** The goal cannot be reached without the user. `next`: what helps, if it is not in the status. */
+  | { readonly kind: "never"; readonly why: string; readonly next?: string };
 
 /** Whether the pool (or only the account `alias`) can take a new session. Throws `account_not_found`. */
 export function readiness(status: StatusAnswer, alias: string | undefined, nowMs: number): WaitState {
@@ -39,29 +39,45 @@ export function waitLine(state: WaitState & { kind: "wait" }, goal: WaitGoal, no
   return `${state.why}, ${resetAt(state.back.atMs, nowMs)}`;
 }
 
-/** Whether an account that takes no new sessions for one of these causes can again by itself. */
-export function comesBack(causes: readonly OutageCause[]): boolean {
-  return causes.some((cause) => PASSING.has(cause));
+/**
+ * Whether one of the accounts, which take no new sessions for these causes, can again by itself. `first` is the first one
+ * that does. A floor without a known reset stays reached.
+ */
+export function comesBack(causes: readonly OutageCause[], first: FirstBack | undefined): boolean {
+  return first !== undefined || causes.some((cause) => PASSING.has(cause));
 }
 
 // --- internal ---
 
-/** The causes that end by themselves. */
-const PASSING: ReadonlySet<OutageCause> = new Set(["limit", "floor", "cooling"]);
+/** The causes that end by themselves, even if it is not known when. */
+const PASSING: ReadonlySet<OutageCause> = new Set(["limit", "cooling"]);
+
+/** The end of a wait that cannot reach its goal. */
+function never(why: string, causes: readonly OutageCause[], alias = "ALIAS"): WaitState {
+  if (!causes.includes("floor")) return { kind: "never", why };
+  const lower = advised("account set", alias, "--floor-daily", "none", "--floor-weekly", "none");
+  return {
+    kind: "never",
+    why,
+    next: `remove the floors with: ${lower}, or set policy.spend_floors = "last" in config.toml`,
+  };
+}
 
 function poolReadiness(status: StatusAnswer, nowMs: number): WaitState {
   const { accounts, child_proxies: children } = status;
   const outage = outageOf(status, nowMs);
   if (outage === undefined) {
-    if (accounts.length > 0 || children.some(({ reachable, healthy }) => reachable && healthy))
-      return { kind: "done", name: undefined };
+    const serving = accounts.filter((account) => shownState(account, status.proxy_name, nowMs).canServe);
+    const { alias } = serving.find(({ active }) => active) ?? serving[0] ?? {};
+    if (alias !== undefined || children.some(({ reachable, healthy }) => reachable && healthy))
+      return { kind: "done", name: alias };
     return children.length > 0
       ? { kind: "wait", why: "no child proxy can serve", back: undefined }
       : { kind: "never", why: "the proxy has no accounts" };
   }
   const why = outageWords(outage, nowMs);
   // An unreachable child proxy may have accounts that can serve.
-  if (children.length === 0 && !comesBack(outage.causes)) return { kind: "never", why };
+  if (children.length === 0 && !comesBack(outage.causes, outage.first)) return never(why, outage.causes);
   return { kind: "wait", why, back: outage.first };
 }
 
@@ -70,12 +86,9 @@ function accountReadiness(status: StatusAnswer, alias: string, nowMs: number): W
   const { canServe, cause, wordings, backAtMs } = shownState(account, status.proxy_name, nowMs);
   if (canServe) return { kind: "done", name: account.alias };
   const why = `${account.alias}: ${wordings[0]}`;
-  if (cause === undefined || !comesBack([cause])) return { kind: "never", why };
-  return {
-    kind: "wait",
-    why,
-    back: backAtMs === undefined ? undefined : { name: account.alias, atMs: backAtMs },
-  };
+  if (cause === undefined) return { kind: "never", why };
+  const back = backAtMs === undefined ? undefined : { name: account.alias, atMs: backAtMs };
+  return comesBack([cause], back) ? { kind: "wait", why, back } : never(why, [cause], account.alias);
 }
 
 /** The account with this alias, preferring the proxy's own accounts to those of child proxies. */

@@ -90,6 +90,19 @@ for (const where of ["a running proxy", "the files"])
     expect(JSON.parse(readFileSync(store, "utf8")).accounts[0].codexlb.options).toBeUndefined();
   });
 
+test("a floor of a whole window is set with a warning", async () => {
+  await using pool = await startPool({ accounts: [{ alias: "alice" }] });
+  const env = { CODEXLB_ROOT: pool.layout.root };
+  const set = (floor: string) =>
+    runCli(["account", "set", "alice", "--floor-daily", floor], { cwd: temp.path, env });
+  expect((await set("99%")).err).toBe("");
+  const { code, err } = await set("100%");
+  expect(code).toBe(0);
+  expect(err).toBe(
+    'codexlb: warning: with a floor of 100%, alice serves only if no other account can, and never if policy.spend_floors = "never"\n',
+  );
+});
+
 test("a value that is not allowed is refused with the reason", async () => {
   const set = async (...words: string[]) =>
     (await runCli(["account", "set", "alice", ...words, "--root", temp.path], { cwd: temp.path })).err;

@@ -36,6 +36,7 @@ async function run(
     },
     traffic: async () => answers[Math.min(asked++, answers.length - 1)],
     savedThread: (threads) => threads[0],
+    lineOf: (args) => `codexlb run ${args.join(" ")}`,
     ...more,
   });
   return { ended, started, log };
@@ -85,4 +86,34 @@ test("an interactive Codex starts when an account can serve, and is not resumed"
   });
   expect(ended).toEqual(FAILED);
   expect(started).toEqual([[]]);
+});
+
+test("Ctrl-C in a wait after a refused turn names the command that resumes the thread", async () => {
+  let asked = 0;
+  const interrupted = run([FAILED], [], {
+    traffic: async () => {
+      if (++asked === 2) process.emit("SIGINT", "SIGINT");
+      return EXHAUSTED;
+    },
+  });
+  await expect(interrupted).rejects.toMatchObject({
+    exitCode: 130,
+    message: "interrupted by SIGINT; the thread was not resumed",
+    next: `resume with: codexlb run exec --json resume ${THREAD} Continue where you stopped.`,
+  });
+});
+
+test("Ctrl-C before an interactive Codex starts says that it was not started", async () => {
+  const interrupted = run([], [], {
+    args: [],
+    isInteractive: true,
+    traffic: async () => {
+      process.emit("SIGINT", "SIGINT");
+      return EXHAUSTED;
+    },
+  });
+  await expect(interrupted).rejects.toMatchObject({
+    message: "interrupted by SIGINT; Codex was not started",
+    next: "run the command again",
+  });
 });

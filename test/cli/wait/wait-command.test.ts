@@ -29,20 +29,26 @@ async function exhaustAlice(): Promise<void> {
 
 test("a pool that can serve ends the wait immediately, without any output", async () => {
   expect(await wait()).toEqual({ code: 0, out: "", err: "" });
-  const { code, out } = await wait("--json", "--account", "ALICE");
-  expect(code).toBe(0);
-  expect(JSON.parse(out)).toEqual({
-    outcome: "ready",
-    account: "alice",
-    waited_seconds: expect.any(Number),
-  });
+  for (const account of [[], ["--account", "ALICE"]]) {
+    const { code, out } = await wait("--json", ...account);
+    expect(code).toBe(0);
+    expect(JSON.parse(out)).toEqual({
+      outcome: "ready",
+      account: "alice",
+      waited_seconds: expect.any(Number),
+    });
+  }
 });
 
 test("the timeout has exit code 3, and the reset is named on standard error", async () => {
   await exhaustAlice();
   const { code, out, err } = await wait("--timeout", "10ms", "--json");
   expect(code).toBe(3);
-  expect(JSON.parse(out)).toEqual({ outcome: "timeout", waited_seconds: expect.any(Number) });
+  expect(JSON.parse(out)).toEqual({
+    outcome: "timeout",
+    why: expect.stringContaining("1 of 2 accounts has reached a limit, 1 is disabled by you"),
+    waited_seconds: expect.any(Number),
+  });
   expect(err).toContain(
     "codexlb: waiting: 1 of 2 accounts has reached a limit, 1 is disabled by you; the first is back",
   );

@@ -42,11 +42,11 @@ const statusOf = (accounts: readonly object[], child_proxies: readonly object[] 
   StatusAnswer.parse({ accounts, child_proxies });
 const CHILD = { name: "c", url: "http://c", active: false, cooldown_seconds: 0, score: 0 };
 
-test("the pool is ready if one account can serve", () => {
-  expect(readiness(statusOf([EXHAUSTED, READY]), undefined, NOW_MS)).toEqual({
-    kind: "done",
-    name: undefined,
-  });
+test("the pool is ready if one account can serve, and that account is named", () => {
+  const done = (...accounts: readonly object[]) => readiness(statusOf(accounts), undefined, NOW_MS);
+  expect(done(EXHAUSTED, READY)).toEqual({ kind: "done", name: "alice" });
+  const active = { ...READY, alias: "erin", id: "openai:erin", active: true };
+  expect(done(READY, active)).toEqual({ kind: "done", name: "erin" });
 });
 
 test("an exhausted pool is waited for until its first reset", () => {
@@ -62,6 +62,27 @@ test.each([
   ["there are no accounts", []],
 ])("waiting does not help if %s", (_why, accounts) => {
   expect(readiness(statusOf(accounts), undefined, NOW_MS).kind).toBe("never");
+});
+
+const KEPT_BACK = { ...READY, floor_daily_pct: 60, at_floor: ["daily"], kept_back: true };
+
+test("an account at its floor is waited for until the reset", () => {
+  for (const alias of [undefined, "alice"])
+    expect(readiness(statusOf([KEPT_BACK]), alias, NOW_MS)).toMatchObject({
+      kind: "wait",
+      back: { name: "alice", atMs: NOW_MS + 3 * HOUR_S * 1000 },
+    });
+});
+
+test("waiting does not help if floors keep back whole windows, and the next step names what does", () => {
+  const whole = { ...KEPT_BACK, floor_daily_pct: 100 };
+  expect(readiness(statusOf([whole, { ...whole, alias: "bob" }]), undefined, NOW_MS)).toEqual({
+    kind: "never",
+    why: "both accounts are kept back by their floors",
+    next: 'remove the floors with: codexlb account set ALIAS --floor-daily none --floor-weekly none, or set policy.spend_floors = "last" in config.toml',
+  });
+  expect(readiness(statusOf([whole]), "alice", NOW_MS)).toMatchObject({ kind: "never" });
+  expect(readiness(statusOf([whole, EXHAUSTED]), undefined, NOW_MS).kind).toBe("wait");
 });
 
 test("a child proxy that cannot be reached may come back", () => {
