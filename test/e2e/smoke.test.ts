@@ -188,8 +188,9 @@ describe("the executable", () => {
     await Bun.write(join(tool.directory, ".env"), "CODEXLB_ROOT=/nowhere/at/all\n");
     await Bun.write(join(tool.directory, "bunfig.toml"), 'preload = ["./evil.ts"]\n');
     const ran = await tool.run(["account", "list"]);
-    const err = `codexlb: warning: the root ${tool.root} does not exist\n`;
-    expect(ran).toEqual({ code: 0, out: "no accounts\n", err });
+    const warning = `codexlb: warning: the root ${tool.root} does not exist\n`;
+    const next = "codexlb: add one with: codexlb account login ALIAS\n";
+    expect(ran).toEqual({ code: 0, out: "no accounts\n", err: warning + next });
   });
 
   test("can replace a killed proxy immediately", async () => {
