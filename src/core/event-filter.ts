@@ -7,10 +7,13 @@ import { levelOf } from "./log-level.ts";
 /** True for the events that are wanted. Call it for the events in the order of the log. */
 export type LogFilter = (event: LogEvent) => boolean;
 
-/** True if the event is about the account with the alias or id `account`. */
+/** True if the event is about the account with the alias or id `account`, or about a turn that left it. */
 export function concernsAccount({ fields }: LogEvent, account: string): boolean {
-  const { account_id: id, account_alias: alias } = fields;
-  return [id, alias, withoutPrefix(id)].includes(account);
+  const { account_id: id, account_alias: alias, from } = fields;
+  return (
+    [id, alias, withoutPrefix(id)].includes(account) ||
+    (from !== undefined && from === withoutPrefix(account))
+  );
 }
 
 /** Selects the events of the requests of a session. Request numbers begin again when a proxy starts. */

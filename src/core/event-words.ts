@@ -101,7 +101,7 @@ function wordsOf({ event, fields }: ShownEvent): {
         ? { what: "disabled by you", shown: [] }
         : { what: "disabled", shown: ["reason"] };
     case "websocket.handover":
-      return { what: "asked the client to reconnect and send its whole history", shown: ["reason"] };
+      return { what: "Codex reconnects to continue on another account", shown: ["reason"] };
     default:
       return { what: SENTENCES[event]?.(fields) ?? event, shown: [] };
   }
@@ -159,11 +159,30 @@ const SENTENCES: Readonly<Record<string, (fields: LogEvent["fields"]) => string>
   "usage.file_set_aside": ({ path }) => `the usage database was unusable; moved it to ${path}`,
   "usage.write_failed": () => "turns are not recorded",
   "usage.write_resumed": () => "turns are recorded again",
-  "websocket.failed": ({ required_tags: tags, pinned_to: account }) =>
-    `no WebSocket could be opened${typeof tags === "string" ? ` to an account with the tag ${tags}` : ""}${typeof account === "string" ? ` for a run that is pinned to ${account}` : ""}`,
+  "websocket.failed": (fields) =>
+    REFUSED_CODES.has(String(fields.error)) ? refusedSession(fields) : unopenedSocket(fields),
   "websocket.moved": ({ from_account_id }) =>
     `opened a connection, replacing ${accountOf({ fields: { account_id: from_account_id } })}'s connection`,
 };
+
+/** The errors of a WebSocket that no account can serve. */
+const REFUSED_CODES: ReadonlySet<string> = new Set([
+  "no_account_available",
+  "no_accounts",
+  "usage_limit_reached",
+]);
+
+function refusedSession({ required_tags: tags, pinned_to: account }: LogEvent["fields"]): string {
+  const refused = "a session was refused, because";
+  if (typeof account === "string") return `${refused} its run is pinned to ${account}, which cannot serve`;
+  return `${refused} no account${typeof tags === "string" ? ` with the tag ${tags}` : ""} can serve`;
+}
+
+function unopenedSocket({ required_tags: tags, pinned_to: account }: LogEvent["fields"]): string {
+  const target = typeof tags === "string" ? ` to an account with the tag ${tags}` : "";
+  const run = typeof account === "string" ? ` for a run that is pinned to ${account}` : "";
+  return `no WebSocket could be opened${target}${run}`;
+}
 
 /** Why a turn stopped waiting without an account. */
 const WAIT_ENDS: Readonly<Record<string, string>> = {

@@ -16,20 +16,29 @@ export function levelOf({ event, fields }: Pick<LogEvent, "event" | "fields">): 
 
 // --- internal ---
 
-/** Changes by the operator, and events of other versions, are `info`. */
+/**
+ * Changes by the operator, and events of other versions, are `info`. A handover is `debug`: the failure before it and the
+ * switch after it say the same.
+ */
 const LEVELS: ReadonlyMap<string, LogLevel> = new Map(
   Object.entries({
     error: ["request.failed", "proxy.error", "config.reload_failed", "account.auth_refresh_failed"],
     warn: [
       ...["account.cooldown", "child_proxy.cooldown", "child_proxy.lost", "quota.refresh_failed"],
       ...["request.switched", "request.transport_error", "request.account_unready", "request.retry_denied"],
-      ...["websocket.moved", "websocket.handover", "connections.limited", "clock.set_back"],
+      ...["websocket.moved", "connections.limited", "clock.set_back"],
       ...["notify.failed", "run.bypassed", "anchor.failed", "key.refused"],
       ...["usage.write_failed", "usage.file_set_aside"],
     ],
     debug: [
       ...["request.received", "request.account_selected", "request.child_selected", "request.completed"],
-      ...["request.canceled", "request.refused", "websocket.account_selected", "websocket.completed"],
+      ...[
+        "request.canceled",
+        "request.refused",
+        "websocket.handover",
+        "websocket.account_selected",
+        "websocket.completed",
+      ],
       ...["account.auth_refreshed", "quota.refreshed", "catalogue.changed", "catalogue.failed"],
       "config.reload_watcher_started",
     ],

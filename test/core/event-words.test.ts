@@ -61,18 +61,24 @@ test.each([
   [
     "websocket.failed",
     { error: "usage_limit_reached" },
-    "no WebSocket could be opened (usage limit reached)",
+    "a session was refused, because no account can serve (usage limit reached)",
   ],
   [
     "websocket.failed",
     { error: "usage_limit_reached", required_tags: "work or home" },
-    "no WebSocket could be opened to an account with the tag work or home (usage limit reached)",
+    "a session was refused, because no account with the tag work or home can serve (usage limit reached)",
   ],
   [
     "websocket.failed",
     { error: "usage_limit_reached", pinned_to: "alice" },
-    "no WebSocket could be opened for a run that is pinned to alice (usage limit reached)",
+    "a session was refused, because its run is pinned to alice, which cannot serve (usage limit reached)",
   ],
+  [
+    "websocket.failed",
+    { error: "upstream_unreachable", required_tags: "work" },
+    "no WebSocket could be opened to an account with the tag work (upstream unreachable)",
+  ],
+  ["websocket.handover", {}, "Codex reconnects to continue on another account"],
   [
     "request.failed",
     { method: "GET", path: "/backend-api/x", client: "codex", status: 404 },

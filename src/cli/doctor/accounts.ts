@@ -45,18 +45,19 @@ export function examineAccounts({ deps, layout }: CommandContext, proxyUrl: stri
   // The finding of an account reports its own problem.
   const examined = new Set(accounts.map(({ alias }) => alias));
   const elsewhere = problems.filter(({ alias }) => alias === undefined || !examined.has(alias));
+  // The finding of a bad account says enough.
+  const isNamed = each.some(({ status }) => status === "bad");
+  const [first] = accounts;
   return [
     ...each,
-    // The finding of a bad account says enough.
-    ...(each.some(({ status }) => status === "bad") ||
-    accounts.some(({ health }) => health.kind !== "disabled")
+    ...(first === undefined || isNamed || accounts.some(({ health }) => health.kind !== "disabled")
       ? []
       : [
           {
             check: "accounts",
             status: "bad" as const,
             detail: "no account is in service, so the proxy refuses every turn",
-            remedy: `run: ${advised("account enable", "ALIAS")}, or log in again`,
+            remedy: `run: ${advised("account enable", first.alias)}`,
           },
         ]),
     ...[...elsewhere.map(({ message }) => message), ...twinProblems(identities)].map(

@@ -16,7 +16,7 @@ import { examineClients } from "./clients.ts";
 import { type CodexFlags, examineCodex } from "./codex.ts";
 import type { CheckResult, Finding } from "./finding.ts";
 import { examineProxy } from "./proxy.ts";
-import { checkLines, checkText, summaryLine } from "./report.ts";
+import { checkLines, checkText, failureText, summaryLine } from "./report.ts";
 import { examineRoot, unreadableRoot } from "./root.ts";
 
 export default defineCommand({
@@ -56,8 +56,8 @@ export default defineCommand({
       printJson({ ok: bad.length === 0, findings: examined, runtime_auth });
     }
     if (bad.length > 0)
-      throw new CodexlbError("unhealthy", `${bad.length} of ${examined.length} checks failed`, {
-        next: "the line below each failed check says what to do",
+      throw new CodexlbError("unhealthy", failureText(examined), {
+        next: "the line below each of these checks says what to do",
       });
     if (frame !== undefined && !args.json) print(summaryLine(examined, frame));
   },

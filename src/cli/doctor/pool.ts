@@ -1,7 +1,8 @@
 // Checks what a proxy reports in its status: whether its pool can serve, whether it can record turns, and its children.
 
 import { advised } from "../../advice.ts";
-import { outageOf, outageWords } from "../../core/outage.ts";
+import { type OutageCause, shownState } from "../../core/account-state.ts";
+import { type Outage, outageOf, outageWords } from "../../core/outage.ts";
 import { frameRows } from "../../core/status-rows.ts";
 import type { ChildAnswer, StatusAnswer } from "../../core/status-schema.ts";
 import { type Finding, ok } from "./finding.ts";
@@ -23,18 +24,30 @@ function examinePool(status: StatusAnswer, nowMs: number): Finding[] {
   if (status.accounts.length === 0) return [];
   const outage = outageOf(status, nowMs);
   if (outage === undefined) return [ok("pool", `${frameRows(status, nowMs).pool.state?.wordings[0]}`)];
-  const { first } = outage;
   return [
     {
       check: "pool",
-      status: "warning",
+      status: "bad",
       detail: `no account can serve: ${outageWords(outage, nowMs)}`,
-      remedy:
-        first === undefined
-          ? `for what to do about each account, see: ${advised("status")}`
-          : `wait until then, or add an account: ${advised("account login", "ALIAS")}`,
+      remedy: outageRemedy(status, outage, nowMs),
     },
   ];
+}
+
+/** What makes an account serve soonest. Accounts of child proxies are changed there. */
+function outageRemedy(status: StatusAnswer, { first }: Outage, nowMs: number): string {
+  const own = status.accounts
+    .filter(({ proxy_name: name }) => name === "" || name === status.proxy_name)
+    .map((account) => ({ alias: account.alias, state: shownState(account, status.proxy_name, nowMs) }));
+  const closed = (...causes: readonly (OutageCause | undefined)[]) =>
+    own.find(({ state }) => causes.includes(state.cause));
+  const enable = closed("off") ?? closed("draining");
+  if (enable !== undefined) return `run: ${advised("account enable", enable.alias)}`;
+  const login = closed("login")?.state.command;
+  if (login !== undefined) return `run: ${login}`;
+  return first === undefined
+    ? `for what to do about each account, see: ${advised("status")}`
+    : `wait until then, or add an account: ${advised("account login", "ALIAS")}`;
 }
 
 /** Whether the proxy can record what turns use. */

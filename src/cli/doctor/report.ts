@@ -31,6 +31,15 @@ export function checkText({ check, status, detail, remedy, fixed }: CheckResult)
   return status === "ok" || fixed || remedy === undefined ? line : `${line}    ${oneLine(remedy)}\n`;
 }
 
+/** The number of checks that failed, and of those that warn: `1 of 16 checks failed, 2 warnings`. */
+export function failureText(results: readonly CheckResult[]): string {
+  const open = results.filter(({ fixed }) => !fixed);
+  const bad = open.filter(({ status }) => status === "bad").length;
+  const warnings = open.filter(({ status }) => status === "warning").length;
+  const more = warnings === 0 ? "" : `, ${counted(warnings, "warning")}`;
+  return `${bad} of ${results.length} checks failed${more}`;
+}
+
 /** The last line on a terminal if no check failed. */
 export function summaryLine(results: readonly CheckResult[], { style }: TableFrame): string {
   const { paint, glyphs } = style;

@@ -38,12 +38,11 @@ export function isFiltered({ account, session, since, level }: FilterFlags): boo
 
 // --- internal ---
 
-function levelFlag({ level, all, session }: FilterFlags, byDefault: LogLevel): LogLevel {
+function levelFlag({ level, all }: FilterFlags, byDefault: LogLevel): LogLevel {
   if (level !== undefined) {
     const known = LOG_LEVELS.find((one) => one === level.trim());
     if (known !== undefined) return known;
     throw usage(`flag --level: ${JSON.stringify(level)} is not a level`, `levels: ${LOG_LEVELS.join(", ")}`);
   }
-  // Most events of a session are ordinary ones.
-  return all || session !== undefined ? "debug" : byDefault;
+  return all ? "debug" : byDefault;
 }

@@ -8,6 +8,7 @@ import { contextOf } from "../context.ts";
 import { durationFlag, integerFlag, usage } from "../flags.ts";
 import { type LogOutput, logOutput } from "./log-output.ts";
 import { DEFAULT_LIMIT, logReader, readPages, type Start } from "./log-reader.ts";
+import { sessionInLog } from "./log-session.ts";
 import { reportNoEvents } from "./no-events.ts";
 
 export default defineCommand({
@@ -43,7 +44,11 @@ export default defineCommand({
       description: "On a terminal: show every event, and do not combine repeated failures",
     },
     account: { type: "string", description: "Show only events of this account", valueHint: "ALIAS" },
-    session: { type: "string", description: "Show only requests of this session", valueHint: "ID" },
+    session: {
+      type: "string",
+      description: "Show only requests of this session (the beginning of its id is enough)",
+      valueHint: "ID",
+    },
     since: {
       type: "string",
       description: "Show only events since then: 10m, 7d, 2026-11-28 or 2026-11-28T13:00",
@@ -70,9 +75,11 @@ export default defineCommand({
   run: async ({ args }) => {
     const context = contextOf(args.root);
     const intervalMs = durationFlag(args.interval, "interval");
-    const output = logOutput(context, args);
-    const start = startOf(args, output);
+    // Wrong flags are reported before the log is read.
+    const start = startOf(args, logOutput(context, args));
     const read = await logReader(context, args, durationFlag(args.timeout, "timeout") || undefined);
+    const session = args.session === undefined ? undefined : await sessionInLog(read, args.session.trim());
+    const output = logOutput(context, { ...args, session });
     let last: string[] = [];
     let printed = 0;
     const show = (lines: readonly string[]) => {

@@ -12,7 +12,7 @@ import { type FilterFlags, isFiltered } from "./log-filter.ts";
  */
 export async function reportNoEvents(
   context: CommandContext,
-  flags: FilterFlags & RemoteFlags,
+  flags: FilterFlags & RemoteFlags & { readonly json?: boolean | undefined },
   lines: number,
 ): Promise<void> {
   const { log } = context.deps;
@@ -28,7 +28,11 @@ export async function reportNoEvents(
   const given = (["account", "session", "since", "level"] as const)
     .filter((name) => flags[name] !== undefined)
     .map((name) => `--${name} ${flags[name]}`);
-  log.info(`no event in the log matches ${given.join(" ")}`);
+  // On a terminal, most events of a session are only shown with --all.
+  const isBrief = process.stdout.isTTY === true && !flags.json && !flags.all && flags.level === undefined;
+  if (flags.session !== undefined && isBrief)
+    log.info(`no switch or failure in the log matches ${given.join(" ")}; --all shows other events`);
+  else log.info(`no event in the log matches ${given.join(" ")}`);
   if (flags.session !== undefined)
     log.info(`for the ids of sessions, run: ${advised("usage", "--by", "session")}`);
   const account = flags.account?.trim();

@@ -4,11 +4,17 @@ import { advised } from "../../advice.ts";
 import type { ShownState } from "../../core/account-state.ts";
 
 /** The command that changes the state, if the user can do anything about it; nothing for an account that serves. */
-export function nextStepOf(alias: string, { level, command, canServe, isDead }: ShownState): string[] {
+export function nextStepOf(
+  alias: string,
+  { level, command, canServe, isDead, backAtMs }: ShownState,
+): string[] {
   if (command !== undefined) return [command];
   if (canServe) return [];
   const enable = advised("account enable", alias);
   if (isDead) return [`after you have fixed the cause: ${enable}`];
   if (level === "off") return [enable];
-  return level === "low" ? [`${enable} (ends it now)`] : ["none: other accounts serve until then"];
+  if (level === "low") return [`${enable} (ends it now)`];
+  // The other accounts are not known here, so the status must say whether they can serve.
+  const others = `to see whether other accounts can serve: ${advised("status")}`;
+  return backAtMs === undefined ? [others] : [`none: it serves again by itself; ${others}`];
 }

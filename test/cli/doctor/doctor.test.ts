@@ -169,15 +169,15 @@ describe("codexlb doctor", () => {
     });
   });
 
-  test("warns while no account of a running proxy can serve", async () => {
+  test("fails while no account of a running proxy can serve, and names what helps first", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }] });
     const about = async () => (await doctor(pool.layout.root)).about("pool")[0];
     expect(await about()).toMatchObject({ status: "ok", detail: "1 of 1 ready" });
     await pool.accounts.serve("alice", "drain");
     expect(await about()).toMatchObject({
-      status: "warning",
+      status: "bad",
       detail: "no account can serve: the only account is draining",
-      remedy: expect.stringContaining("codexlb status"),
+      remedy: expect.stringMatching(/^run: codexlb account enable .*alice$/),
     });
   });
 

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import type { CheckResult } from "../../../src/cli/doctor/finding.ts";
-import { checkLines, checkText, summaryLine } from "../../../src/cli/doctor/report.ts";
+import { checkLines, checkText, failureText, summaryLine } from "../../../src/cli/doctor/report.ts";
 import { styleOf } from "../../../src/cli/terminal/glyphs.ts";
 
 const frame = (columns: number, utf8: boolean, colour = false) => ({
@@ -80,4 +80,9 @@ clock: warning (the clock of this machine is 40 s behind that of the backend, wh
     synchronize the clock
 permissions: fixed (ROOT is readable by others)
 `);
+});
+
+test("the error at the end counts failed checks and warnings, without those that are fixed", () => {
+  expect(failureText(RESULTS)).toBe("1 of 4 checks failed, 1 warning");
+  expect(failureText(RESULTS.slice(0, 2))).toBe("1 of 2 checks failed");
 });

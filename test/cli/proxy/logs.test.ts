@@ -122,7 +122,8 @@ test("a pipe gets the log as it is", async () => {
 test("events are selected by account, session, time and level", async () => {
   const alice = eventsIn((await logs(["--account", "alice"])).out);
   expect(alice.length).toBeGreaterThan(1);
-  expect(new Set(alice.map(({ fields }) => fields.account_id))).toEqual(new Set(["openai:alice"]));
+  const ofOthers = alice.filter(({ fields }) => fields.account_id !== "openai:alice");
+  expect(ofOthers).toMatchObject([{ event: "request.switched", fields: { from: "alice", to: "bob" } }]);
   const session = eventsIn((await logs(["--session", "second"])).out);
   expect(session.map(({ event }) => event)).toEqual(
     expect.arrayContaining(["request.account_selected", "account.cooldown", "request.completed"]),
@@ -135,6 +136,35 @@ test("events are selected by account, session, time and level", async () => {
   expect((await logs(["--since", "2999-01-01"])).out).toBe("");
   expect(eventsIn((await logs(["--since", "1h", "--level", "warn"])).out).length).toBe(warnings.length);
   expect(eventsIn((await logs(["--level", "warn", "--tail", "1"])).out)).toHaveLength(1);
+});
+
+test("the beginning of a session's id selects it if no other session begins so", async () => {
+  const root = join(temp.path, "sessions");
+  const line = (session: string, event: string, id: number) =>
+    `${JSON.stringify({ ts: "2026-01-02T03:04:05Z", event, fields: { session, req_id: id, account_id: "openai:bob" } })}\n`;
+  const log =
+    line("019ac3f2-1b2c-one", "request.received", 1) +
+    line("019ac3f2-9d00-two", "request.received", 2) +
+    line("019ac3f2-1b2c-one", "request.switched", 1);
+  await Bun.write(join(root, "logs", "proxy.current.jsonl"), log);
+  const of = (session: string, terminal?: number) =>
+    runCli(["proxy", "logs", "--root", root, "--session", session], {
+      cwd: temp.path,
+      env: { NO_COLOR: "1" },
+      ...(terminal === undefined ? {} : { terminal }),
+    });
+  expect(eventsIn((await of("019ac3f2-1b2c")).out)).toHaveLength(2);
+  expect(await of("019ac3f2")).toMatchObject({
+    code: 2,
+    err:
+      'codexlb: flag --session: 2 sessions begin with "019ac3f2"\n' +
+      "  give more of the id: 019ac3f2-1b2c-one, 019ac3f2-9d00-two\n",
+  });
+  const shown = (await of("019ac3f2-1b2c", 100)).out;
+  expect(shown).toContain("took over from");
+  expect(shown).not.toContain("request.received");
+  const quiet = (await of("019ac3f2-9d00", 120)).out;
+  expect(quiet).toContain("no switch or failure in the log matches --session 019ac3f2-9d00; --all shows");
 });
 
 test("wrong selections are refused", async () => {
