@@ -45,6 +45,8 @@ export const ListedAccount = z.looseObject({
       /** What is set for the account, in config.toml or with `account set`. */
       options: OptionFields.prefault({}),
       /** `reason`: why it is cooling down or disabled. */
+      /** True if the account is pinned; undefined if not, or if an older proxy listed it. */
+      pinned: z.boolean().optional(),
       health: z.looseObject({ reason: z.string().optional() }).optional(),
     })
     .prefault({}),
@@ -159,7 +161,8 @@ export function createAccountOps({
   const listed = (record: AccountRecord): ListedAccount => {
     const account = ListedAccount.parse(encodeAccount(record, upstream()));
     const options = setOptionsOf(record, fileOptions());
-    return { ...account, codexlb: { ...account.codexlb, options: fieldsOfOptions(options) } };
+    const pin = state.pinnedId === record.id ? { pinned: true } : {};
+    return { ...account, codexlb: { ...account.codexlb, ...pin, options: fieldsOfOptions(options) } };
   };
   const write = (undo: () => void): void => {
     store.touch();
