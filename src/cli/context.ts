@@ -1,12 +1,13 @@
 // What every command needs: the root, the clock, the environment, the log.
 
-import { existsSync, statSync } from "node:fs";
+import { existsSync, readdirSync, rmSync, statSync } from "node:fs";
 import { advised } from "../advice.ts";
 import type { Deps } from "../deps.ts";
 import { systemDeps } from "../deps.ts";
 import { CodexlbError, type ErrorCode, systemCodeOf } from "../errors.ts";
 import { makePrivateDirectory } from "../state/atomic-file.ts";
 import { type Layout, layoutOf, namedRoot, rootFrom } from "../state/layout.ts";
+import { tryLock } from "../state/lock.ts";
 
 /** The root of a command and its means to work on it. */
 export interface CommandContext {
@@ -74,6 +75,20 @@ export function createRoot(context: CommandContext): void {
   const isNew = !rootExists(context);
   makePrivateDirectory(context.layout.root);
   if (isNew) reportNewRoot(context);
+}
+
+/** Removes the root that this command has just created, and reports that. A root that another process uses stays. */
+export function removeNewRoot({ deps, layout }: CommandContext): void {
+  if (!existsSync(layout.root)) return;
+  const lock = tryLock(layout.lock);
+  if (lock === undefined) return;
+  try {
+    if (existsSync(layout.accounts) && readdirSync(layout.accounts).length > 0) return;
+    rmSync(layout.root, { recursive: true });
+    deps.log.info(`removed ${layout.root} again`);
+  } finally {
+    lock.release();
+  }
 }
 
 /** Reports that the command has created the root. */
