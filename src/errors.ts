@@ -40,6 +40,8 @@ export const ERROR_CODES = {
   head_too_large: { status: 431, exit: 1 },
   usage_limit_reached: { status: 429, exit: 1 },
   no_accounts: { status: 503, exit: 1 },
+  /** The backend rejected the login of the account. */
+  login_needed: { status: 409, exit: 1 },
   no_account_available: { status: 503, exit: 1 },
   upstream_unreachable: { status: 502, exit: 1 },
   upstream_timeout: { status: 504, exit: 1 },

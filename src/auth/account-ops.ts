@@ -2,8 +2,10 @@
 // daemon or in a command while no daemon runs. The other one is the admin client, which calls a proxy.
 
 import { z } from "zod";
+import { advised } from "../advice.ts";
 import { changedOptions, type OptionChanges, type OptionValues } from "../core/account-options.ts";
 import { fieldsOfOptions, OptionFields, optionEntries, requireOptions } from "../core/option-fields.ts";
+import { reasonWords } from "../core/reason-words.ts";
 import type { Deps } from "../deps.ts";
 import { CodexlbError } from "../errors.ts";
 import { outboundProxyProblem } from "../network/outbound-proxy.ts";
@@ -13,6 +15,7 @@ import {
   disableByOperator,
   drain,
   enable,
+  needsLogin,
   restore,
   setOptions,
   setOutboundProxy,
@@ -42,6 +45,8 @@ export const ListedAccount = z.looseObject({
       user_id: z.string().optional(),
       plan_type: z.string().optional(),
       draining: z.boolean().default(false),
+      /** True if the account is pinned; undefined if not, or if an older proxy listed it. */
+      pinned: z.boolean().optional(),
       /** What is set for the account, in config.toml or with `account set`. */
       options: OptionFields.prefault({}),
       /** `reason`: why it is cooling down or disabled. */
@@ -73,7 +78,7 @@ export interface PinnedAccount {
   readonly listed: ListedAccount | undefined;
 }
 
-/** `enable` ends `disable`, `drain`, a cooldown, and a disablement of any other kind. */
+/** `enable` ends `disable`, `drain`, a cooldown, and a disablement that needs no new login. */
 export type Service = "enable" | "disable" | "drain";
 
 /** The result of a removal. */
@@ -115,6 +120,7 @@ export interface AccountOps {
   pin(name: string): Promise<PinnedAccount>;
   /** Returns whether an account was pinned; undefined if the proxy did not report that. */
   unpin(): Promise<boolean | undefined>;
+  /** Throws `login_needed` for `enable` of an account whose login the backend rejected. */
   serve(name: string, service: Service): Promise<ServiceChange>;
   /** Throws `invalid_request` for an unusable proxy URL or an option that is not allowed. */
   set(name: string, changes: AccountChanges): Promise<SettingsChange>;
@@ -159,7 +165,8 @@ export function createAccountOps({
   const listed = (record: AccountRecord): ListedAccount => {
     const account = ListedAccount.parse(encodeAccount(record, upstream()));
     const options = setOptionsOf(record, fileOptions());
-    return { ...account, codexlb: { ...account.codexlb, options: fieldsOfOptions(options) } };
+    const pin = state.pinnedId === record.id ? { pinned: true } : {};
+    return { ...account, codexlb: { ...account.codexlb, ...pin, options: fieldsOfOptions(options) } };
   };
   const write = (undo: () => void): void => {
     store.touch();
@@ -207,6 +214,7 @@ export function createAccountOps({
     },
     serve: async (name, service) => {
       const record = findAccount(state, name);
+      if (service === "enable" && needsLogin(record)) throw loginNeeded(record);
       const before = { ...record };
       const { health } = before;
       SERVICES[service](record, clock.now());
@@ -253,6 +261,14 @@ export function identityOfListed(account: ListedAccount): Identity {
 }
 
 // --- internal ---
+
+/** The error for an account that would fail again with its first turn. */
+function loginNeeded({ alias, health }: AccountRecord): CodexlbError {
+  const why = health.kind === "disabled" ? reasonWords(health.reason) : "login expired";
+  return new CodexlbError("login_needed", `enabling ${alias}: it is out of service (${why})`, {
+    next: `log in: ${advised("account login", alias)}`,
+  });
+}
 
 const CHANGES: Readonly<Record<Service, AccountChange>> = {
   enable: "enabled",

@@ -1,12 +1,13 @@
 // What every command needs: the root, the clock, the environment, the log.
 
-import { existsSync, statSync } from "node:fs";
+import { existsSync, readdirSync, rmSync, statSync } from "node:fs";
 import { advised } from "../advice.ts";
 import type { Deps } from "../deps.ts";
 import { systemDeps } from "../deps.ts";
-import { CodexlbError, systemCodeOf } from "../errors.ts";
+import { CodexlbError, type ErrorCode, systemCodeOf } from "../errors.ts";
 import { makePrivateDirectory } from "../state/atomic-file.ts";
 import { type Layout, layoutOf, namedRoot, rootFrom } from "../state/layout.ts";
+import { tryLock } from "../state/lock.ts";
 
 /** The root of a command and its means to work on it. */
 export interface CommandContext {
@@ -17,6 +18,9 @@ export interface CommandContext {
   /** True if the command creates a root that does not exist. */
   readonly createsRoot: boolean;
 }
+
+/** What to do first if a root that the user named does not exist. */
+export const CHECK_ROOT = "correct --root or CODEXLB_ROOT (the default is ~/.codex-lb)";
 
 /**
  * The context of a command; `root` is `--root`. `createsRoot`: the command creates a missing root (default: false).
@@ -50,8 +54,20 @@ export function requireRoot(context: CommandContext): void {
   const { root } = context.layout;
   if (isMisnamed(context))
     throw new CodexlbError("not_found", `the root ${root} does not exist`, {
-      next: `correct --root or CODEXLB_ROOT, or create it with: ${advised("account import")}`,
+      next: `${CHECK_ROOT}, or create it with: ${advised("account import")}`,
     });
+}
+
+/**
+ * `error` with the advice to check the root first, if an account was not found or no proxy answers, and the user named a
+ * root that does not exist: by flag (`root`, "" if absent) or variable. Other errors stay as they are.
+ */
+export function withRootCheck(error: unknown, root: string, env: Deps["env"]): unknown {
+  if (!(error instanceof CodexlbError) || !OF_MISSING_ROOTS.has(error.code)) return error;
+  const named = namedRoot(root, env);
+  if (named === undefined || existsSync(named)) return error;
+  const { code, message, next, exitCode } = error;
+  return new CodexlbError(code, message, { next: `${CHECK_ROOT}, or ${next}`, exitCode, cause: error });
 }
 
 /** Creates the root if it does not exist, and reports that. Throws `file_unusable`. */
@@ -61,12 +77,29 @@ export function createRoot(context: CommandContext): void {
   if (isNew) reportNewRoot(context);
 }
 
+/** Removes the root that this command has just created, and reports that. A root that another process uses stays. */
+export function removeNewRoot({ deps, layout }: CommandContext): void {
+  if (!existsSync(layout.root)) return;
+  const lock = tryLock(layout.lock);
+  if (lock === undefined) return;
+  try {
+    if (existsSync(layout.accounts) && readdirSync(layout.accounts).length > 0) return;
+    rmSync(layout.root, { recursive: true });
+    deps.log.info(`removed ${layout.root} again`);
+  } finally {
+    lock.release();
+  }
+}
+
 /** Reports that the command has created the root. */
 export function reportNewRoot({ deps, layout }: CommandContext): void {
   deps.log.info(`created ${layout.root}`);
 }
 
 // --- internal ---
+
+/** Errors that a misspelled root causes. */
+const OF_MISSING_ROOTS: ReadonlySet<ErrorCode> = new Set(["account_not_found", "proxy_unreachable"]);
 
 function isMisnamed(context: CommandContext): boolean {
   return context.rootNamed && !context.createsRoot && !rootExists(context);

@@ -88,7 +88,14 @@ async function runCommand(at: CommandDescription, words: readonly string[]): Pro
   );
   if (!at.takesMore) refuseSurplus(at, rest);
   const args = { ...values, ...named, _: [...rest] } as ParsedArgs;
-  await at.command.run?.({ rawArgs: [...rest], args, cmd: at.command });
+  try {
+    await at.command.run?.({ rawArgs: [...rest], args, cmd: at.command });
+  } catch (error) {
+    // A proxy that the user named need not be on the root.
+    if (args["proxy-url"] || process.env.CODEXLB_PROXY_URL) throw error;
+    const { withRootCheck } = await import("./context.ts");
+    throw withRootCheck(error, String(args.root ?? ""), process.env);
+  }
 }
 
 /** Adds a next step that names the help to a usage error without a better one. */

@@ -5,7 +5,7 @@ import { identityMarkOf } from "../auth/identity.ts";
 import type { Hop } from "../core/hops.ts";
 import { isWildcard, type ListenAddress, parseListen } from "../core/listen.ts";
 import type { Deps } from "../deps.ts";
-import { CodexlbError, messageOf } from "../errors.ts";
+import { type CodexlbError, messageOf } from "../errors.ts";
 import { createTrafficMetrics } from "../metrics/traffic.ts";
 import { createOutbound } from "../network/egress.ts";
 import { trustOf } from "../network/trust.ts";
@@ -39,6 +39,7 @@ import { poolParts } from "./pool-parts.ts";
 import { createPresence } from "./presence.ts";
 import { metricsOf, turnsOf } from "./proxy-metrics.ts";
 import { reloading } from "./reload.ts";
+import { listeningAt, rootInUse } from "./start-conflicts.ts";
 import { tracingOf } from "./tracing.ts";
 
 export interface Daemon {
@@ -89,10 +90,7 @@ export async function startDaemon(
   makePrivateDirectory(layout.root);
   makePrivate(layout, deps.log);
   const owner = await ownRoot(layout, deps, LOCK_WAIT_MS);
-  if (owner === undefined)
-    throw new CodexlbError("root_locked", `another codexlb proxy runs on ${layout.root}`, {
-      next: "stop it first, or give this one another --root",
-    });
+  if (owner === undefined) throw await rootInUse(layout);
   try {
     const daemon = await run(layout, flags, deps, owner, limits);
     return {
@@ -174,19 +172,21 @@ async function run(
     bodies: createBodyBudget(deps.clock),
     catalogues: parts.catalogues,
   };
-  const server = orReport(events, () =>
-    startServer(listen, {
-      ...forwarding,
-      handovers: createHandovers(),
-      noteBypass: notifier.noteBypass,
-      local: publicPaths(admin.context, admin.access, admin.admission, traffic),
-      dashboard: admin.dashboard,
-      admission: admin.admission,
-      guard: createGuard(listen, () => guardSettings(live.current()), admin.access, deps),
-      gate: createPathGate({ deps, events, allowedPaths: () => live.current().proxy.allowed_paths }),
-      descriptors,
-      limits,
-    }),
+  const server = await listeningAt(urlOf(listen, listen.port), () =>
+    orReport(events, () =>
+      startServer(listen, {
+        ...forwarding,
+        handovers: createHandovers(),
+        noteBypass: notifier.noteBypass,
+        local: publicPaths(admin.context, admin.access, admin.admission, traffic),
+        dashboard: admin.dashboard,
+        admission: admin.admission,
+        guard: createGuard(listen, () => guardSettings(live.current()), admin.access, deps),
+        gate: createPathGate({ deps, events, allowedPaths: () => live.current().proxy.allowed_paths }),
+        descriptors,
+        limits,
+      }),
+    ),
   );
   const url = urlOf(listen, server.port);
   admin.listensOn(url);

@@ -12,6 +12,7 @@ import {
   MISSING_AUTH,
   OPERATOR_REASON,
   transition,
+  waitsForCredentials,
 } from "../core/health.ts";
 import {
   canServe,
@@ -82,11 +83,20 @@ export function changeHealth(record: UpstreamRecord, event: HealthEvent): boolea
   return true;
 }
 
-/** The operator puts the account back into service. Figures of exhausted windows no longer count. */
+/**
+ * The operator puts the account back into service. If that ends a cooldown, figures of exhausted windows no longer count.
+ * Otherwise they stay, because the operator did not ask to try the account in spite of them.
+ */
 export function enable(record: AccountRecord): void {
+  const wasCooling = record.health.kind === "cooling";
   changeHealth(record, { kind: "enable" });
   change(record, { draining: false });
-  changeFigures(record, withoutExhausted(record.quota));
+  if (wasCooling) changeFigures(record, withoutExhausted(record.quota));
+}
+
+/** True if the account is disabled because the backend rejected its login, so that only a new login helps. */
+export function needsLogin({ health, deadLoginMark }: AccountRecord): boolean {
+  return waitsForCredentials(health) && deadLoginMark !== undefined;
 }
 
 /** The operator takes the account out of service. */

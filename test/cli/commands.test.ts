@@ -177,6 +177,20 @@ describe("without a running proxy", () => {
   });
 });
 
+test("errors on a named root that does not exist advise to check the root first", async () => {
+  const root = newRoot();
+  const check = "\n  correct --root or CODEXLB_ROOT (the default is ~/.codex-lb), or ";
+  for (const words of [
+    ["account", "pin", "alice"],
+    ["account", "show", "alice"],
+    ["proxy", "status"],
+  ]) {
+    expect((await codexlb([...words, "--root", root])).err).toContain(check);
+    expect((await codexlb(words, { CODEXLB_ROOT: root })).err).toContain(check);
+    expect((await codexlb(words)).err).not.toContain("correct --root");
+  }
+});
+
 describe("with a running proxy", () => {
   test("account commands take effect in it immediately", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }] });

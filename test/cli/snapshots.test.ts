@@ -159,7 +159,8 @@ describe("output", () => {
       // The four runs are simultaneous, so all of them must find what the first one would change.
       const [, change] = args;
       if (change === "unpin") await pool.accounts.unpin();
-      if (change === "drain" || change === "disable") await pool.accounts.serve("alice", change);
+      if (change === "drain" || change === "disable" || change === "enable")
+        await pool.accounts.serve("alice", change);
       const words = args.map((word) => (word === "PROXY" ? pool.url : word));
       const { pipe, narrow, wide, plain } = await inEveryWay(words, env);
       for (const ran of [narrow, wide, plain]) expect(ran.code).toBe(pipe.code);

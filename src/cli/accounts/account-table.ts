@@ -18,6 +18,7 @@ export function listedTable(accounts: readonly ListedAccount[], frame: TableFram
   return accountTable(
     accounts.map((account) => ({
       alias: account.alias,
+      isPinned: account.codexlb.pinned === true,
       id: account.id,
       email: account.user_email && (personName(identityOfListed(account), identities) ?? ""),
       plan: account.codexlb.plan_type ?? "",
@@ -39,6 +40,7 @@ export function treeTable(
   return accountTable(
     accounts.map((account) => ({
       alias: account.alias,
+      isPinned: account.pinned,
       id: account.id,
       email: emailOf(account),
       plan: account.plan_type ?? "",
@@ -54,6 +56,7 @@ export function treeTable(
 
 interface AccountCells {
   readonly alias: string;
+  readonly isPinned: boolean;
   readonly id: string;
   readonly email: string;
   readonly plan: string;
@@ -66,6 +69,7 @@ function accountTable(accounts: readonly AccountCells[], frame: TableFrame): str
   return fittedTable(
     [
       { heading: "ACCOUNT", cells: accounts.map(({ alias }) => alias) },
+      { heading: "PIN", cells: accounts.map(({ isPinned }) => (isPinned ? "P" : "")) },
       {
         heading: "STATUS",
         cells: accounts.map(({ state }) => state.wordings),

@@ -75,7 +75,7 @@ export const drain = service("drain", "Keep the sessions of accounts on them, bu
 /** A command that enables, disables or drains accounts. */
 function service(kind: Service, description: string) {
   return onAccounts(kind, description, async (ops, name, { log: { info, warn }, env }, below) => {
-    const isRepeated = kind !== "enable" && (await isAlready(kind, ops, name));
+    const wasAlready = await isAlready(kind, ops, name);
     const { alias, endedCooldown, isPinned } = await ops.serve(name, kind);
     const unpinLine = advised("account unpin", ...(below === undefined ? [] : ["--proxy-name", below]));
     if (isPinned && kind === "drain")
@@ -86,8 +86,9 @@ function service(kind: Service, description: string) {
       );
     if (endedCooldown) info(`this also ended the cooldown of ${alias}; it gets turns again now`);
     const line = `${PAST[kind]} account ${alias}`;
-    if (!isRepeated) return line;
-    const repeated = `${alias} was ${kind === "drain" ? "draining" : "disabled by you"} already; nothing changed`;
+    // A proxy that does not report an ended cooldown may have ended one.
+    if (!wasAlready || (kind === "enable" && endedCooldown !== false)) return line;
+    const repeated = `${alias} was ${ALREADY[kind]} already; nothing changed`;
     if (terminalFrame(env) !== undefined) return repeated;
     // Scripts always get the same line.
     info(repeated);
@@ -96,11 +97,20 @@ function service(kind: Service, description: string) {
 }
 
 /** True if the account is in the state already to which `kind` would bring it. */
-async function isAlready(kind: "disable" | "drain", ops: AccountOps, name: string): Promise<boolean> {
+async function isAlready(kind: Service, ops: AccountOps, name: string): Promise<boolean> {
   const account = (await ops.list()).find(({ alias, id }) => alias === name || id === name);
   if (account === undefined) return false;
-  return kind === "drain" ? account.codexlb.draining : account.disabled_reason === OPERATOR_REASON;
+  const { draining } = account.codexlb;
+  if (kind === "drain") return draining;
+  if (kind === "disable") return account.disabled_reason === OPERATOR_REASON;
+  return account.enabled && account.disabled_reason === "" && !draining;
 }
+
+const ALREADY: Readonly<Record<Service, string>> = {
+  enable: "in service",
+  disable: "disabled by you",
+  drain: "draining",
+};
 
 /** Does one thing to one account, named by alias or id. Returns the line to print. */
 type AccountChange = (ops: AccountOps, account: string, deps: Deps, below?: string) => Promise<string>;

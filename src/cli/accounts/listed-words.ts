@@ -29,7 +29,7 @@ export function listedWords(account: ListedAccount, nowMs: number): ShownState {
   );
   const limited = closed ?? exhaustedState(listedResets(account, nowMs), nowMs);
   if (limited !== undefined) return limited;
-  // A pinned account gets new sessions even while it is draining, and the list does not contain the pin.
+  // A pinned account gets new sessions even while it is draining, and older proxies do not list the pin.
   if (account.codexlb.draining) return { ...DRAINING, wordings: ["draining"] };
   return isAtFloor(account, nowMs) ? AT_FLOOR : READY;
 }

@@ -77,10 +77,9 @@ async function* examine(
     yield unreadable;
     return;
   }
-  yield* await orFinding("root", async () => examineRoot(context));
-  yield* await orFinding("accounts", async () =>
-    examineAccounts(context, await located.then(namedUrl, () => undefined)),
-  );
+  const proxyUrl = await located.then(namedUrl, () => undefined);
+  yield* await orFinding("root", async () => examineRoot(context, proxyUrl));
+  yield* await orFinding("accounts", async () => examineAccounts(context, proxyUrl));
   yield* await orFinding("proxy", async () => {
     const location = await located.catch((error) => {
       if (error instanceof CodexlbError && error.code === "usage") throw error;

@@ -13,7 +13,7 @@ import { makePathPrivate, pathsForOthers, replaceableBy } from "../../state/priv
 import { exposureNext, exposureProblem } from "../../state/settings.ts";
 import { openStore } from "../../state/store.ts";
 import { decodeStore } from "../../state/store-decode.ts";
-import type { CommandContext } from "../context.ts";
+import { CHECK_ROOT, type CommandContext } from "../context.ts";
 import { examineAnchoring } from "./anchoring.ts";
 import { type Finding, ok } from "./finding.ts";
 import { examineNotifications } from "./notifications.ts";
@@ -36,19 +36,11 @@ export function unreadableRoot({ layout }: CommandContext): Finding | undefined 
   }
 }
 
-/** Checks the root, which this user can read. */
-export function examineRoot(context: CommandContext): Finding[] {
+/** Checks the root, which this user can read. `proxyUrl` is the URL of a named proxy, which has the accounts. */
+export function examineRoot(context: CommandContext, proxyUrl: string | undefined): Finding[] {
   const { layout } = context;
   const found = lstatSync(layout.root, { throwIfNoEntry: false });
-  if (found === undefined)
-    return [
-      {
-        check: "root",
-        status: "warning",
-        detail: `${layout.root} does not exist yet`,
-        remedy: `create it with: ${advised("account login", "ALIAS")}, or: ${advised("proxy start")}`,
-      },
-    ];
+  if (found === undefined) return [missingRoot(context, proxyUrl)];
   if (!statSync(layout.root).isDirectory())
     return [
       {
@@ -72,6 +64,20 @@ export function examineRoot(context: CommandContext): Finding[] {
 }
 
 // --- internal ---
+
+function missingRoot({ layout, rootNamed }: CommandContext, proxyUrl: string | undefined): Finding {
+  // `codexlb run` creates only the default root.
+  if (proxyUrl !== undefined && !rootNamed)
+    return ok("root", `${layout.root} does not exist yet; codexlb run creates it`);
+  const create = `create it with: ${advised("account login", "ALIAS")}, or: ${advised("proxy start")}`;
+  const remedies = [...(rootNamed ? [CHECK_ROOT] : []), ...(proxyUrl === undefined ? [create] : [])];
+  return {
+    check: "root",
+    status: "warning",
+    detail: `${layout.root} does not exist yet`,
+    remedy: remedies.join(", or "),
+  };
+}
 
 function anchoringFindings(layout: Layout): Finding[] {
   try {

@@ -12,7 +12,14 @@ import { requireStartable, requireStartableProxy } from "../../service/start-che
 import { readConfigFile, type ShownSetting } from "../../state/config-source.ts";
 import { ROOT_FLAG } from "../common-flags.ts";
 import { configWarnings } from "../config/config-warnings.ts";
-import { type CommandContext, contextOf, createRoot, warnOfMissingRoot } from "../context.ts";
+import {
+  type CommandContext,
+  contextOf,
+  createRoot,
+  removeNewRoot,
+  rootExists,
+  warnOfMissingRoot,
+} from "../context.ts";
 import { type FoundService, foundServices } from "../service/running-services.ts";
 import { waitingFor } from "../terminal/terminal.ts";
 import { BACKGROUND_LOG, startInBackground } from "./background.ts";
@@ -178,13 +185,16 @@ async function startProxy(context: CommandContext, flags: GivenProxyFlags): Prom
     await waitingFor("starting the service", service.restart());
     return print("started the proxy as its service\n");
   }
+  const isNewRoot = !rootExists(context);
   createRoot(context);
   const words = wordsOf(flags);
   const failure = await waitingFor("starting the proxy", startInBackground(context, words));
-  if (failure !== undefined)
+  if (failure !== undefined) {
+    if (isNewRoot) removeNewRoot(context);
     throw new CodexlbError("listen_failed", `starting the proxy: ${failure.why}`, {
       next: failure.next ?? `start it in the foreground for details: ${advised("proxy", ...words)}`,
     });
+  }
   const running = await runningProxy(layout.adminSocket);
   print(`started the proxy${running === undefined ? "" : ` ${nameOf(running)}`}\n`);
   deps.log.info(

@@ -10,7 +10,7 @@ import { CodexlbError } from "../../errors.ts";
 import { hideNoProxy } from "../../network/egress.ts";
 import { print } from "../../print.ts";
 import { flagsOfProxy } from "../advised-flags.ts";
-import { contextOf, reportNewRoot, rootExists } from "../context.ts";
+import { contextOf, removeNewRoot, reportNewRoot, rootExists } from "../context.ts";
 import { withRootLockedExit } from "../run/root-locked.ts";
 import { isCompiled } from "../self.ts";
 import { restart, start, status, stop } from "./control-commands.ts";
@@ -41,6 +41,7 @@ export default defineCommand({
     if (early !== undefined) return;
     const supervisor = createSupervisor(deps);
     const daemon = await startDaemon(layout, overridesOf(args), deps).catch((error) => {
+      if (isNewRoot) removeNewRoot(context);
       throw args["until-deserted"] ? withRootLockedExit(error) : error;
     });
     print(

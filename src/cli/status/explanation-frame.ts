@@ -4,7 +4,7 @@ import type { Explained } from "../../admin/answers.ts";
 import { advised } from "../../advice.ts";
 import { bindingText, termText, tierWords, whyWords } from "../../core/explanation-words.ts";
 import { firstBackWords } from "../../core/outage.ts";
-import { choiceWords, WINDOW_LIMITS } from "../../core/reason-words.ts";
+import { choiceWords, isLoginCode, WINDOW_LIMITS } from "../../core/reason-words.ts";
 import { backAt } from "../../core/time-words.ts";
 import { fittedTable, type TableFrame } from "../terminal/fitted-table.ts";
 import { noAccountsText } from "./no-accounts.ts";
@@ -21,18 +21,7 @@ export function explanationFrame(explained: Explained, frame: TableFrame, nowMs:
 type ExplainedAccount = Explained["accounts"][number];
 
 function headOf(explained: Explained, { columns, style: { paint } }: TableFrame, nowMs: number): string {
-  const {
-    mode,
-    session,
-    model,
-    bound_to,
-    held,
-    pinned,
-    chosen,
-    reason,
-    back: first,
-    back_at_ms: backMs,
-  } = explained;
+  const { mode, session, model, bound_to, held, chosen, reason, back: first, back_at_ms: backMs } = explained;
   const back = backMs === undefined ? "" : `; ${backWords(first, backMs, explained.accounts.length, nowMs)}`;
   const choice =
     chosen === undefined
@@ -41,7 +30,7 @@ function headOf(explained: Explained, { columns, style: { paint } }: TableFrame,
   const turn = session === undefined ? "a new session" : `session ${session}`;
   const facts = [
     `policy ${mode}`,
-    ...(pinned === undefined ? [] : [`${pinned} is pinned`]),
+    ...pinFact(explained),
     ...(session === undefined
       ? []
       : [bound_to === undefined ? UNKNOWN_SESSION : bindingText(bound_to, held)]),
@@ -50,6 +39,21 @@ function headOf(explained: Explained, { columns, style: { paint } }: TableFrame,
   return [next, facts.join("; "), ...changeLine(explained)]
     .map((line) => `${Bun.wrapAnsi(line, columns, { hard: true })}\n`)
     .join("");
+}
+
+/** The pin, and why it does not apply now; nothing without a pin. */
+function pinFact({ accounts, pinned, chosen }: Explained): string[] {
+  if (pinned === undefined) return [];
+  const account = accounts.find(({ alias }) => alias === pinned);
+  if (account === undefined || chosen === pinned) return [`${pinned} is pinned`];
+  return [`${pinned} is pinned, but cannot serve now (${tierWords(account)[0]})`];
+}
+
+/** Why an account was not chosen, with the command that resolves an expired login. */
+function whyCell({ alias, why }: ExplainedAccount): string {
+  const code = /^disabled: ([\w-]+)$/.exec(why)?.[1];
+  const words = whyWords(why);
+  return code !== undefined && isLoginCode(code) ? `${words}: ${advised("account login", alias)}` : words;
 }
 
 function backWords(first: string | undefined, atMs: number, total: number, nowMs: number): string {
@@ -108,7 +112,7 @@ function accountsOf({ accounts, chosen }: Explained, frame: TableFrame): string 
           return account === undefined ? text : stateBrush(tierWords(account)[1], paint)(text);
         },
       },
-      { heading: "WHY", cells: column(({ why }) => whyWords(why)), wraps: true },
+      { heading: "WHY", cells: column(whyCell), wraps: true },
       { heading: "LIMIT", cells: column(({ limit }) => (ownLimits ? (limit ?? "main") : "")), rank: 1 },
       { heading: "IN FLIGHT", cells: column(({ in_flight }) => String(in_flight)), rank: 2 },
       { heading: "SCORE", cells: column(({ score }) => score.toFixed(3)), rank: 3 },

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { createSseClient } from "../../../src/mock/client.ts";
 import { codexFile } from "../../auth/import/login-files.ts";
 import { runCli } from "../../support/cli.ts";
-import { startPool } from "../../support/pool.ts";
+import { startPool, until } from "../../support/pool.ts";
 import { type TempDirectory, tempDirectory } from "../../support/temp.ts";
 
 let temp: TempDirectory;
@@ -101,10 +101,55 @@ test("a pin to an exhausted account warns, and enable reports that it also ended
   expect((await account("pin", "alice")).err).toMatch(
     /^codexlb: warning: alice cannot serve \(limit reached, back at .*\); other accounts serve until it is available again\n$/,
   );
+  const seen = await runCli(["account", "list"], {
+    cwd: temp.path,
+    env: { CODEXLB_ROOT: pool.layout.root },
+    terminal: 80,
+  });
+  expect(seen.out).toMatch(/\nalice +P +/);
   await account("unpin");
   const enable = () => account("enable", "alice", "bob");
   const enabled = await enable();
   expect(enabled.out).toBe("enabled account alice\nenabled account bob\n");
   expect(enabled.err).toContain("codexlb: this also ended the cooldown of alice; it gets turns again now\n");
-  expect(await enable()).toMatchObject({ code: 0, err: "" });
+  expect(await enable()).toEqual({
+    code: 0,
+    out: "enabled account alice\nenabled account bob\n",
+    err: "codexlb: alice was in service already; nothing changed\ncodexlb: bob was in service already; nothing changed\n",
+  });
+});
+
+test("disable, drain and enable keep a limit whose reset is to come", async () => {
+  await using pool = await startPool({ accounts: [{ alias: "alice" }, { alias: "bob" }] });
+  const error = { type: "usage_limit_reached", message: "limit", plan_type: "pro", resets_in_seconds: 9_000 };
+  pool.mock.faults.add({ on: "turn", account: "alice", times: 1, answer: { status: 429, body: { error } } });
+  await pool.accounts.pin("alice");
+  expect(await createSseClient(pool.url, "s1").turn("hi")).toBe("Hello from bob");
+  for (const service of ["disable", "enable", "drain", "enable"] as const)
+    await pool.accounts.serve("alice", service);
+  expect(await createSseClient(pool.url, "s2").turn("hi")).toBe("Hello from bob");
+});
+
+test("enable refuses an account that needs a new login, and names the command", async () => {
+  await using pool = await startPool({
+    accounts: [{ alias: "alice", expiresInSeconds: 9 * 60 }],
+    prepare: (_layout, mock) =>
+      mock.faults.add({
+        on: "token",
+        answer: { status: 401, body: { error: { code: "refresh_token_reused" } } },
+      }),
+  });
+  const reason = async () => (await pool.status()).accounts[0]?.disabled_reason;
+  await until("it is disabled", async () => (await reason()) === "refresh-token-reused");
+  const enable = () =>
+    runCli(["account", "enable", "alice"], { cwd: temp.path, env: { CODEXLB_ROOT: pool.layout.root } });
+  const refused = {
+    code: 1,
+    out: "",
+    err: "codexlb: enabling alice: it is out of service (login expired)\n  log in: codexlb account login alice\n",
+  };
+  expect(await enable()).toEqual(refused);
+  expect(await reason()).toBe("refresh-token-reused");
+  await pool.stopAndReadEvents();
+  expect(await enable()).toEqual(refused);
 });

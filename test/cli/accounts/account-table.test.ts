@@ -73,3 +73,14 @@ test("an account at its floor", () => {
     "judy     ready   5h 20 %  judy@example.com  openai:judy",
   ]);
 });
+
+test("a pinned account has a mark, and without one there is no column for it", () => {
+  const accounts = [listed("alice"), listed("bob", { codexlb: { pinned: true } })];
+  const [heading, alice, bob] = listedTable(accounts, frame(60), NOW).split("\n");
+  expect(heading).toStartWith("ACCOUNT  PIN  STATUS");
+  expect([alice, bob]).toEqual([
+    expect.stringMatching(/^alice {9}ready/),
+    expect.stringMatching(/^bob {6}P {4}ready/),
+  ]);
+  expect(listedTable([listed("alice")], frame(60), NOW)).not.toContain("PIN");
+});

@@ -496,6 +496,22 @@ describe("codexlb doctor", () => {
     expect(existsSync(root)).toBe(false);
   });
 
+  test("a client of another proxy needs no root", async () => {
+    await using pool = await startPool({ accounts: [{ alias: "alice" }] });
+    const HOME = join(temp.path, "new-client");
+    const examined = (...flags: string[]) =>
+      runCli(["doctor", "--proxy-url", pool.url, "--codex-bin", codex, ...flags], {
+        cwd: temp.path,
+        env: { HOME },
+      });
+    expect((await examined()).out).toStartWith(
+      `root: ok (${HOME}/.codex-lb does not exist yet; codexlb run creates it)\n`,
+    );
+    expect((await examined("--root", join(HOME, "nope"))).out).toStartWith(
+      `root: warning (${HOME}/nope does not exist yet)\n    correct --root or CODEXLB_ROOT (the default is ~/.codex-lb)\n`,
+    );
+  });
+
   test("does not change a home with its own login", async () => {
     const root = await rootWith();
     const home = join(temp.path, "own");

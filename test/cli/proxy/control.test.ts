@@ -1,7 +1,7 @@
 // `codexlb proxy start`, `stop`, `restart` and `status`, with and without a service.
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { daemonAt } from "../../../src/admin/daemon.ts";
 import { systemDeps } from "../../../src/deps.ts";
@@ -141,6 +141,30 @@ describe("the proxy in the background", () => {
     expect(invalid.err).toMatch(
       /^codexlb: starting the proxy: --upstream: .*\n {2}correct it, or leave it out\n$/,
     );
+  });
+
+  test("names a proxy that already runs on the root or the address, and leaves no new root behind", async () => {
+    const layout = freshRoot();
+    await proxy(layout, ["start"]);
+    const daemon = await daemonAt(layout.adminSocket);
+    if (daemon.kind !== "answers") throw new Error("the proxy does not answer");
+    const { url, pid } = daemon.info();
+    expect(await proxy(layout, [])).toEqual({
+      code: 1,
+      out: "",
+      err: `codexlb: another codexlb proxy runs on ${layout.root}\n  stop the one on ${url} (process ${pid}) with: codexlb proxy stop --root ${layout.root}, or give this one another --root\n`,
+    });
+    const other = layoutOf(join(temp.path, `new-${++serial}`));
+    for (const words of [["start"], []]) {
+      const taken = await proxy(other, [...words, "--listen", new URL(url).host]);
+      expect(taken.code).toBe(1);
+      expect(taken.err).toContain(
+        "the address is in use\n  a codexlb proxy already listens there; choose another --listen address, or stop that proxy\n",
+      );
+      expect(taken.err).toContain(`removed ${other.root} again\n`);
+      expect(existsSync(other.root)).toBe(false);
+    }
+    await proxy(layout, ["stop"]);
   });
 
   test("reports that it runs with other flags, and which flags a restart keeps", async () => {

@@ -128,3 +128,11 @@ test("an unknown session is named as such", () => {
   const text = explanationFrame({ ...EXPLAINED, session: "nonsense" }, frame(200), NOW);
   expect(text).toContain("the session is unknown: this proxy has served no turn of it");
 });
+
+test("a pin that cannot apply now is named with its reason, and an expired login with the command", () => {
+  const pinned = (alias: string, chosen = "bob") =>
+    explanationFrame({ ...EXPLAINED, pinned: alias, chosen }, frame(200), NOW);
+  expect(pinned("alice")).toContain("alice is pinned, but cannot serve now (limit reached)\n");
+  expect(pinned("bob")).toContain("bob is pinned\n");
+  expect(pinned("bob")).toContain("disabled: login expired: codexlb account login carol");
+});
