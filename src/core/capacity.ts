@@ -95,7 +95,12 @@ export function capacityOfQuota(
   // The backend spends credits only once a window is exhausted, and then nothing above it is spent.
   const low = condition === "credits" ? [] : windowsAtFloor(summary.windows, options);
   if (low.length > 0 && view.spendFloors === "never")
-    return { ...figures, condition: "kept_back", untilMs: aboveFloorMs(summary, low, options), why: FLOOR_REASON };
+    return {
+      ...figures,
+      condition: "kept_back",
+      untilMs: aboveFloorMs(summary, low, options),
+      why: FLOOR_REASON,
+    };
   if (low.length > 0 && condition === "ready")
     return { ...figures, condition: "at_floor", untilMs: 0, why: FLOOR_REASON };
   return { ...figures, condition, untilMs: 0, why: undefined };

@@ -78,7 +78,8 @@ export default defineCommand({
     }).finally(() => countdown?.[Symbol.dispose]());
     const waitedSeconds = Math.round((clock.now() - beganMs) / 1000);
     if (args.json) printJson(documentOf(outcome, goal, waitedSeconds));
-    if (outcome.kind === "interrupted") throw interruption.error("the wait has ended", "run the command again to wait longer");
+    if (outcome.kind === "interrupted")
+      throw interruption.error("the wait has ended", "run the command again to wait longer");
     if (outcome.kind !== "done") throw failureOf(outcome, timeoutMs);
     if (shown !== "") reportEnd(outcome.name, goal, waitedSeconds, log);
   },
