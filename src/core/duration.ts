@@ -10,3 +10,15 @@ export function durationOf(value: string): number | undefined {
   const ms = parts.reduce((sum, part) => sum + Number(part[1]) * (units[part[2] ?? ""] ?? 0), 0);
   return sign === "-" ? 0 : ms;
 }
+
+/** `ms` as `durationOf` reads it, in whole seconds: `8h`, `1h30m`, `10s`. */
+export function flagDuration(ms: number): string {
+  const seconds = Math.round(ms / 1000);
+  const parts = [
+    [Math.floor(seconds / 3_600), "h"],
+    [Math.floor(seconds / 60) % 60, "m"],
+    [seconds % 60, "s"],
+  ] as const;
+  const shown = parts.filter(([count]) => count > 0).map(([count, unit]) => `${count}${unit}`);
+  return shown.length === 0 ? "0s" : shown.join("");
+}

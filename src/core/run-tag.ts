@@ -38,6 +38,8 @@ export interface RunSeen {
 /** Turns that wait for a reset. */
 export interface WaitingSummary {
   readonly turns: number;
+  /** The turns of the run that an account serves now, after they have waited; absent without any. */
+  readonly resumed?: number | undefined;
   /** The earliest reset that one of them waits for, Unix ms; undefined without turns. */
   readonly untilMs?: number | undefined;
   /** The account or child proxy with that reset; undefined for a client that must not learn which accounts exist. */

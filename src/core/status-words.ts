@@ -9,10 +9,13 @@ const MINUTE_S = 60;
 const HOUR_S = 3_600;
 const DAY_S = 86_400;
 
-/** The time until `atSeconds` (Unix seconds) in words: `soon`, `in 5 min`, `in 47 hours`, `in 3 days`; `-` for 0. */
+/**
+ * The time until `atSeconds` (Unix seconds) in words: `soon`, `in 5 min`, `in 47 hours`, `in 3 days`; `-` for 0, and for a
+ * time that has passed.
+ */
 export function relative(atSeconds: number, nowMs: number): string {
-  if (atSeconds <= 0) return "-";
   const left = atSeconds - nowMs / 1000;
+  if (left <= 0) return "-";
   if (left < MINUTE_S) return "soon";
   if (left < HOUR_S) return `in ${Math.max(1, Math.round(left / MINUTE_S))} min`;
   if (left < 2 * DAY_S) {

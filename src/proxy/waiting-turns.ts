@@ -10,6 +10,7 @@
 // One timer serves all waiting turns, and runs only while there are some.
 
 import type { TagDemand } from "../core/account-tags.ts";
+import { BoundedMap } from "../core/bounded-map.ts";
 import type { Hop } from "../core/hops.ts";
 import type { WaitingSummary } from "../core/run-tag.ts";
 import { FIELD_NAMES } from "../core/status-quota.ts";
@@ -68,7 +69,7 @@ export interface WaitingTurns {
 
 export interface WaitingTurnsContext {
   readonly clock: Clock;
-  readonly pool: Pick<Pool, "takerOf" | "shortage">;
+  readonly pool: Pick<Pool, "takerOf" | "shortage" | "live">;
   readonly events: EventLog;
   /** The setting `proxy.wait_for_reset`. */
   readonly waitForReset: () => string;
@@ -92,6 +93,8 @@ export function createWaitingTurns(context: WaitingTurnsContext): WaitingTurns {
   const { clock, pool, events, waitForReset } = context;
   /** Oldest first. */
   const waiting = new Set<WaitingTurn>();
+  /** The runs of the last turns that have continued, by the ids of their requests. */
+  const resumed = new BoundedMap<number, string>(MOST_WAITING_TURNS);
   let waitingBytes = 0;
   let isStopped = false;
   let cancelLook: (() => void) | undefined;
@@ -111,7 +114,8 @@ export function createWaitingTurns(context: WaitingTurnsContext): WaitingTurns {
     if (!waiting.delete(turn)) return;
     waitingBytes -= turn.bytes;
     turn.signal.removeEventListener("abort", turn.leave);
-    const { requestId } = turn.incoming;
+    const { requestId, runId } = turn.incoming;
+    if (how === "again" && runId !== undefined) resumed.set(requestId, runId);
     const waited_seconds = Math.round((clock.now() - turn.sinceMs) / 1000);
     if (how === "again") events.append("request.resumed", { req_id: requestId, waited_seconds });
     else events.append("request.wait_ended", { req_id: requestId, waited_seconds, reason });
@@ -220,11 +224,16 @@ export function createWaitingTurns(context: WaitingTurnsContext): WaitingTurns {
     summary: (runId) => {
       const turns = [...waiting].filter(({ incoming }) => runId === undefined || incoming.runId === runId);
       const [next] = turns.sort((a, b) => a.untilMs - b.untilMs);
-      if (next === undefined) return { turns: 0 };
+      const count = pool
+        .live()
+        .filter(({ requestId }) => runId !== undefined && resumed.get(requestId) === runId).length;
+      const served = count === 0 ? {} : { resumed: count };
+      if (next === undefined) return { turns: 0, ...served };
       const { untilMs, first } = next;
       const window = first?.window;
       return {
         turns: turns.length,
+        ...served,
         untilMs,
         account: first?.label,
         window: window === undefined ? undefined : FIELD_NAMES[window],

@@ -9,6 +9,7 @@ import {
   type UnservedTurn,
   type WaitEnd,
 } from "../../src/proxy/waiting-turns.ts";
+import type { LiveUse } from "../../src/upstream/leases.ts";
 import type { Shortage } from "../../src/upstream/shortage.ts";
 import { fakeClock } from "../support/clock.ts";
 
@@ -32,9 +33,15 @@ function exhausted(untilMs: number | undefined): Shortage {
 
 function start(setting = "6h") {
   const clock = fakeClock();
-  const pool: { shortage: Shortage; taker: Candidate["condition"] | undefined } = {
+  const pool: {
+    shortage: Shortage;
+    taker: Candidate["condition"] | undefined;
+    /** The requests that an account serves. */
+    served: readonly number[];
+  } = {
     shortage: exhausted(clock.now() + HOUR_MS),
     taker: undefined,
+    served: [],
   };
   const events: string[] = [];
   const settings = { waitForReset: setting };
@@ -44,6 +51,7 @@ function start(setting = "6h") {
     pool: {
       takerOf: () => pool.taker && ({ condition: pool.taker } as Candidate),
       shortage: () => pool.shortage,
+      live: () => pool.served.map((requestId) => ({ requestId }) as LiveUse),
     },
     events: {
       append: (event, fields) => void events.push(`${event} ${fields?.reason ?? ""}`.trim()),
@@ -132,6 +140,20 @@ describe("the wait ends", () => {
     expect(await after(PLACING_MS)).toEqual(["again", "again"]);
     expect(await after(PLACING_MS)).toEqual(["again", "again", "again"]);
     expect(waiting.summary()).toEqual({ turns: 0 });
+  });
+
+  test("and the turn counts as resumed in its run while an account serves it", async () => {
+    const { pool, turn, wait, after, waiting } = start();
+    const { incoming } = turn();
+    wait({ incoming: { ...incoming, runId: "run" } });
+    expect(waiting.summary("run")).not.toHaveProperty("resumed");
+    pool.taker = "ready";
+    pool.served = [incoming.requestId, 99];
+    await after(LOOK_MS);
+    expect(waiting.summary("run")).toEqual({ turns: 0, resumed: 1 });
+    expect(waiting.summary("other")).toEqual({ turns: 0 });
+    pool.served = [];
+    expect(waiting.summary("run")).toEqual({ turns: 0 });
   });
 
   test("not while the account has all the turns that its slow start allows", async () => {

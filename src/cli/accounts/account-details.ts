@@ -72,7 +72,7 @@ function limitLine(limit: NonNullable<AccountDetails["status"]["additional_limit
 function spendingRows(status: AccountDetails["status"], nowMs: number): [string, string][] {
   const { credits, individual_limit: limit, limit_reached_type: type } = status;
   const resets =
-    limit !== undefined && limit.reset_at > 0 ? `, resets ${relative(limit.reset_at, nowMs)}` : "";
+    limit !== undefined && limit.reset_at * 1000 > nowMs ? `, resets ${relative(limit.reset_at, nowMs)}` : "";
   return [
     ...(credits?.has_credits ? [["credits", creditsText(status)] satisfies [string, string]] : []),
     ...(limit === undefined
@@ -103,7 +103,7 @@ function windowOf(
     figure === undefined
       ? ""
       : ` (${figure.source}, ${figure.age_seconds} s old${figure.outdated ? ": too old" : ""})`;
-  return `${left(percent)}${resetAt > 0 ? `, resets ${relative(resetAt, nowMs)}` : ""}${source}`;
+  return `${left(percent)}${resetAt * 1000 > nowMs ? `, resets ${relative(resetAt, nowMs)}` : ""}${source}`;
 }
 
 function left(percent: number): string {

@@ -67,6 +67,6 @@ const FIELDS = ["daily", "weekly", "monthly"] as const;
 function leftText(window: ShownWindow, style: TextStyle, nowMs: number): string {
   if (window.leftPct < 0) return "unknown";
   const left = `${windowCell(window, { bar: 0, hasReset: false }, style, nowMs)} left`;
-  if (window.resetAt <= 0) return left;
+  if (window.resetAt * 1000 <= nowMs) return left;
   return `${left}, resets ${backWords(window.resetAt * 1000, nowMs)[0].replace(/^back (?:at )?/, "")}`;
 }

@@ -236,6 +236,7 @@ const Traffic = z.object({
   waiting: z
     .object({
       turns: z.number(),
+      resumed: z.number().optional(),
       untilMs: z.number().optional(),
       account: z
         .string()

@@ -1,5 +1,5 @@
 // Shows on standard error what a run with --wait waits for: when a turn begins to wait, the time left on a terminal, and
-// when the turn continues.
+// when the turn continues. A turn that has already ended, or was refused again, is not news.
 
 import type { RunSeen, WaitingSummary } from "../../core/run-tag.ts";
 import { resetAt } from "../../core/time-words.ts";
@@ -50,7 +50,8 @@ export function showWaiting({ deps, traffic, isShown, isTerminal }: WaitProgress
       if (shown === undefined) return;
       hideCountdown();
       shown = undefined;
-      return log.info("the wait is over; Codex continues");
+      if ((waiting.resumed ?? 0) > 0) log.info("the wait is over; Codex continues");
+      return;
     }
     if (shown?.untilMs !== untilMs || shown.account !== waiting.account) {
       hideCountdown();

@@ -4,8 +4,10 @@
 // restarted, the thread is resumed when an account can serve.
 
 import type { Ended } from "../../codex/run.ts";
+import { flagDuration } from "../../core/duration.ts";
 import { outageWords } from "../../core/outage.ts";
-import type { RunSeen } from "../../core/run-tag.ts";
+import type { RunOutage, RunSeen } from "../../core/run-tag.ts";
+import { resetAt } from "../../core/time-words.ts";
 import type { Deps } from "../../deps.ts";
 import { catchInterruption } from "../interruption.ts";
 import { startCountdown } from "../wait/countdown.ts";
@@ -59,7 +61,13 @@ export async function runWaiting(run: WaitingRun): Promise<Ended> {
     const now = await traffic();
     // A proxy that was restarted does not know the threads of the run.
     const threads = now?.threads ?? seen?.threads ?? [];
-    if ((now ?? seen)?.outage === undefined) return ended;
+    const outage = (now ?? seen)?.outage;
+    if (outage === undefined) return ended;
+    const late = lateReset(outage, deadlineMs);
+    if (late !== undefined) {
+      reportLate(run, late);
+      return ended;
+    }
     const thread = savedThread(threads);
     const resumed = thread === undefined ? undefined : resumedArgs(run.args, thread);
     if (resumed === undefined) return ended;
@@ -103,18 +111,23 @@ interface InterruptedWait {
 
 /** Waits until an account can serve the run. False if none can before `deadlineMs`. */
 async function untilServing(
-  { deps, traffic }: WaitingRun,
+  run: WaitingRun,
   deadlineMs: number,
   interrupted: InterruptedWait,
 ): Promise<boolean> {
+  const { deps, traffic } = run;
   const { clock, log } = deps;
   using interruption = catchInterruption();
   const { signal } = interruption;
   let shown = "";
   let countdown: ReturnType<typeof startCountdown> | undefined;
+  let last: RunSeen | undefined;
   const outcome = await waitFor({
     clock,
-    look: async () => stateOf(await traffic(), clock.now(), deadlineMs),
+    look: async () => {
+      last = await traffic();
+      return stateOf(last, clock.now(), deadlineMs);
+    },
     timeoutMs: deadlineMs - clock.now(),
     sleep: (ms) => sleepUnless(signal, ms),
     isInterrupted: () => signal.aborted,
@@ -126,7 +139,19 @@ async function untilServing(
     },
   }).finally(() => countdown?.[Symbol.dispose]());
   if (outcome.kind === "interrupted") throw interruption.error(interrupted.result, interrupted.next);
+  const late = outcome.kind === "never" && last?.outage ? lateReset(last.outage, deadlineMs) : undefined;
+  if (late !== undefined) reportLate(run, late);
   return outcome.kind === "done";
+}
+
+/** The first reset, if it is later than the run may wait; Unix ms. */
+function lateReset({ first }: RunOutage, deadlineMs: number): number | undefined {
+  return first !== undefined && first.atMs > deadlineMs ? first.atMs : undefined;
+}
+
+function reportLate({ deps: { clock, log }, waitMs }: WaitingRun, atMs: number): void {
+  const when = resetAt(atMs, clock.now());
+  log.info(`not waiting: the reset ${when} is later than --wait=${flagDuration(waitMs)} allows`);
 }
 
 function stateOf(seen: RunSeen | undefined, nowMs: number, deadlineMs: number): WaitState {
@@ -137,6 +162,6 @@ function stateOf(seen: RunSeen | undefined, nowMs: number, deadlineMs: number): 
   // Without the causes this client must not learn which accounts exist.
   if (causes === undefined) return { kind: "wait", why: "no account can serve", back: undefined };
   const why = outageWords({ causes, first }, nowMs);
-  const isInTime = first === undefined || first.atMs <= deadlineMs;
+  const isInTime = lateReset({ first }, deadlineMs) === undefined;
   return comesBack(causes, first) && isInTime ? { kind: "wait", why, back: first } : { kind: "never", why };
 }

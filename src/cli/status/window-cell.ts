@@ -33,7 +33,8 @@ export function windowCell(
   return [
     leftPct < 0 ? percent : colour(percent),
     ...(bar === 0 ? [] : [`${colour(glyphs.full.repeat(filled))}${rest}`]),
-    ...(hasReset && resetAt > 0 ? [shortUntil(resetAt * 1000, nowMs)] : []),
+    // A reset that has passed says nothing: the next one is known after the next turn.
+    ...(hasReset && resetAt * 1000 > nowMs ? [shortUntil(resetAt * 1000, nowMs)] : []),
   ].join(" ");
 }
 

@@ -66,6 +66,23 @@ test.each<[string, readonly RunSeen[], Partial<WaitingRun>]>([
   expect(started).toHaveLength(1);
 });
 
+const lateBy = (ms: number): RunSeen => ({
+  ...SERVING,
+  outage: { causes: ["limit"], first: { name: "alice", atMs: fakeClock().now() + ms } },
+});
+
+test("a reset that is later than --wait allows is reported, and the run is not resumed", async () => {
+  const { ended, started, log } = await run([FAILED], [lateBy(38_000)], { waitMs: 10_000 });
+  expect(ended).toEqual(FAILED);
+  expect(started).toHaveLength(1);
+  expect(log).toEqual(["not waiting: the reset in 38 s is later than --wait=10s allows"]);
+});
+
+test("the same is reported before an interactive Codex starts", async () => {
+  const { log } = await run([DONE], [lateBy(45_000)], { args: [], isInteractive: true, waitMs: 30_000 });
+  expect(log).toEqual(["not waiting: the reset in 45 s is later than --wait=30s allows"]);
+});
+
 test("a run that a signal ended is not resumed", async () => {
   let starts = 0;
   const { ended } = await run([], [EXHAUSTED, SERVING], {
