@@ -85,7 +85,7 @@ export function changeHealth(record: UpstreamRecord, event: HealthEvent): boolea
 
 /**
  * The operator puts the account back into service. If that ends a cooldown, figures of exhausted windows no longer count.
- * Otherwise they stay, because the operator did not ask to try the account in spite of them.
+ * Otherwise they stay, because the operator did not ask to ignore them.
  */
 export function enable(record: AccountRecord): void {
   const wasCooling = record.health.kind === "cooling";
