@@ -31,6 +31,8 @@ export interface Affinity {
   bind(session: string, upstreamId: string, held?: boolean): void;
   /** Remembers that `upstreamId` served the last turn of a bound session. Does not move the session. */
   noteServed(session: string, upstreamId: string): void;
+  /** The id of the only bound session that begins with `start`; `start` itself if it is bound, or several or none do. */
+  fullId(start: string): string;
   /** The sessions of an upstream, the most recently used first. */
   sessionsOf(upstreamId: string): string[];
   /** The `most` most recently used sessions, the latest first. */
@@ -92,6 +94,11 @@ export function createAffinity(file?: AffinityFile, most = MOST_SESSIONS): Affin
       const session = short(key);
       const binding = owners.get(session);
       if (binding !== undefined) put(session, { ...binding, servedId });
+    },
+    fullId: (start) => {
+      if (owners.has(start)) return start;
+      const [only = start, ...others] = [...owners.keys()].filter((session) => session.startsWith(start));
+      return others.length === 0 ? only : start;
     },
     sessionsOf: (upstreamId) =>
       [...owners]

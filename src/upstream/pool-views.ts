@@ -34,7 +34,10 @@ export interface PoolViews {
   watched(): WatchedPool;
   /** The pool's figures as Codex gets them now. */
   usage(): PooledUsage;
-  /** Explains which upstream would get the next turn (of `session`, for `model`, of a run with `tags`). */
+  /**
+   * Explains which upstream would get the next turn (of `session`, of which the beginning of the id is enough, for
+   * `model`, of a run with `tags`).
+   */
   explain(
     session: string | undefined,
     model: string | undefined,
@@ -53,7 +56,7 @@ export interface PoolViewsContext {
   readonly state: StoreState;
   readonly members: Members;
   readonly roster: Roster;
-  readonly affinity: Pick<Affinity, "sessionCounts">;
+  readonly affinity: Pick<Affinity, "sessionCounts" | "fullId">;
   readonly switches: Pick<Switches, "latest">;
   readonly placement: Pick<Placement, "contextOf" | "next">;
   readonly policy: () => PolicySettings;
@@ -139,7 +142,8 @@ export function createPoolViews(context: PoolViewsContext): PoolViews {
       };
     },
     usage: usageNow,
-    explain: (session, model, tags) => {
+    explain: (start, model, tags) => {
+      const session = start === undefined ? undefined : affinity.fullId(start);
       const now = capacityView(model);
       const explained = members.all().map((member) => ({
         id: member.record.id,

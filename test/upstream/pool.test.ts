@@ -239,6 +239,7 @@ describe("a session whose history only its account can read", () => {
     const s = setup(["a", "b"]);
     const lease = s.pick("one");
     lease.settle({ kind: "ok" }, { turn: true, held: true });
+    expect(s.pool.explain("on", undefined)).toMatchObject({ session: "one" });
     expect(s.pool.explain("one", undefined)).toMatchObject({ bound_to: lease.upstream.label, held: true });
   });
 });
