@@ -77,5 +77,22 @@ export function advised(command: keyof typeof ADVISED_COMMANDS, ...args: readonl
     const value = current[name];
     return value === undefined || args.includes(`--${name}`) ? [] : [`--${name}`, value];
   });
-  return ["codexlb", command, ...[...flags, ...args].map(quote)].join(" ");
+  return commandText(command, [...flags, ...args]);
+}
+
+/**
+ * The same without the flags of this process, for a reader who may be on another machine and must not learn the paths of
+ * this one.
+ */
+export function advisedElsewhere(command: keyof typeof ADVISED_COMMANDS, ...args: readonly string[]): string {
+  return commandText(command, args);
+}
+
+/** Writes the command line of an advised command: `advised` or `advisedElsewhere`. */
+export type Advise = typeof advised;
+
+// --- internal ---
+
+function commandText(command: string, args: readonly string[]): string {
+  return ["codexlb", command, ...args.map(quote)].join(" ");
 }

@@ -4,7 +4,7 @@ import { afterEach, describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Glob } from "bun";
-import { ADVISED_COMMANDS, advised, setAdvisedFlags } from "../src/advice.ts";
+import { ADVISED_COMMANDS, advised, advisedElsewhere, setAdvisedFlags } from "../src/advice.ts";
 import { COMMANDS } from "../src/cli/command-tree.ts";
 import { everyCommand } from "../src/cli/help/command-description.ts";
 
@@ -50,6 +50,11 @@ describe("an advised command", () => {
       "codexlb account login --root /r --proxy-name edge bob",
     );
     expect(advised("proxy", "--listen", "ADDRESS")).toBe("codexlb proxy --root /r --listen ADDRESS");
+  });
+
+  test("has no flags for a reader on another machine", () => {
+    setAdvisedFlags({ root: "/r" });
+    expect(advisedElsewhere("key set", "--rpm", "N", "a b")).toBe("codexlb key set --rpm N 'a b'");
   });
 
   test("is quoted for a shell", () => {
@@ -173,7 +178,7 @@ describe("in the sources", () => {
     const script = `
       Bun.plugin({ name: "refuse", setup: (build) => build.onLoad({ filter: /src\\/advice\\.ts$/ }, () => ({
         loader: "ts",
-        contents: "export const ADVISED_COMMANDS = {}, setAdvisedFlags = () => {};" +
+        contents: "export const ADVISED_COMMANDS = {}, setAdvisedFlags = () => {}, advisedElsewhere = () => '';" +
           "export const advised = () => { throw new Error('advice'); };",
       })) });
       for (const file of ${JSON.stringify(modules)})

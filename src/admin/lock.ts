@@ -2,7 +2,7 @@
 // ends responses when the key they were requested with is removed.
 
 import type { MiddlewareHandler } from "hono";
-import { advised } from "../advice.ts";
+import { advisedElsewhere } from "../advice.ts";
 import type { Access, Holder, Role } from "../auth/access.ts";
 import { hashOf } from "../auth/secrets.ts";
 import { TARGET_HEADER } from "../core/hops.ts";
@@ -85,7 +85,7 @@ function refusalOf(path: string, shown: string | undefined, role: Role | undefin
 }
 
 function metricsRefusal(shown: string | undefined, role: Role | undefined): CodexlbError {
-  const next = `send Authorization: Bearer KEY with a key that you create with: ${advised("key add", "--role", "metrics", "NAME")}`;
+  const next = `send Authorization: Bearer KEY with a key that you create with: ${advisedElsewhere("key add", "--role", "metrics", "NAME")}`;
   if (role !== undefined)
     return new CodexlbError(
       "key_role_refused",

@@ -1,7 +1,7 @@
 // Decides whether a request is let in: who may send it, and for which path. The whole request head is read here, once.
 // A request that passes becomes an `IncomingRequest`, which both transports use.
 
-import { advised } from "../advice.ts";
+import { type Advise, advisedElsewhere } from "../advice.ts";
 import type { Holder } from "../auth/access.ts";
 import { ATTEMPTS_HEADER, HOPS_HEADER, loopProblem, parseAttempts, parseHops } from "../core/hops.ts";
 import { RUN_PATH, type RunSeen, type WaitingSummary } from "../core/run-tag.ts";
@@ -9,7 +9,7 @@ import { CodexlbError } from "../errors.ts";
 import { isTurnPath } from "../upstream/paths.ts";
 import type { Admission } from "./admission.ts";
 import type { Connection, Connections } from "./connections.ts";
-import type { IncomingRequest, ProxyContext } from "./context.ts";
+import { adviceFor, type IncomingRequest, type ProxyContext } from "./context.ts";
 import { type Guard, isDashboardPath, METHODS, ownPath, pathForLog } from "./guard.ts";
 import { expiredRefusal } from "./key-limits.ts";
 import type { PathGate } from "./path-gate.ts";
@@ -78,7 +78,8 @@ export function createAdmit(context: AdmitContext, refusal: Connections["refusal
     const tags = [run?.tags, holder?.tags].filter((demand) => demand !== undefined);
     const pinnedId = run?.account === undefined ? undefined : pool.idOf(run.account);
     if (run !== undefined) {
-      if (run.account !== undefined && pinnedId === undefined) return refuse(unknownAccount(run.account));
+      if (run.account !== undefined && pinnedId === undefined)
+        return refuse(unknownAccount(run.account, adviceFor({ holder })));
       if (path === RUN_PATH) {
         if (request.method === "POST") noteBypass();
         // Clients must not learn more about an account than this.
@@ -147,7 +148,7 @@ export function createAdmit(context: AdmitContext, refusal: Connections["refusal
 /** The error for a client whose key was removed while its request was waiting. */
 export function keyRemoved(): CodexlbError {
   return new CodexlbError("unauthorized", "the key of this request has been removed", {
-    next: `create a new key with: ${advised("key add", "NAME")}`,
+    next: `create a new key with: ${advisedElsewhere("key add", "NAME")}`,
   });
 }
 
@@ -163,7 +164,7 @@ export const INCOMPLETE_HANDSHAKE = new CodexlbError(
 /** The same error for every name, so that a client key cannot be used to find out which accounts exist. */
 function noChoice(flag: string): CodexlbError {
   return new CodexlbError("unauthorized", "this key cannot choose an account", {
-    next: `omit ${flag}, or use a key with the parent role, created on the proxy's machine with: ${advised("key add", "--role", "parent", "NAME")}`,
+    next: `omit ${flag}, or use a key with the parent role, created on the proxy's machine with: ${advisedElsewhere("key add", "--role", "parent", "NAME")}`,
   });
 }
 
@@ -232,8 +233,8 @@ function loopDetected(loop: string): CodexlbError {
   return new CodexlbError("loop_detected", loop, { next: "check proxy.child_proxy_urls on these proxies" });
 }
 
-function unknownAccount(name: string): CodexlbError {
+function unknownAccount(name: string, advise: Advise): CodexlbError {
   return new CodexlbError("account_not_found", `this proxy has no account ${JSON.stringify(name)}`, {
-    next: `list the accounts with: ${advised("account list")}`,
+    next: `list the accounts with: ${advise("account list")}`,
   });
 }

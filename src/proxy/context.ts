@@ -1,5 +1,6 @@
 // The parts of the program that forwarding and tunnelling use, and the request that both handle.
 
+import { type Advise, advised, advisedElsewhere } from "../advice.ts";
 import type { Holder } from "../auth/access.ts";
 import type { TagDemand } from "../core/account-tags.ts";
 import type { Hop } from "../core/hops.ts";
@@ -107,6 +108,11 @@ export type ClientKind = "proxy" | "codex" | "other";
 export function clientKindOf({ hops, request }: Pick<IncomingRequest, "hops" | "request">): ClientKind {
   if (hops.length > 0) return "proxy";
   return request.headers.get("originator")?.startsWith("codex") === true ? "codex" : "other";
+}
+
+/** How to advise commands to a client. One with a key, which may be another person's, learns no paths of this machine. */
+export function adviceFor({ holder }: Pick<IncomingRequest, "holder">): Advise {
+  return holder?.name === undefined ? advised : advisedElsewhere;
 }
 
 /** The number of passing failures after which a request fails: the lower limit of this proxy and the one in front. */

@@ -4,7 +4,7 @@
 // carry one. The admin paths and the dashboard have their own locks (admin/lock.ts, dashboard/door.ts).
 
 import { hostname, networkInterfaces } from "node:os";
-import { advised } from "../advice.ts";
+import { advisedElsewhere } from "../advice.ts";
 import type { Access } from "../auth/access.ts";
 import { remembered } from "../core/bounded-map.ts";
 import { DASHBOARD_PATH } from "../core/dashboard-path.ts";
@@ -141,7 +141,7 @@ export function isDashboardPath({ key, run, path }: OwnPath): boolean {
 /** The refusal of a monitoring program that asks for anything but the metrics. */
 function metricsOnly(): CodexlbError {
   return new CodexlbError("key_role_refused", "this key has the role metrics, which can only read /metrics", {
-    next: `to send requests, create another key with: ${advised("key add", "NAME")}`,
+    next: `to send requests, create another key with: ${advisedElsewhere("key add", "NAME")}`,
   });
 }
 
@@ -152,13 +152,13 @@ function noAccess(isShown: boolean, isStatus: boolean): CodexlbError {
     return new CodexlbError("unauthorized", message, { next: `to read account status, ${readNext()}` });
   return new CodexlbError("unauthorized", message, {
     next: isShown
-      ? `compare it with the key that was created (it may have been removed, or belong to another proxy), or create a new one on the proxy's machine with: ${advised("key add", "NAME")}`
-      : `run Codex with codexlb run and CODEXLB_CLIENT_KEY, or send the key as Authorization: Bearer KEY; create a key with: ${advised("key add", "NAME")}`,
+      ? `compare it with the key that was created (it may have been removed, or belong to another proxy), or create a new one on the proxy's machine with: ${advisedElsewhere("key add", "NAME")}`
+      : `run Codex with codexlb run and CODEXLB_CLIENT_KEY, or send the key as Authorization: Bearer KEY; create a key with: ${advisedElsewhere("key add", "NAME")}`,
   });
 }
 
 function readNext(): string {
-  return `use the admin token (CODEXLB_ADMIN_TOKEN), or a key with the parent role, created on the proxy's machine with: ${advised("key add", "--role", "parent", "NAME")}`;
+  return `use the admin token (CODEXLB_ADMIN_TOKEN), or a key with the parent role, created on the proxy's machine with: ${advisedElsewhere("key add", "--role", "parent", "NAME")}`;
 }
 
 /** Logged in place of a path that may contain a key. */

@@ -1,7 +1,7 @@
 // Enforces the limits of a client's key: each turn asks here before it is placed, over HTTP and on an open WebSocket.
 // A refusal has the form after which Codex stops at once and shows it, or waits and sends the turn again.
 
-import { advised } from "../advice.ts";
+import { advisedElsewhere } from "../advice.ts";
 import type { ExpiredKey } from "../auth/access.ts";
 import { remembered } from "../core/bounded-map.ts";
 import { LONGEST_NAME, shortText } from "../core/bounds.ts";
@@ -64,7 +64,7 @@ export function refusedByKey(
 export function keyExpired({ name, expiresMs }: ExpiredKey, nowMs: number): CodexlbError {
   const when = `${shortDate(expiresMs, nowMs)} at ${timeOfDay(expiresMs)}`;
   return new CodexlbError("key_expired", `the key ${name} expired on ${when}`, {
-    next: `use another key, or extend this one on the proxy's machine with: ${advised("key set", name, "--expires", "30d")}`,
+    next: `use another key, or extend this one on the proxy's machine with: ${advisedElsewhere("key set", name, "--expires", "30d")}`,
   });
 }
 
@@ -111,7 +111,7 @@ export function unclearPath(): CodexlbError {
 
 function errorOf(problem: KeyLimitProblem, name: string, nowMs: number): CodexlbError {
   const raise = (flag: string, value: string) =>
-    `on the proxy's machine, change the limit with: ${advised("key set", name, flag, value)}`;
+    `on the proxy's machine, change the limit with: ${advisedElsewhere("key set", name, flag, value)}`;
   switch (problem.kind) {
     case "expired":
       return keyExpired({ name, expiresMs: problem.expiresMs }, nowMs);

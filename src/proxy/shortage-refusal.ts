@@ -2,7 +2,7 @@
 // earliest reset, or an error that says what to do.
 
 import { z } from "zod";
-import { advised } from "../advice.ts";
+import type { Advise } from "../advice.ts";
 import { requiredTagWords } from "../core/account-tags.ts";
 import { LONGEST_NAME, shortText } from "../core/bounds.ts";
 import { parseJson } from "../core/json.ts";
@@ -24,9 +24,11 @@ export function refusalFor(
     readonly usage: Pick<PooledUsage, "planType" | "reachedType">;
     readonly brokenWhy: string | undefined;
     readonly client: ClientKind;
+    readonly advise: Advise;
   },
   nowMs: number,
 ): Refusal {
+  const { advise } = about;
   switch (shortage.kind) {
     case "all_exhausted":
       return usageLimit(shortage, about, nowMs);
@@ -36,20 +38,20 @@ export function refusalFor(
           about.client,
           "no_account_available",
           `no account has the tag ${tagWords(shortage)}, and the request accepts no other account`,
-          `tag an account with: ${advised("account set", "ALIAS", "--tag", shortage.requiredTags?.[0]?.[0] ?? "TAG")}`,
+          `tag an account with: ${advise("account set", "ALIAS", "--tag", shortage.requiredTags?.[0]?.[0] ?? "TAG")}`,
         );
       return unrepaired(
         about.client,
         "no_accounts",
         "no account is enrolled",
-        `run: ${advised("account login", "ALIAS")}, or: ${advised("account import")}`,
+        `run: ${advise("account login", "ALIAS")}, or: ${advise("account import")}`,
       );
     case "all_disabled":
       return unrepaired(
         about.client,
         "no_account_available",
         `no account ${withModel(shortage)}is in service: ${shortage.details.join(", ")}`,
-        nextForDisabled(shortage),
+        nextForDisabled(shortage, advise),
       );
     case "all_tried":
       if (about.brokenWhy !== undefined)
@@ -64,7 +66,7 @@ export function refusalFor(
       return refuse(
         "no_account_available",
         `no account ${withModel(shortage)}could serve the request: ${shortage.details.join(", ")}`,
-        `run: ${advised("status")}`,
+        `run: ${advise("status")}`,
         retryAfterSeconds(shortage, nowMs),
       );
     default:
@@ -93,13 +95,12 @@ export function retryAfterSeconds(
 const LIMIT_TYPES = ["usage_limit_reached", "usage_not_included"] as const;
 
 /** What to do if all upstreams are out of service: first what a person can undo. */
-function nextForDisabled({ ofAccounts, disabledByOperator, details }: Shortage): string {
-  if (!ofAccounts) return `run: ${advised("doctor")}`;
+function nextForDisabled({ ofAccounts, disabledByOperator, details }: Shortage, advise: Advise): string {
+  if (!ofAccounts) return `run: ${advise("doctor")}`;
   const [first] = disabledByOperator;
-  const login = `log in again with: ${advised("account login", "ALIAS")}`;
-  if (first === undefined)
-    return `${login}, or enable an account with: ${advised("account enable", "ALIAS")}`;
-  const enable = `enable an account with: ${advised("account enable", first)}`;
+  const login = `log in again with: ${advise("account login", "ALIAS")}`;
+  if (first === undefined) return `${login}, or enable an account with: ${advise("account enable", "ALIAS")}`;
+  const enable = `enable an account with: ${advise("account enable", first)}`;
   return disabledByOperator.length === details.length ? enable : `${enable}, or ${login}`;
 }
 
@@ -130,7 +131,7 @@ const LONGEST_RETRY_SECONDS = 5;
 
 function usageLimit(
   shortage: Pick<Shortage, "untilMs" | "limitId" | "keptBack" | "requiredTags">,
-  { limitBody, usage }: Pick<Parameters<typeof refusalFor>[1], "limitBody" | "usage">,
+  { limitBody, usage, advise }: Pick<Parameters<typeof refusalFor>[1], "limitBody" | "usage" | "advise">,
   nowMs: number,
 ): Refusal {
   const { untilMs, limitId, keptBack } = shortage;
@@ -145,13 +146,13 @@ function usageLimit(
     type: "usage_limit_reached",
     message: reached,
     plan_type: usage.planType,
-    next: `wait for the reset, or add an account with: ${advised("account login", "ALIAS")}`,
+    next: `wait for the reset, or add an account with: ${advise("account login", "ALIAS")}`,
     ...(backend.success ? backend.data.error : {}),
     ...(keptBack.length === 0
       ? {}
       : {
           message: `${reached}; the remaining quota of ${keptBack.map(({ alias }) => alias).join(", ")} is kept back by a floor`,
-          next: `wait for the reset, ${floorRemedies(keptBack).join(", ")}, or pin a run to the account with: ${advised("run", "--account", "ALIAS")}`,
+          next: `wait for the reset, ${floorRemedies(keptBack, advise).join(", ")}, or pin a run to the account with: ${advise("run", "--account", "ALIAS")}`,
         }),
     ...(untilMs === undefined || inSeconds === undefined
       ? {}
@@ -169,7 +170,7 @@ function usageLimit(
 }
 
 /** What removes the floors that any of `keptBack` has reached: a command, or an edit of config.toml. */
-function floorRemedies(keptBack: Shortage["keptBack"]): string[] {
+function floorRemedies(keptBack: Shortage["keptBack"], advise: Advise): string[] {
   const byCommand = keptBack.flatMap(({ floors, floorsInFile }) =>
     floors.filter((floor) => !floorsInFile.includes(floor)),
   );
@@ -178,7 +179,7 @@ function floorRemedies(keptBack: Shortage["keptBack"]): string[] {
     floorsInFile.map((floor) => optionKey(alias, `floor_${floor}`)),
   );
   return [
-    ...(flags.length === 0 ? [] : [`remove the floor with: ${advised("account set", "ALIAS", ...flags)}`]),
+    ...(flags.length === 0 ? [] : [`remove the floor with: ${advise("account set", "ALIAS", ...flags)}`]),
     ...(settings.length === 0 ? [] : [`remove ${settings.join(" and ")} from config.toml`]),
   ];
 }

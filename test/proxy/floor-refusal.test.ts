@@ -1,6 +1,7 @@
 // What the refusal for accounts that floors keep back advises.
 
 import { expect, test } from "bun:test";
+import { advised } from "../../src/advice.ts";
 import type { FloorName } from "../../src/core/account-options.ts";
 import { refusalFor } from "../../src/proxy/shortage-refusal.ts";
 import type { Shortage } from "../../src/upstream/shortage.ts";
@@ -10,6 +11,7 @@ const ABOUT = {
   usage: { planType: "plus", reachedType: undefined },
   brokenWhy: undefined,
   client: "codex",
+  advise: advised,
 } as const;
 
 const keptBy = (alias: string, floors: readonly FloorName[], floorsInFile: readonly FloorName[] = []) => ({

@@ -1,15 +1,19 @@
 // Limits of client keys, on both transports: what a client gets that exceeds one, and that they are enforced in parallel.
 
-import { describe, expect, test } from "bun:test";
+import { afterEach, describe, expect, test } from "bun:test";
 import { copyFileSync } from "node:fs";
 import WebSocket from "ws";
 import { remoteKeys } from "../../src/admin/client.ts";
 import { socketDoor } from "../../src/admin/door.ts";
+import { setAdvisedFlags } from "../../src/advice.ts";
 import type { KeyLimits } from "../../src/core/key-limits.ts";
 import { startOfDay } from "../../src/core/local-days.ts";
+import { runPrefix } from "../../src/core/run-tag.ts";
 import { createSocketClient, createSseClient } from "../../src/mock/client.ts";
 import { skippingClock } from "../support/clock.ts";
 import { startPool, type TestPool, until } from "../support/pool.ts";
+
+afterEach(() => setAdvisedFlags({}));
 
 const CONFIG = '[proxy]\nname = "p"\nclient_auth = true\n[policy]\nmode = "sticky"\n';
 const ALICE = [{ alias: "alice" }];
@@ -229,6 +233,33 @@ describe.each(["sse", "websocket"] as const)("over %s", (transport) => {
       { key: "laptop", limit: "model", model: "gpt-5", req_id: expect.any(Number) },
     ]);
   });
+});
+
+test("a client with a key learns no path of the proxy's machine", async () => {
+  setAdvisedFlags({ root: "/private/root" });
+  await using pool = await start();
+  const limited = await keyWith(pool, { models: ["none-*"] });
+  const tagged = await keysOf(pool).add("tagged", "client", { tags: ["nosuch"], only: true });
+  const removed = "clb_unknown";
+  const turn = JSON.stringify({ model: "demo", stream: true, input: [] });
+  const refusals = await Promise.all([
+    post(pool, { ...bearer(limited), ...CODEX }, turn),
+    post(pool, bearer(tagged), turn),
+    post(pool, bearer(removed), turn),
+    ...["/status", "/metrics"].map(async (path) => {
+      const response = await fetch(`${pool.url}${path}`, { headers: bearer(limited) });
+      return { status: response.status, body: await response.text() };
+    }),
+  ]);
+  expect(refusals.map(({ status }) => status)).toEqual([400, 400, 401, 401, 401]);
+  for (const { body } of refusals) {
+    expect(body).toContain("codexlb ");
+    expect(body).not.toContain("/private/root");
+  }
+  const tags = { tags: ["nosuch"], only: true };
+  const run = runPrefix({ id: "0123456789abcdef", account: undefined, tags });
+  const ofOwner = await post(pool, bearer(pool.adminToken), turn, `${run}${PATH}`);
+  expect(ofOwner.body).toContain("codexlb account set --root /private/root ALIAS --tag nosuch");
 });
 
 test("one key counts on both transports, and other keys are not affected", async () => {

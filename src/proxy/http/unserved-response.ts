@@ -3,7 +3,7 @@
 import { isTurnPath } from "../../upstream/paths.ts";
 import type { UnservedRequest } from "../attempts.ts";
 import { decodeBody } from "../bodies.ts";
-import { clientKindOf, type ProxyContext } from "../context.ts";
+import { adviceFor, clientKindOf, type ProxyContext } from "../context.ts";
 import type { Exchange } from "../exchange.ts";
 import { downstreamHeaders } from "../headers.ts";
 import { refusalResponse } from "../refusal.ts";
@@ -47,7 +47,13 @@ export async function unservedResponse(
   const limitBody = last?.verdict.kind === "limit" ? await textOf(last.reply) : undefined;
   const refusal = refusalFor(
     shortage,
-    { limitBody, usage: pool.usage(), brokenWhy, client: clientKindOf(incoming) },
+    {
+      limitBody,
+      usage: pool.usage(),
+      brokenWhy,
+      client: clientKindOf(incoming),
+      advise: adviceFor(incoming),
+    },
     nowMs,
   );
   events.append("request.failed", { ...about, status: refusal.status, error: refusal.code });

@@ -6,7 +6,7 @@ import { shortText } from "../../core/bounds.ts";
 import { failureOfReply } from "../../core/failure.ts";
 import { CodexlbError, dataPlaneErrorBody } from "../../errors.ts";
 import { attempt, type UnservedRequest } from "../attempts.ts";
-import { clientKindOf, type IncomingRequest } from "../context.ts";
+import { adviceFor, clientKindOf, type IncomingRequest } from "../context.ts";
 import { createExchange } from "../exchange.ts";
 import { refusalResponse } from "../refusal.ts";
 import { sessionFromHeaders } from "../session.ts";
@@ -108,7 +108,7 @@ function unservedResponse(
   const limitBody = last?.verdict.kind === "limit" ? refused?.body : undefined;
   const refusal = refusalFor(
     shortage,
-    { limitBody, usage, brokenWhy, client: clientKindOf(incoming) },
+    { limitBody, usage, brokenWhy, client: clientKindOf(incoming), advise: adviceFor(incoming) },
     deps.clock.now(),
   );
   const answer = answerHandshake(shortage, refusal.code, usage);

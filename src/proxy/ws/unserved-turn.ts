@@ -3,7 +3,7 @@
 
 import type { Shortage } from "../../upstream/shortage.ts";
 import type { UnservedRequest } from "../attempts.ts";
-import { clientKindOf } from "../context.ts";
+import { adviceFor, clientKindOf } from "../context.ts";
 import type { Exchange } from "../exchange.ts";
 import { eventWithAttempts, failureEvent, refusalEvent } from "../refusal.ts";
 import { refusalFor } from "../shortage-refusal.ts";
@@ -32,7 +32,13 @@ export function refuse(
     send(eventOf(reply));
     return { kind: "over" };
   }
-  const about = { limitBody, usage: pool.usage(), brokenWhy, client: clientKindOf(incoming) };
+  const about = {
+    limitBody,
+    usage: pool.usage(),
+    brokenWhy,
+    client: clientKindOf(incoming),
+    advise: adviceFor(incoming),
+  };
   const refusal = refusalFor(shortage, about, deps.clock.now());
   recorder?.end("refused", refusal.code);
   send(refusalEvent(refusal));
@@ -61,6 +67,7 @@ export function handOver(
         usage: pool.usage(),
         brokenWhy: undefined,
         client: clientKindOf(tunnel.incoming),
+        advise: adviceFor(tunnel.incoming),
       };
       const refusal = refusalFor(shortage, about, deps.clock.now());
       recorder?.end("refused", refusal.code);
