@@ -1,7 +1,9 @@
 // Reads config.toml: checks its keys and values, and names the line and the key in errors.
 
 import type { z } from "zod";
+import { CLOSE_TIMES_NEXT, closeTimeWords } from "../core/anchor/anchor-times.ts";
 import { completionOf, nearest } from "../core/nearest.ts";
+import { USUAL_SECONDS } from "../core/windows.ts";
 import { CodexlbError, messageOf } from "../errors.ts";
 import { shortLine } from "../printable.ts";
 import { readTextIfPresent } from "./atomic-file.ts";
@@ -18,7 +20,7 @@ export interface ParsedConfig {
   readonly lines: ReadonlyMap<string, number>;
   /** One message for each key or table that is not a setting; the last one counts those that are not listed. */
   readonly unknown: readonly string[];
-  /** One message for each value that was replaced by another, such as the default. */
+  /** One message for each value that was replaced by another, such as the default, or has no effect. */
   readonly ignored: readonly string[];
 }
 
@@ -68,10 +70,13 @@ export function parseConfig(text: string, path: string): ParsedConfig {
     const line = lineOf(legacy ? LEGACY_PROXY_URL.split(".") : names);
     if (line === undefined) return [];
     const effective = valueAt(parsed.data, names);
-    if (typeof given !== "number" || given === effective) return [[key, line]];
-    ignored.push(`line ${line}: ${key} = ${given} counts as ${effective}`);
+    if (!isReplaced(given, effective)) return [[key, line]];
+    ignored.push(`line ${line}: ${key} = ${JSON.stringify(given)} counts as ${JSON.stringify(effective)}`);
     return [];
   });
+  const { at } = parsed.data.anchor;
+  for (const problem of closeTimeWords(at, USUAL_SECONDS.short * 1000))
+    ignored.push(`line ${lineOf(["anchor", "at"])}: ${problem}; ${CLOSE_TIMES_NEXT}`);
   for (const { key, path: names } of priceSettings(parsed.data)) {
     const line = valueAt(known, names) === undefined ? undefined : lineOf(names);
     if (line !== undefined) lines.push([key, line]);
@@ -85,6 +90,13 @@ export function parseConfig(text: string, path: string): ParsedConfig {
 }
 
 // --- internal ---
+
+/** True if the default replaced `given`: a zero, a blank text or an empty list. */
+function isReplaced(given: unknown, effective: unknown): boolean {
+  if (typeof given === "number") return given !== effective;
+  if (typeof given === "string") return given.trim() === "" && effective !== "";
+  return Array.isArray(given) && given.length === 0 && Array.isArray(effective) && effective.length > 0;
+}
 
 type LineFinder = ReturnType<typeof lineFinder>;
 

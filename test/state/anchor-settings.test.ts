@@ -24,3 +24,16 @@ test("times are times of the day", () => {
   expect(problem('at = "07:00"')).toContain('must be a list of times, such as ["07:00", "12:30"]');
   expect(problem("at = [7]")).toContain("must be a string in quotes");
 });
+
+test("warns of times that are too close to another one, and of an empty list or model", () => {
+  const ignored = (text: string) => parseConfig(`[anchor]\n${text}`, "/r/config.toml").ignored;
+  expect(ignored('at = ["07:00", "12:00"]\nmodel = "m"')).toEqual([]);
+  const late = (line: number, time: string, after: string) =>
+    `line ${line}: the time ${time} in anchor.at has no effect on accounts that are anchored at ${after}: their windows are still running then; choose times in anchor.at that are at least 5 hours apart`;
+  expect(ignored('enabled = true\nat = ["07:00", "09:00"]')).toEqual([late(3, "09:00", "07:00")]);
+  expect(ignored('at = ["01:00", "06:00", "11:00", "16:00", "21:00"]')).toEqual([late(2, "01:00", "21:00")]);
+  expect(ignored('at = []\nmodel = ""')).toEqual([
+    'line 2: anchor.at = [] counts as ["07:00"]',
+    'line 3: anchor.model = "" counts as "gpt-5.6-luna"',
+  ]);
+});

@@ -1,7 +1,7 @@
 // Checks the settings of anchoring: whether all its times can have an effect, and whether a proxy is running that could use them. Pure.
 
 import { advised } from "../../advice.ts";
-import { timeOfDay, timeText, tooClose } from "../../core/anchor/anchor-times.ts";
+import { CLOSE_TIMES_NEXT, closeTimeWords } from "../../core/anchor/anchor-times.ts";
 import { USUAL_SECONDS } from "../../core/windows.ts";
 import type { Config } from "../../state/settings.ts";
 import type { Finding } from "./finding.ts";
@@ -9,12 +9,11 @@ import type { Finding } from "./finding.ts";
 /** The problems of `[anchor]` itself; empty if there are none. */
 export function examineAnchoring({ anchor }: Pick<Config, "anchor">): Finding[] {
   if (!anchor.enabled) return [];
-  const at = anchor.at.map(timeOfDay).filter((time) => time !== undefined);
-  return tooClose(at, USUAL_SECONDS.short * 1000).map(({ time, after }) => ({
+  return closeTimeWords(anchor.at, USUAL_SECONDS.short * 1000).map((detail) => ({
     check: CHECK,
     status: "warning",
-    detail: `the time ${timeText(time)} in anchor.at has no effect on accounts that are anchored at ${timeText(after)}: their windows are still running then`,
-    remedy: "choose times in anchor.at that are at least 5 hours apart",
+    detail,
+    remedy: CLOSE_TIMES_NEXT,
   }));
 }
 

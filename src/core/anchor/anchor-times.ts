@@ -72,6 +72,18 @@ export function tooClose(
   return found;
 }
 
+/** What is wrong with the times in `at` that have no effect, in words, one text for each; `windowMs` as for `tooClose`. */
+export function closeTimeWords(at: readonly string[], windowMs: number): string[] {
+  const times = at.map(timeOfDay).filter((time) => time !== undefined);
+  return tooClose(times, windowMs).map(
+    ({ time, after }) =>
+      `the time ${timeText(time)} in anchor.at has no effect on accounts that are anchored at ${timeText(after)}: their windows are still running then`,
+  );
+}
+
+/** The next step for `closeTimeWords`. */
+export const CLOSE_TIMES_NEXT = "choose times in anchor.at that are at least 5 hours apart";
+
 // --- internal ---
 
 function minuteOf({ hours, minutes }: TimeOfDay): number {
