@@ -209,6 +209,11 @@ describe("config.toml", () => {
     ["[proxy]\nmax_attempts = -3", "line 2: proxy.max_attempts: must not be negative"],
     ["[proxy]\nretry_budget_percent = -1", "line 2: proxy.retry_budget_percent: must not be negative"],
     ["[proxy]\ndrain_timeout_seconds = -1", "line 2: proxy.drain_timeout_seconds: must not be negative"],
+    [
+      '[proxy]\nwait_for_reset = "-1h"',
+      'line 2: proxy.wait_for_reset: "-1h" is neither "off" nor a duration above 0 and of at most a week; write it as "6h" or "45m"',
+    ],
+    ['[proxy]\nwait_for_reset = "0"', '"0" is neither "off" nor a duration above 0'],
     ["[policy]\ndelta_percent = -1", "line 2: policy.delta_percent: must not be negative"],
     ["[policy]\ndelta_percent = 101", "line 2: policy.delta_percent: must be at most 100"],
     ["[policy.weights]\nweekly = -4", "line 2: policy.weights.weekly: must not be negative"],

@@ -168,8 +168,8 @@ function waitSecondsOf(value: string | undefined): number | undefined {
   const ms = waitBoundOf(value.trim());
   if (ms === undefined)
     throw usage(
-      `flag --wait: ${JSON.stringify(value)} is not a duration of at most a week`,
-      `write it after an equals sign: --wait=6h`,
+      `flag --wait: ${JSON.stringify(value)} is neither off nor a duration above 0 and of at most a week`,
+      "write it after an equals sign: --wait=6h",
     );
   return ms === 0 ? undefined : Math.ceil(ms / 1000);
 }

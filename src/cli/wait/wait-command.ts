@@ -50,7 +50,7 @@ export default defineCommand({
     const alias = args.account?.trim();
     if (alias === "")
       throw usage("wait: --account is empty", `leave it out, or name an account: ${advised("account list")}`);
-    const timeoutMs = args.timeout === undefined ? undefined : durationFlag(args.timeout, "timeout");
+    const timeoutMs = args.timeout === undefined ? undefined : timeoutOf(args.timeout);
     const context = contextOf(args.root);
     const { clock, log } = context.deps;
     const door = {
@@ -92,6 +92,17 @@ function goalOf(text: string): WaitGoal {
     `flag --until: ${JSON.stringify(text)} is neither ready nor reset`,
     "write --until ready or --until reset",
   );
+}
+
+/** The longest wait, ms; with 0 the command looks once. Throws `usage`. */
+function timeoutOf(text: string): number {
+  const ms = durationFlag(text, "timeout");
+  if (text.trim().startsWith("-"))
+    throw usage(
+      `flag --timeout: ${JSON.stringify(text)} is negative`,
+      "write it as 90s or 6h; 0 looks once and does not wait",
+    );
+  return ms;
 }
 
 /** The outcome for `--json`. */

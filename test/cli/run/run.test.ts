@@ -269,6 +269,8 @@ describe("a run", () => {
       [["--tag", "a", "--command"], "run: --command and --tag cannot be combined"],
       [["--wait", "6h", "exec"], "write --wait=6h; to pass 6h on"],
       [["--wait", "off"], "write --wait=off; to pass off on"],
+      [["--wait=-1m", "exec"], '"-1m" is neither off nor a duration above 0 and of at most a week'],
+      [["--wait=0", "exec"], '"0" is neither off nor a duration'],
     ] as const) {
       const wrong = await run([...at, ...words], {});
       expect(wrong).toMatchObject({ code: 2, out: "" });

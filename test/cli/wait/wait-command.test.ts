@@ -55,6 +55,16 @@ test("the timeout has exit code 3, and the reset is named on standard error", as
   expect(err).toContain("codexlb: no change within 0 s, so the wait ended");
 });
 
+test("a timeout of 0 looks once, and a negative one is refused", async () => {
+  await exhaustAlice();
+  expect((await wait("--timeout", "0")).code).toBe(3);
+  for (const flags of [["--timeout", "-1m"], ["--timeout=-1m"]])
+    expect(await wait(...flags)).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('codexlb: flag --timeout: "-1m" is negative'),
+    });
+});
+
 test("a wait that cannot end by itself has exit code 4", async () => {
   await pool.accounts.serve("alice", "disable");
   for (const args of [[], ["--account", "bob"]]) {
