@@ -2,18 +2,15 @@
 
 import { defineCommand } from "citty";
 import { KEY_ROLES, type KeyRole } from "../../auth/keys-file.ts";
-import { hasTag, type TagDemand } from "../../core/account-tags.ts";
 import { changedLimits } from "../../core/key-limits.ts";
 import { fullMessageOf } from "../../errors.ts";
 import { print, printJson } from "../../print.ts";
 import { configFrom } from "../../state/config-source.ts";
-import { placeHere } from "../accounts/account-place.ts";
 import { tagDemand } from "../accounts/option-flags.ts";
-import { untagged } from "../accounts/untagged.ts";
-import { withAccounts, withKeys } from "../accounts/with-accounts.ts";
+import { withKeys } from "../accounts/with-accounts.ts";
 import { ROOT_FLAG } from "../common-flags.ts";
 import { settingsInEffect } from "../config/root-config.ts";
-import { type CommandContext, contextOf, rootExists, warnOfMissingRoot } from "../context.ts";
+import { contextOf, rootExists, warnOfMissingRoot } from "../context.ts";
 import { usage } from "../flags.ts";
 import { foundServices } from "../service/running-services.ts";
 import { printOnce } from "../terminal/standard-output.ts";
@@ -27,6 +24,7 @@ import { exactLimitsText, tagsText, utcMinute } from "./key-words.ts";
 import { LIMIT_FLAGS, limitChanges } from "./limit-flags.ts";
 import set from "./set-command.ts";
 import show from "./show-command.ts";
+import { warnOfUntaggedKey } from "./untagged-key.ts";
 
 const add = defineCommand({
   meta: { name: "codexlb key add", description: "Create a key and print it; it is shown only once" },
@@ -59,7 +57,7 @@ const add = defineCommand({
     });
     const { deps, layout } = context;
     const { log } = deps;
-    if (tags !== undefined) await warnOfUntagged(context, tags);
+    if (tags !== undefined) await warnOfUntaggedKey(context, tags);
     // The key exists even if the settings are invalid.
     const settings = await settingsInEffect(context).catch((error) => log.warn(fullMessageOf(error)));
     if (settings === undefined) {
@@ -122,17 +120,6 @@ export default defineCommand({
 });
 
 // --- internal ---
-
-/** Warns if no account has one of the tags of a new key. The key exists, so an error has no effect. */
-async function warnOfUntagged(context: CommandContext, { tags, only }: TagDemand): Promise<void> {
-  const place = await placeHere(context);
-  const accounts = await withAccounts(context, place, { write: false }, (ops) => ops.list()).catch(() => []);
-  const isTagged = accounts.some(({ codexlb }) => hasTag({ tags: codexlb.options.tags ?? [] }, tags));
-  if (accounts.length === 0 || isTagged) return;
-  const { why, next } = untagged(tags);
-  const effect = only ? "the proxy refuses all requests with this key" : "any account serves";
-  context.deps.log.warn(`${why}, so ${effect}; ${next}`);
-}
 
 /** The steps then name HOST and PORT. */
 const UNKNOWN_ADDRESS = { listen: "0.0.0.0:0" } as const;

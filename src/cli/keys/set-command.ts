@@ -14,6 +14,7 @@ import { contextOf, rootExists, warnOfMissingRoot } from "../context.ts";
 import { usage } from "../flags.ts";
 import { KEY_NAME, onlyName, TAG_FLAGS } from "./key-flags.ts";
 import { hasLimitFlags, LIMIT_FLAGS, limitChanges, NONE } from "./limit-flags.ts";
+import { warnOfUntaggedKey } from "./untagged-key.ts";
 
 export default defineCommand({
   meta: {
@@ -34,6 +35,7 @@ export default defineCommand({
     warnOfMissingRoot(context);
     await withKeys(context, rootExists(context), (keys) => keys.set(name, { tags, limits }));
     print(`changed key ${name}\n`);
+    if (tags) await warnOfUntaggedKey(context, tags);
     const { log } = context.deps;
     // The key is changed even if the settings are invalid.
     const settings = await settingsInEffect(context).catch((error) => log.warn(fullMessageOf(error)));

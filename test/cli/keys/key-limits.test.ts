@@ -107,6 +107,32 @@ test("without a proxy, the commands work on the file", async () => {
   expect((await run("list")).out).toMatch(/ - +-\n$/);
 });
 
+test("key set warns of a tag that no account has, in the same words as key add", async () => {
+  await using pool = await startPool({
+    accounts: [{ alias: "alice" }],
+    config: '[proxy]\nname = "p"\nclient_auth = true\n[accounts.alice]\ntags = ["work"]\n',
+  });
+  const run = (...args: string[]) =>
+    runCli(["key", ...args], { cwd: pool.layout.root, env: { CODEXLB_ROOT: pool.layout.root } });
+  const warning = (effect: string) =>
+    `codexlb: warning: no account of this proxy has the tag nosuch, so ${effect}; tag one with: codexlb account set ALIAS --tag nosuch\n`;
+  expect((await run("add", "guest", "--tag", "nosuch")).err).toContain(warning("any account serves"));
+  expect(await run("set", "guest", "--tag", "nosuch")).toEqual({
+    code: 0,
+    out: "changed key guest\n",
+    err: warning("any account serves"),
+  });
+  expect((await run("set", "guest", "--tag", "nosuch", "--only")).err).toBe(
+    warning("the proxy refuses all requests with this key"),
+  );
+  for (const args of [
+    ["--tag", "work"],
+    ["--tag", "none"],
+    ["--rpm", "5"],
+  ])
+    expect((await run("set", "guest", ...args)).err).toBe("");
+});
+
 test("errors name what is wrong and what to do", async () => {
   using temp = tempDirectory();
   const run = async (...args: string[]) => {
