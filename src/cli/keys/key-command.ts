@@ -20,7 +20,7 @@ import { KEY_NAME, onlyName, TAG_FLAGS } from "./key-flags.ts";
 import { keyJson } from "./key-json.ts";
 import { keyTable } from "./key-table.ts";
 import { keyObstacles, keySteps } from "./key-usage.ts";
-import { exactLimitsText, tagsText, utcMinute } from "./key-words.ts";
+import { exactLimitsText, lastUseOf, tagsText, utcMinute } from "./key-words.ts";
 import { LIMIT_FLAGS, limitChanges } from "./limit-flags.ts";
 import set from "./set-command.ts";
 import show from "./show-command.ts";
@@ -90,14 +90,17 @@ const list = defineCommand({
     const { env, clock } = context.deps;
     const frame = terminalFrame(env);
     if (frame !== undefined) return print(keyTable(keys, frame, clock.now()));
-    const rows = keys.map(({ name, role, tags, createdMs, lastUsedMs, limits }) => [
-      name,
-      role,
-      new Date(createdMs).toISOString().slice(0, 10),
-      lastUsedMs === undefined ? "never" : utcMinute(lastUsedMs),
-      tags === undefined ? "-" : tagsText(tags),
-      exactLimitsText(limits) || "-",
-    ]);
+    const rows = keys.map((key) => {
+      const usedMs = lastUseOf(key);
+      return [
+        key.name,
+        key.role,
+        new Date(key.createdMs).toISOString().slice(0, 10),
+        usedMs === undefined ? "never" : utcMinute(usedMs),
+        key.tags === undefined ? "-" : tagsText(key.tags),
+        exactLimitsText(key.limits) || "-",
+      ];
+    });
     print(table([["NAME", "ROLE", "CREATED", "LAST USED", "TAGS", "LIMITS"], ...rows]));
   },
 });

@@ -3,7 +3,7 @@
 import type { KeyInfo } from "../../auth/keys.ts";
 import { ago } from "../../core/time-words.ts";
 import { fittedTable, type TableFrame } from "../terminal/fitted-table.ts";
-import { limitsText, tagsText } from "./key-words.ts";
+import { lastUseOf, limitsText, tagsText } from "./key-words.ts";
 
 /** One row for each key. */
 export function keyTable(keys: readonly KeyInfo[], frame: TableFrame, nowMs: number): string {
@@ -16,7 +16,7 @@ export function keyTable(keys: readonly KeyInfo[], frame: TableFrame, nowMs: num
       { heading: "LIMITS", cells: keys.map(({ limits }) => limitsText(limits, nowMs)), wraps: true },
       {
         heading: "LAST USED",
-        cells: keys.map(({ lastUsedMs }) => ago(lastUsedMs ?? 0, nowMs)),
+        cells: keys.map((key) => ago(lastUseOf(key) ?? 0, nowMs)),
         brush: (text, row) => (keys[row]?.lastUsedMs === undefined ? dim(text) : text),
       },
       { heading: "CREATED", cells: keys.map(({ createdMs }) => ago(createdMs, nowMs)), rank: 1 },

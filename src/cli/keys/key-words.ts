@@ -31,11 +31,20 @@ export function utcMinute(ms: number): string {
   return `${new Date(ms).toISOString().slice(0, 16)}Z`;
 }
 
+/**
+ * When the key was last used, Unix ms; undefined if it never was. The proxy records only the full minute, which may have
+ * begun before the key was created.
+ */
+export function lastUseOf({
+  createdMs,
+  lastUsedMs,
+}: Pick<KeyInfo, "createdMs" | "lastUsedMs">): number | undefined {
+  return lastUsedMs === undefined ? undefined : Math.max(createdMs, lastUsedMs);
+}
+
 /** Everything about one key, as a block of lines. Times are those of this machine. */
-export function keyView(
-  { name, role, tags, createdMs, lastUsedMs, limits, use }: KeyInfo,
-  nowMs: number,
-): string {
+export function keyView(key: KeyInfo, nowMs: number): string {
+  const { name, role, tags, createdMs, limits, use } = key;
   const { expiresMs, turnsPerMinute, tokensPerDay, models } = limits ?? {};
   const turns = turnsPerMinute === undefined ? "no limit" : `at most ${turnsPerMinute}`;
   const tokens = tokensPerDay === undefined ? "no limit" : `at most ${countText(tokensPerDay)}`;
@@ -52,7 +61,7 @@ export function keyView(
     ["turns per minute", use === undefined ? turns : `${turns}; ${use.turnsLastMinute} in the last minute`],
     ["tokens per day", use === undefined ? tokens : `${tokens}; ${use.tokensToday} used today${day}`],
     ["models", models === undefined ? "all" : models.join(", ")],
-    ["last used", ago(lastUsedMs ?? 0, nowMs)],
+    ["last used", ago(lastUseOf(key) ?? 0, nowMs)],
     ["created", ago(createdMs, nowMs)],
   ];
   return `${oneLine(name)}\n${table(rows.map(([what, text]) => [`  ${what}`, text]))}`;

@@ -3,6 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { keyJson } from "../../../src/cli/keys/key-json.ts";
 import { keyView, limitsText } from "../../../src/cli/keys/key-words.ts";
 import { limitChanges } from "../../../src/cli/keys/limit-flags.ts";
 import { createSseClient } from "../../../src/mock/client.ts";
@@ -105,6 +106,13 @@ test("without a proxy, the commands work on the file", async () => {
   const file = JSON.parse(readFileSync(join(temp.path, "root", "keys.json"), "utf8"));
   expect(Object.keys(file.keys[0]).sort()).toEqual(["created_ms", "name", "role", "sha256"]);
   expect((await run("list")).out).toMatch(/ - +-\n$/);
+});
+
+test("a key was never used before it was created, although its last use is kept as a full minute", () => {
+  const key = { name: "new", role: "client", createdMs: NOW, lastUsedMs: NOW - 5_000 } as const;
+  const info = { ...key, tags: undefined, limits: undefined, use: undefined };
+  expect(keyJson(info)).toMatchObject({ created_at_ms: NOW, last_used_at_ms: NOW });
+  expect(keyView(info, NOW + 55_000)).toMatch(/last used +a moment ago\n *created +a moment ago\n/);
 });
 
 test("key set warns of a tag that no account has, in the same words as key add", async () => {

@@ -31,7 +31,7 @@ test("limits of keys continue on the next line if there is no room", () => {
     expiresMs: NOW + 30 * DAY_MS,
   };
   const keys = [
-    { name: "laptop2", role: "client", createdMs: NOW, lastUsedMs: NOW - 120_000, limits },
+    { name: "laptop2", role: "client", createdMs: NOW - 180_000, lastUsedMs: NOW - 120_000, limits },
     { name: "front", role: "parent", createdMs: NOW, lastUsedMs: undefined, limits: { expiresMs: NOW } },
   ] as const;
   expect(keyTable(keys, { columns: 60, style: styleOf({ colour: false, utf8: true }) }, NOW)).toBe(`\
