@@ -26,6 +26,14 @@ test.each([
   [["--account", "alice", "--model", "demo", "--session", "s", "--by", "session"], ""],
   [["--model", "dmo"], 'codexlb: no turn with the model "dmo" is recorded; did you mean demo?\n'],
   [
+    ["--project", "nope"],
+    'codexlb: no turn with the project "nope" is recorded; see: codexlb usage --root ROOT --since 52w --by project\n',
+  ],
+  [
+    ["--key", "nope"],
+    'codexlb: no turn with the client key "nope" is recorded; see: codexlb usage --root ROOT --since 52w --by key\n',
+  ],
+  [
     ["--session", "x"],
     'codexlb: no turn with the session "x" is recorded; see: codexlb usage --root ROOT --since 52w --by session\n',
   ],
