@@ -30,6 +30,14 @@ test.each([
     `codexlb: no turn with the ${filter} "nope" is recorded; see: codexlb usage --root ROOT --since 52w --by ${filter}\n`,
   ]),
   [
+    ["--project", "nope"],
+    'codexlb: no turn with the project "nope" is recorded; see: codexlb usage --root ROOT --since 52w --by project\n',
+  ],
+  [
+    ["--key", "nope"],
+    'codexlb: no turn with the client key "nope" is recorded; see: codexlb usage --root ROOT --since 52w --by key\n',
+  ],
+  [
     ["--session", "x"],
     'codexlb: no turn with the session "x" is recorded; see: codexlb usage --root ROOT --since 52w --by session\n',
   ],
