@@ -57,7 +57,7 @@ describe("with a daemon, a command asks once where the proxy is", () => {
   const commands: readonly (readonly [command: string, requests: readonly string[]])[] = [
     ["account list", [question, "GET /admin/accounts"]],
     ["account show bob", [question, "GET /admin/account/show"]],
-    ["account enable bob", [question, "POST /admin/account/enable"]],
+    ["account enable bob", [question, "GET /admin/accounts", "POST /admin/account/enable"]],
     ["account pin bob", [question, "POST /admin/account/pin"]],
     ["account pin openai:alice", [question, "POST /admin/account/pin"]],
     ["account unpin", [question, "POST /admin/account/unpin"]],
