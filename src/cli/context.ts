@@ -20,7 +20,7 @@ export interface CommandContext {
 }
 
 /** What to do first if a root that the user named does not exist. */
-export const CHECK_ROOT = "correct --root or CODEXLB_ROOT (the default is ~/.codex-lb)";
+export const CHECK_ROOT = "check --root and CODEXLB_ROOT (default: ~/.codex-lb)";
 
 /**
  * The context of a command; `root` is `--root`. `createsRoot`: the command creates a missing root (default: false).
@@ -85,7 +85,7 @@ export function removeNewRoot({ deps, layout }: CommandContext): void {
   try {
     if (existsSync(layout.accounts) && readdirSync(layout.accounts).length > 0) return;
     rmSync(layout.root, { recursive: true });
-    deps.log.info(`removed ${layout.root} again`);
+    deps.log.info(`removed the new root ${layout.root}`);
   } finally {
     lock.release();
   }

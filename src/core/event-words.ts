@@ -3,7 +3,7 @@
 import { shortLine } from "../printable.ts";
 import { durationText } from "./duration-text.ts";
 import type { LogEvent } from "./log-event.ts";
-import { limitWords, type SwitchSummary, switchText, switchWords, windowLimit } from "./reason-words.ts";
+import { limitWords, type SwitchSummary, switchText, switchWords, windowReset } from "./reason-words.ts";
 
 export type ShownEvent = Pick<LogEvent, "event" | "fields">;
 
@@ -111,7 +111,7 @@ const KEY_LIMITS: Readonly<Record<string, string>> = {
   expired: "it has expired",
   model: "it cannot use the model",
   tokens_per_day: "it has used its tokens for today",
-  rpm: "it has reached its turns per minute",
+  rpm: "it has reached its limit of turns per minute",
 };
 
 /** What happened, for each event whose reason is not a code. */
@@ -152,7 +152,7 @@ const SENTENCES: Readonly<Record<string, (fields: LogEvent["fields"]) => string>
   "request.wait_ended": ({ reason, waited_seconds }) =>
     `a turn stopped waiting after ${durationText(Number(waited_seconds))}: ${WAIT_ENDS[String(reason)] ?? reason}`,
   "request.waiting": ({ wait_seconds, window }) =>
-    `a turn waits up to ${durationText(Number(wait_seconds))} for ${typeof window === "string" ? `the reset of the ${windowLimit(window)}` : "a reset"}`,
+    `a turn waits up to ${durationText(Number(wait_seconds))} for ${typeof window === "string" ? `the ${windowReset(window)}` : "a reset"}`,
   "request.switched": (fields) => switchLine(switchOf({ fields })),
   "request.transport_error": () => "connection failed",
   "run.bypassed": () => "a run bypassed this proxy",
@@ -173,7 +173,7 @@ const REFUSED_CODES: ReadonlySet<string> = new Set([
 ]);
 
 function refusedSession({ required_tags: tags, pinned_to: account }: LogEvent["fields"]): string {
-  const refused = "a session was refused, because";
+  const refused = "a session was refused because";
   if (typeof account === "string") return `${refused} its run is pinned to ${account}, which cannot serve`;
   return `${refused} no account${typeof tags === "string" ? ` with the tag ${tags}` : ""} can serve`;
 }
@@ -187,7 +187,7 @@ function unopenedSocket({ required_tags: tags, pinned_to: account }: LogEvent["f
 /** Why a turn stopped waiting without an account. */
 const WAIT_ENDS: Readonly<Record<string, string>> = {
   client_left: "the client disconnected",
-  expired: "the longest wait has passed",
+  expired: "the maximum wait was reached",
   no_reset: "no account has a reset in time",
   shutting_down: "the proxy is shutting down",
   wait_disabled: "proxy.wait_for_reset was set to off",

@@ -85,7 +85,7 @@ export function whyNot(
     case "least-bad":
       return `its cooldown ends after ${winner}'s`;
     case "anchor":
-      return `codexlb starts the 5h window of ${winner}`;
+      return `this turn only starts the 5h window of ${winner}`;
     default:
       return choice.reason satisfies never;
   }
@@ -119,7 +119,7 @@ const CHOSEN: Readonly<Record<ChoiceReason, string>> = {
   "reset-stay": "it served last, and no other is more urgent by more than delta_percent",
   "reset-aware": "the most quota left for the time until its reset",
   "least-bad": "all accounts are cooling down; its cooldown ends first",
-  anchor: "codexlb starts its 5h window",
+  anchor: "this turn starts its 5h window",
 };
 
 function pace(candidate: Candidate, { settings, nowMs }: ChoiceContext): string {

@@ -42,11 +42,11 @@ export function shortUntil(atMs: number, nowMs: number): string {
  */
 export function backWords(atMs: number, nowMs: number): readonly [string, ...string[]] {
   const left = atMs - nowMs;
-  if (left < MINUTE_MS) return [`back in ${Math.max(1, Math.ceil(left / 1000))} s`];
+  if (left < MINUTE_MS) return [`back ${inSeconds(left)}`];
   const when = until(atMs, nowMs);
   const time = timeOfDay(atMs);
   if (left < DAY_MS) return [`back at ${time} (${when})`, `back at ${time}`, `back ${time}`];
-  const day = WEEKDAYS[new Date(atMs).getDay()];
+  const day = weekday(atMs);
   if (left < 6 * DAY_MS) return [`back ${day} ${time} (${when})`, `back ${day} ${time}`, `back ${day}`];
   const date = shortDate(atMs, nowMs);
   return left <= MOST_DAYS_MS
@@ -60,16 +60,19 @@ export function backAt(atMs: number, nowMs: number): string {
   return short;
 }
 
-/** The time of a reset that is to come: `at 05:41`, `Tue 05:41`, `18 Mar`, or `in 45 s`. */
+/** The time of a future reset: `in 45 s`, `at 05:41`, `on Tue at 05:41` within six days, otherwise `on 18 Mar`. */
 export function resetAt(atMs: number, nowMs: number): string {
-  return backAt(atMs, nowMs).replace(/^back /, "");
+  const left = atMs - nowMs;
+  if (left < MINUTE_MS) return inSeconds(left);
+  if (left < DAY_MS) return `at ${timeOfDay(atMs)}`;
+  return left < 6 * DAY_MS ? `on ${weekday(atMs)} at ${timeOfDay(atMs)}` : `on ${shortDate(atMs, nowMs)}`;
 }
 
 /** A time to come: `05:41` today, `Tue 05:41` within six days, otherwise the date. */
 export function dayAndTime(atMs: number, nowMs: number): string {
   if (new Date(atMs).toDateString() === new Date(nowMs).toDateString()) return timeOfDay(atMs);
   if (atMs - nowMs >= 6 * DAY_MS) return shortDate(atMs, nowMs);
-  return `${WEEKDAYS[new Date(atMs).getDay()]} ${timeOfDay(atMs)}`;
+  return `${weekday(atMs)} ${timeOfDay(atMs)}`;
 }
 
 /** The day of `atMs`: `18 Mar`, with the year if that is another one than now. */
@@ -99,6 +102,14 @@ export function pastTime(atMs: number, nowMs: number): string {
 
 const WEEKDAYS = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"] as const;
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"] as const;
+
+function weekday(atMs: number): string {
+  return WEEKDAYS[new Date(atMs).getDay()] ?? "";
+}
+
+function inSeconds(ms: number): string {
+  return `in ${Math.max(1, Math.ceil(ms / 1000))} s`;
+}
 
 function twoDigits(value: number): string {
   return String(value).padStart(2, "0");

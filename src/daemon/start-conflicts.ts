@@ -11,7 +11,7 @@ export async function rootInUse({ root, adminSocket }: Layout): Promise<CodexlbE
   const other = await runningProxy(adminSocket).catch(() => undefined);
   const which = other === undefined ? "it" : `the one on ${other.url} (process ${other.pid})`;
   return new CodexlbError("root_locked", `another codexlb proxy runs on ${root}`, {
-    next: `stop ${which} with: ${advised("proxy stop")}, or give this one another --root`,
+    next: `stop ${which} with: ${advised("proxy stop")}, or start this proxy with another --root`,
   });
 }
 
@@ -24,7 +24,7 @@ export async function listeningAt<T>(url: string, listen: () => T): Promise<T> {
     const isProxy = await greets(url, AbortSignal.timeout(GREETING_MS)).catch(() => false);
     if (!isProxy) throw error;
     throw new CodexlbError(error.code, error.message, {
-      next: "a codexlb proxy already listens there; choose another --listen address, or stop that proxy",
+      next: "another codexlb proxy is already listening on this address; stop it, or choose another --listen address",
       cause: error,
     });
   }

@@ -111,7 +111,7 @@ export function unclearPath(): CodexlbError {
 
 function errorOf(problem: KeyLimitProblem, name: string, nowMs: number): CodexlbError {
   const raise = (flag: string, value: string) =>
-    `on the proxy's machine, change the limit with: ${advisedElsewhere("key set", name, flag, value)}`;
+    `change the limit on the proxy's machine with: ${advisedElsewhere("key set", name, flag, value)}`;
   switch (problem.kind) {
     case "expired":
       return keyExpired({ name, expiresMs: problem.expiresMs }, nowMs);
@@ -123,21 +123,21 @@ function errorOf(problem: KeyLimitProblem, name: string, nowMs: number): Codexlb
         model === undefined
           ? `the key ${name} can only use certain models (${allowed}), and the request does not name exactly one`
           : `the key ${name} cannot use the model ${shortText(model, LONGEST_NAME)}; allowed: ${allowed}`,
-        { next: `choose an allowed model; or, ${raise("--models", "PATTERN,...")}` },
+        { next: `choose an allowed model, or ${raise("--models", "PATTERN,...")}` },
       );
     }
     case "tokens_per_day":
       return new CodexlbError(
         "key_tokens_used",
         `the key ${name} has used its ${countText(problem.tokensPerDay)} tokens for today`,
-        { next: `wait until the day of the proxy ends; or, ${raise("--tokens-per-day", "N")}` },
+        { next: `wait until midnight in the proxy's time zone, or ${raise("--tokens-per-day", "N")}` },
       );
     case "rpm":
       return new CodexlbError(
         "key_rate_limited",
         `the key ${name} has reached its limit of ${counted(problem.turnsPerMinute, "turn")} per minute`,
         {
-          next: `wait ${problem.waitSeconds} s; or, ${raise("--rpm", "N")}`,
+          next: `wait ${problem.waitSeconds} s, or ${raise("--rpm", "N")}`,
           retryAfterSeconds: problem.waitSeconds,
         },
       );

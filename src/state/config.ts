@@ -71,7 +71,9 @@ export function parseConfig(text: string, path: string): ParsedConfig {
     if (line === undefined) return [];
     const effective = valueAt(parsed.data, names);
     if (!isReplaced(given, effective)) return [[key, line]];
-    ignored.push(`line ${line}: ${key} = ${JSON.stringify(given)} counts as ${JSON.stringify(effective)}`);
+    ignored.push(
+      `line ${line}: ${key} = ${JSON.stringify(given)} is replaced by ${JSON.stringify(effective)}`,
+    );
     return [];
   });
   const { at } = parsed.data.anchor;

@@ -179,7 +179,7 @@ describe("without a running proxy", () => {
 
 test("errors on a named root that does not exist advise to check the root first", async () => {
   const root = newRoot();
-  const check = "\n  correct --root or CODEXLB_ROOT (the default is ~/.codex-lb), or ";
+  const check = "\n  check --root and CODEXLB_ROOT (default: ~/.codex-lb), or ";
   for (const words of [
     ["account", "pin", "alice"],
     ["account", "show", "alice"],
@@ -187,7 +187,7 @@ test("errors on a named root that does not exist advise to check the root first"
   ]) {
     expect((await codexlb([...words, "--root", root])).err).toContain(check);
     expect((await codexlb(words, { CODEXLB_ROOT: root })).err).toContain(check);
-    expect((await codexlb(words)).err).not.toContain("correct --root");
+    expect((await codexlb(words)).err).not.toContain("check --root");
   }
 });
 
@@ -292,7 +292,9 @@ describe("with a running proxy", () => {
     await using pool = await startPool({ accounts: [] });
     const second = await codexlb(["proxy", "--root", newRoot(), "--listen", new URL(pool.url).host]);
     expect(second.code).toBe(1);
-    expect(second.err).toContain("the address is in use\n  choose another --listen address");
+    expect(second.err).toContain(
+      "the address is in use\n  another codexlb proxy is already listening on this address",
+    );
   });
 });
 

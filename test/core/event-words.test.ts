@@ -58,20 +58,22 @@ test.each([
   ],
   ["account.disabled", { reason: "refresh-token-invalidated" }, "disabled (login expired)"],
   ["account.disabled", {}, "disabled by you"],
+  ["request.waiting", { wait_seconds: 21_600, window: "daily" }, "a turn waits up to 6 h for the 5h reset"],
+  ["request.waiting", { wait_seconds: 21_600 }, "a turn waits up to 6 h for a reset"],
   [
     "websocket.failed",
     { error: "usage_limit_reached" },
-    "a session was refused, because no account can serve (usage limit reached)",
+    "a session was refused because no account can serve (usage limit reached)",
   ],
   [
     "websocket.failed",
     { error: "usage_limit_reached", required_tags: "work or home" },
-    "a session was refused, because no account with the tag work or home can serve (usage limit reached)",
+    "a session was refused because no account with the tag work or home can serve (usage limit reached)",
   ],
   [
     "websocket.failed",
     { error: "usage_limit_reached", pinned_to: "alice" },
-    "a session was refused, because its run is pinned to alice, which cannot serve (usage limit reached)",
+    "a session was refused because its run is pinned to alice, which cannot serve (usage limit reached)",
   ],
   [
     "websocket.failed",

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { ago, backWords, shortUntil, until } from "../../src/core/time-words.ts";
+import { ago, backWords, resetAt, shortUntil, until } from "../../src/core/time-words.ts";
 
 process.env.TZ = "UTC";
 
@@ -29,6 +29,11 @@ test("the end of a cooldown is a time of day, a weekday, or a date", () => {
   expect(words(4 * DAY)).toEqual(["back Tue 03:04 (in 4 days)", "back Tue 03:04", "back Tue"]);
   expect(words(20 * DAY)).toEqual(["back on 22 Jan (in 20 days)", "back 22 Jan"]);
   expect(words(1206 * DAY)).toEqual(["back on 22 Apr 2029", "back in 2029"]);
+});
+
+test("a reset is named with its preposition", () => {
+  const words = [30 * SECOND, 4 * HOUR, 4 * DAY, 20 * DAY, 1206 * DAY].map((ms) => resetAt(NOW + ms, NOW));
+  expect(words).toEqual(["in 30 s", "at 07:04", "on Tue at 03:04", "on 22 Jan", "on 22 Apr 2029"]);
 });
 
 test("a time that has passed", () => {

@@ -15,7 +15,7 @@ test.each([
   [{ turns: 1, untilMs: UNTIL, window: "weekly" }, "1 turn waiting for a weekly reset at 05:41"],
   [
     { turns: 1, untilMs: UNTIL + 3 * 86_400_000, account: "bob", window: "weekly" },
-    "1 turn waiting for bob's weekly reset Tue 05:41",
+    "1 turn waiting for bob's weekly reset on Tue at 05:41",
   ],
   [{ turns: 1, untilMs: UNTIL }, "1 turn waiting for the first reset at 05:41"],
 ])("%j", (waiting, words) => {

@@ -33,7 +33,7 @@ test("warns of times that are too close to another one, and of an empty list or 
   expect(ignored('enabled = true\nat = ["07:00", "09:00"]')).toEqual([late(3, "09:00", "07:00")]);
   expect(ignored('at = ["01:00", "06:00", "11:00", "16:00", "21:00"]')).toEqual([late(2, "01:00", "21:00")]);
   expect(ignored('at = []\nmodel = ""')).toEqual([
-    'line 2: anchor.at = [] counts as ["07:00"]',
-    'line 3: anchor.model = "" counts as "gpt-5.6-luna"',
+    'line 2: anchor.at = [] is replaced by ["07:00"]',
+    'line 3: anchor.model = "" is replaced by "gpt-5.6-luna"',
   ]);
 });

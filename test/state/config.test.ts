@@ -211,9 +211,9 @@ describe("config.toml", () => {
     ["[proxy]\ndrain_timeout_seconds = -1", "line 2: proxy.drain_timeout_seconds: must not be negative"],
     [
       '[proxy]\nwait_for_reset = "-1h"',
-      'line 2: proxy.wait_for_reset: "-1h" is neither "off" nor a duration above 0 and of at most a week; write it as "6h" or "45m"',
+      'line 2: proxy.wait_for_reset: "-1h" must be "off", or a duration greater than 0 and at most 168h; write it as "6h" or "45m"',
     ],
-    ['[proxy]\nwait_for_reset = "0"', '"0" is neither "off" nor a duration above 0'],
+    ['[proxy]\nwait_for_reset = "0"', '"0" must be "off", or a duration greater than 0'],
     ["[policy]\ndelta_percent = -1", "line 2: policy.delta_percent: must not be negative"],
     ["[policy]\ndelta_percent = 101", "line 2: policy.delta_percent: must be at most 100"],
     ["[policy.weights]\nweekly = -4", "line 2: policy.weights.weekly: must not be negative"],
@@ -231,8 +231,8 @@ describe("config.toml", () => {
       "[proxy]\nmax_attempts = 0\n[quota]\nrefresh_interval_minutes = 0\ncache_ttl_minutes = 30",
     );
     expect(parsed.ignored).toEqual([
-      "line 2: proxy.max_attempts = 0 counts as 3",
-      "line 4: quota.refresh_interval_minutes = 0 counts as 10",
+      "line 2: proxy.max_attempts = 0 is replaced by 3",
+      "line 4: quota.refresh_interval_minutes = 0 is replaced by 10",
     ]);
     expect([...parsed.lines.keys()]).toEqual(["quota.cache_ttl_minutes"]);
   });

@@ -88,7 +88,7 @@ function service(kind: Service, description: string) {
     const line = `${PAST[kind]} account ${alias}`;
     // A proxy that does not report an ended cooldown may have ended one.
     if (!wasAlready || (kind === "enable" && endedCooldown !== false)) return line;
-    const repeated = `${alias} was ${ALREADY[kind]} already; nothing changed`;
+    const repeated = `${alias} is already ${ALREADY[kind]}; nothing changed`;
     if (terminalFrame(env) !== undefined) return repeated;
     // Scripts always get the same line.
     info(repeated);

@@ -13,7 +13,7 @@ export const LIMIT_FLAGS = {
   rpm: { type: "string", description: "Allow at most N turns within any 60 seconds", valueHint: "N" },
   "tokens-per-day": {
     type: "string",
-    description: "Start no more turns that day after N tokens, such as 200k or 5M",
+    description: "Refuse further turns each day after N tokens, such as 200k or 5M",
     valueHint: "N",
   },
   models: {

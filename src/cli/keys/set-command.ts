@@ -19,7 +19,7 @@ import { warnOfUntaggedKey } from "./untagged-key.ts";
 export default defineCommand({
   meta: {
     name: "codexlb key set",
-    description: "Change the tags or limits of a key; none removes a value",
+    description: 'Change the tags or limits of a key; the value "none" removes one',
   },
   args: { ...ROOT_FLAG, ...TAG_FLAGS, ...LIMIT_FLAGS, name: KEY_NAME },
   run: async ({ args, rawArgs }) => {

@@ -23,8 +23,8 @@ export async function sessionInLog(read: LogReader, given: string): Promise<stri
   const [only, ...others] = found;
   if (only !== undefined && others.length === 0) return only;
   throw usage(
-    `flag --session: ${found.size} sessions begin with ${JSON.stringify(given)}`,
-    `give more of the id: ${[...found].slice(-MOST_SHOWN).join(", ")}`,
+    `flag --session: ${found.size} session ids begin with ${JSON.stringify(given)}`,
+    `give more characters of the id: ${[...found].slice(-MOST_SHOWN).join(", ")}`,
   );
 }
 

@@ -79,7 +79,7 @@ export function choiceIn(args: RunArgs): RunChoice {
   if (args.account?.trim().startsWith("--"))
     throw usage(
       `run: flag --account needs an alias before ${args.account.trim()}`,
-      `name an account: ${advised("account list")} shows them`,
+      `name an account; to list the accounts, run: ${advised("account list")}`,
     );
   const waitSeconds = waitSecondsOf(args.wait);
   if (waitSeconds !== undefined && args.command)
@@ -101,7 +101,7 @@ function waitSecondsOf(value: string | undefined): number | undefined {
   const ms = waitBoundOf(value.trim());
   if (ms === undefined)
     throw usage(
-      `flag --wait: ${JSON.stringify(value)} is neither off nor a duration above 0 and of at most a week`,
+      `flag --wait: ${JSON.stringify(value)} must be off, or a duration greater than 0 and at most 168h`,
       "write it after an equals sign: --wait=6h",
     );
   return ms === 0 ? undefined : Math.ceil(ms / 1000);

@@ -151,7 +151,7 @@ function lateReset({ first }: RunOutage, deadlineMs: number): number | undefined
 
 function reportLate({ deps: { clock, log }, waitMs }: WaitingRun, atMs: number): void {
   const when = resetAt(atMs, clock.now());
-  log.info(`not waiting: the reset ${when} is later than --wait=${flagDuration(waitMs)} allows`);
+  log.info(`not waiting: the first reset (${when}) is later than --wait=${flagDuration(waitMs)} allows`);
 }
 
 function stateOf(seen: RunSeen | undefined, nowMs: number, deadlineMs: number): WaitState {

@@ -33,7 +33,7 @@ export default defineCommand({
     session: {
       type: "string",
       description:
-        "Explain the next turn of this session; Codex prints its id, the beginning is enough (default: a new session)",
+        "Explain the next turn of this session (the beginning of the id that Codex prints is enough; default: a new session)",
       valueHint: "ID",
     },
     model: {

@@ -53,7 +53,9 @@ function pinFact({ accounts, pinned, chosen }: Explained): string[] {
 function whyCell({ alias, why }: ExplainedAccount): string {
   const code = /^disabled: ([\w-]+)$/.exec(why)?.[1];
   const words = whyWords(why);
-  return code !== undefined && isLoginCode(code) ? `${words}: ${advised("account login", alias)}` : words;
+  return code !== undefined && isLoginCode(code)
+    ? `${words}; run: ${advised("account login", alias)}`
+    : words;
 }
 
 function backWords(first: string | undefined, atMs: number, total: number, nowMs: number): string {

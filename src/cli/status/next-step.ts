@@ -15,6 +15,6 @@ export function nextStepOf(
   if (level === "off") return [enable];
   if (level === "low") return [`${enable} (ends it now)`];
   // The other accounts are not known here, so the status must say whether they can serve.
-  const others = `to see whether other accounts can serve: ${advised("status")}`;
-  return backAtMs === undefined ? [others] : [`none: it serves again by itself; ${others}`];
+  const others = `to see whether other accounts can serve, run: ${advised("status")}`;
+  return backAtMs === undefined ? [others] : [`none: the account recovers by itself; ${others}`];
 }

@@ -40,7 +40,7 @@ export default defineCommand({
     account: { type: "string", description: "Wait for this account (default: any)", valueHint: "ALIAS" },
     timeout: {
       type: "string",
-      description: "Longest wait, such as 6h (default: no limit); exit code 3 after that",
+      description: "Maximum wait, such as 6h (default: no limit); exits with 3 when it expires",
       valueHint: "DURATION",
     },
     json: { type: "boolean", description: "Print the outcome as JSON" },
@@ -95,13 +95,13 @@ function goalOf(text: string): WaitGoal {
   );
 }
 
-/** The longest wait, ms; with 0 the command looks once. Throws `usage`. */
+/** The maximum wait, ms; with 0 the command checks once without waiting. Throws `usage`. */
 function timeoutOf(text: string): number {
   const ms = durationFlag(text, "timeout");
   if (text.trim().startsWith("-"))
     throw usage(
       `flag --timeout: ${JSON.stringify(text)} is negative`,
-      "write it as 90s or 6h; 0 looks once and does not wait",
+      "write it as 90s or 6h; 0 checks once without waiting",
     );
   return ms;
 }
@@ -137,15 +137,11 @@ function failureOf(
   timeoutMs: number | undefined,
 ): CodexlbError {
   return outcome.kind === "timeout"
-    ? new CodexlbError(
-        "wait_timeout",
-        `no change within ${durationText((timeoutMs ?? 0) / 1000)}, so the wait ended`,
-        {
-          next: `see when accounts are back with: ${advised("status")}`,
-        },
-      )
+    ? new CodexlbError("wait_timeout", `timed out after ${durationText((timeoutMs ?? 0) / 1000)}`, {
+        next: `to see when accounts are back, run: ${advised("status")}`,
+      })
     : new CodexlbError("nothing_to_wait_for", `waiting does not help: ${outcome.why}`, {
-        next: outcome.next ?? `see what each account needs with: ${advised("status")}`,
+        next: outcome.next ?? `to see what each account needs, run: ${advised("status")}`,
       });
 }
 

@@ -15,7 +15,7 @@ export interface WaitContext {
   readonly clock: Clock;
   /** Looks whether the wait is over. Throws `proxy_unreachable`. */
   readonly look: () => Promise<WaitState>;
-  /** The longest wait, ms; undefined: no limit. */
+  /** The maximum wait, ms; undefined: no limit. */
   readonly timeoutMs: number | undefined;
   /** Waits; resolves early if the wait is interrupted. */
   readonly sleep: (ms: number) => Promise<void>;

@@ -51,11 +51,11 @@ async function repeatChanges(root: string): Promise<void> {
   expect(await account("drain bob")).toEqual({
     code: 0,
     out: "draining account bob\n",
-    err: "codexlb: bob was draining already; nothing changed\n",
+    err: "codexlb: bob is already draining; nothing changed\n",
   });
   expect((await account("disable alice")).err).toBe("");
   expect((await account("disable openai:alice")).err).toBe(
-    "codexlb: alice was disabled by you already; nothing changed\n",
+    "codexlb: alice is already disabled by you; nothing changed\n",
   );
   expect((await account("pin alice")).err).toBe(
     "codexlb: warning: alice cannot serve (disabled by you); other accounts serve until it is available again\n",
@@ -68,7 +68,7 @@ async function repeatChanges(root: string): Promise<void> {
     (await runCli(["account", ...words.split(" "), "--root", root], { cwd: temp.path, terminal: 80 })).out;
   expect(await seen("unpin")).toContain("removed the pin; the policy chooses again");
   const disabled = await seen("disable alice");
-  expect(disabled).toContain("alice was disabled by you already; nothing changed");
+  expect(disabled).toContain("alice is already disabled by you; nothing changed");
   expect(disabled).not.toContain("disabled account");
 }
 
@@ -115,7 +115,7 @@ test("a pin to an exhausted account warns, and enable reports that it also ended
   expect(await enable()).toEqual({
     code: 0,
     out: "enabled account alice\nenabled account bob\n",
-    err: "codexlb: alice was in service already; nothing changed\ncodexlb: bob was in service already; nothing changed\n",
+    err: "codexlb: alice is already in service; nothing changed\ncodexlb: bob is already in service; nothing changed\n",
   });
 });
 

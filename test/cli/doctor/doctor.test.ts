@@ -508,7 +508,7 @@ describe("codexlb doctor", () => {
       `root: ok (${HOME}/.codex-lb does not exist yet; codexlb run creates it)\n`,
     );
     expect((await examined("--root", join(HOME, "nope"))).out).toStartWith(
-      `root: warning (${HOME}/nope does not exist yet)\n    correct --root or CODEXLB_ROOT (the default is ~/.codex-lb)\n`,
+      `root: warning (${HOME}/nope does not exist yet)\n    check --root and CODEXLB_ROOT (default: ~/.codex-lb)\n`,
     );
   });
 

@@ -152,16 +152,16 @@ describe("the proxy in the background", () => {
     expect(await proxy(layout, [])).toEqual({
       code: 1,
       out: "",
-      err: `codexlb: another codexlb proxy runs on ${layout.root}\n  stop the one on ${url} (process ${pid}) with: codexlb proxy stop --root ${layout.root}, or give this one another --root\n`,
+      err: `codexlb: another codexlb proxy runs on ${layout.root}\n  stop the one on ${url} (process ${pid}) with: codexlb proxy stop --root ${layout.root}, or start this proxy with another --root\n`,
     });
     const other = layoutOf(join(temp.path, `new-${++serial}`));
     for (const words of [["start"], []]) {
       const taken = await proxy(other, [...words, "--listen", new URL(url).host]);
       expect(taken.code).toBe(1);
       expect(taken.err).toContain(
-        "the address is in use\n  a codexlb proxy already listens there; choose another --listen address, or stop that proxy\n",
+        "the address is in use\n  another codexlb proxy is already listening on this address; stop it, or choose another --listen address\n",
       );
-      expect(taken.err).toContain(`removed ${other.root} again\n`);
+      expect(taken.err).toContain(`removed the new root ${other.root}\n`);
       expect(existsSync(other.root)).toBe(false);
     }
     await proxy(layout, ["stop"]);

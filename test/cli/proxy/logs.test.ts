@@ -157,8 +157,8 @@ test("the beginning of a session's id selects it if no other session begins so",
   expect(await of("019ac3f2")).toMatchObject({
     code: 2,
     err:
-      'codexlb: flag --session: 2 sessions begin with "019ac3f2"\n' +
-      "  give more of the id: 019ac3f2-1b2c-one, 019ac3f2-9d00-two\n",
+      'codexlb: flag --session: 2 session ids begin with "019ac3f2"\n' +
+      "  give more characters of the id: 019ac3f2-1b2c-one, 019ac3f2-9d00-two\n",
   });
   const shown = (await of("019ac3f2-1b2c", 100)).out;
   expect(shown).toContain("took over from");

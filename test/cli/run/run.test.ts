@@ -269,8 +269,8 @@ describe("a run", () => {
       [["--tag", "a", "--command"], "run: --command and --tag cannot be combined"],
       [["--wait", "6h", "exec"], "write --wait=6h; to pass 6h on"],
       [["--wait", "off"], "write --wait=off; to pass off on"],
-      [["--wait=-1m", "exec"], '"-1m" is neither off nor a duration above 0 and of at most a week'],
-      [["--wait=0", "exec"], '"0" is neither off nor a duration'],
+      [["--wait=-1m", "exec"], '"-1m" must be off, or a duration greater than 0 and at most 168h'],
+      [["--wait=0", "exec"], '"0" must be off, or a duration'],
     ] as const) {
       const wrong = await run([...at, ...words], {});
       expect(wrong).toMatchObject({ code: 2, out: "" });
@@ -362,7 +362,7 @@ describe("a run", () => {
     ] as const) {
       const ran = await run([...flags, "exec"], env);
       expect(ran).toMatchObject({ code: 1, out: "" });
-      expect(ran.err).toStartWith(`codexlb: the root ${root} does not exist\n  correct --root`);
+      expect(ran.err).toStartWith(`codexlb: the root ${root} does not exist\n  check --root`);
     }
     expect(existsSync(root)).toBe(false);
   });

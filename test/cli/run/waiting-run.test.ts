@@ -75,12 +75,12 @@ test("a reset that is later than --wait allows is reported, and the run is not r
   const { ended, started, log } = await run([FAILED], [lateBy(38_000)], { waitMs: 10_000 });
   expect(ended).toEqual(FAILED);
   expect(started).toHaveLength(1);
-  expect(log).toEqual(["not waiting: the reset in 38 s is later than --wait=10s allows"]);
+  expect(log).toEqual(["not waiting: the first reset (in 38 s) is later than --wait=10s allows"]);
 });
 
 test("the same is reported before an interactive Codex starts", async () => {
   const { log } = await run([DONE], [lateBy(45_000)], { args: [], isInteractive: true, waitMs: 30_000 });
-  expect(log).toEqual(["not waiting: the reset in 45 s is later than --wait=30s allows"]);
+  expect(log).toEqual(["not waiting: the first reset (in 45 s) is later than --wait=30s allows"]);
 });
 
 test("a run that a signal ended is not resumed", async () => {

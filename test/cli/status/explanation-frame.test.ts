@@ -134,5 +134,5 @@ test("a pin that cannot apply now is named with its reason, and an expired login
     explanationFrame({ ...EXPLAINED, pinned: alias, chosen }, frame(200), NOW);
   expect(pinned("alice")).toContain("alice is pinned, but cannot serve now (limit reached)\n");
   expect(pinned("bob")).toContain("bob is pinned\n");
-  expect(pinned("bob")).toContain("disabled: login expired: codexlb account login carol");
+  expect(pinned("bob")).toContain("disabled: login expired; run: codexlb account login carol");
 });

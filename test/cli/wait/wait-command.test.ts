@@ -52,10 +52,10 @@ test("the timeout has exit code 3, and the reset is named on standard error", as
   expect(err).toContain(
     "codexlb: waiting: 1 of 2 accounts has reached a limit, 1 is disabled by you; the first is back",
   );
-  expect(err).toContain("codexlb: no change within 0 s, so the wait ended");
+  expect(err).toContain("codexlb: timed out after 0 s");
 });
 
-test("a timeout of 0 looks once, and a negative one is refused", async () => {
+test("a timeout of 0 checks once, and a negative one is refused", async () => {
   await exhaustAlice();
   expect((await wait("--timeout", "0")).code).toBe(3);
   for (const flags of [["--timeout", "-1m"], ["--timeout=-1m"]])
