@@ -77,7 +77,7 @@ about unknown keys.
 
 \`codexlb config check\` checks the file, and exits with 1 if the file is not valid. Meanwhile other commands use the
 settings of the running proxy, and warn about the file. \`config check\`, \`proxy start\` and \`proxy restart\` also
-warn about unknown keys, and about tables \`[accounts.ALIAS]\` without such an account.
+warn about unknown keys, and about \`[accounts.ALIAS]\` tables that name no existing account.
 
 [networks.md](networks.md) describes the variables for an HTTP proxy and for certificates.
 

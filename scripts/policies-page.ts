@@ -60,7 +60,7 @@ mode = "usage_balanced"
 
 ${MODES}
 - **Score.** The share that is left of each of the account's windows (0 to 1; unknown counts as 0.30), weighted by
-  \`policy.weights\`: \`daily\` for the short window, \`weekly\` for longer ones.
+  \`policy.weights\`: \`daily\` for the 5h window, \`weekly\` for longer ones.
 - **Urgency.** The share that is left of each window, divided by the share of the window's time that is left, weighted in
   the same way. An account with an urgency above 1 would lose some of its quota at the reset.
 
@@ -134,9 +134,9 @@ your employer must never serve private work.
 
 ## Anchoring
 
-The 5h window of an account begins with the first turn after its last window has ended. If you start work at nine, it is
-reset at two in the afternoon; if the window had begun at seven, it would be reset at noon. codexlb can start it for
-you, with a very small turn. This is called anchoring:
+The 5h window of an account begins with the first turn after its last window has ended. If you start work at 09:00, the
+window is reset at 14:00. If it had begun at 07:00, it would have been reset at 12:00. codexlb can start it for you,
+with a very small turn. This is called anchoring:
 
 \`\`\`toml
 [anchor]
@@ -152,10 +152,10 @@ stagger = true
   another hour.
 - **Which time.** With \`stagger\`, about two hours before you begin. Without it, five hours before the middle of your
   working time. [What anchoring gains](#what-anchoring-gains) has figures, also of when it gains nothing.
-- **Which accounts.** Only enabled accounts of this proxy, not those of child proxies, that are healthy, have no
-  requests in flight and are above their floors and not draining, and that have at least ${LEAST_LEFT_OF_WEEK * 100} %
-  of their longer windows left. With less, the longer window would run out before the short one. The account's catalogue
-  must have the model, and the model must count for the main limit.
+- **Which accounts.** codexlb anchors only this proxy's own accounts, not those of child proxies. An account must be
+  enabled, healthy and not draining, have no requests in flight, be above its floors, and have at least ${LEAST_LEFT_OF_WEEK * 100} % of its
+  longer windows left. With less, the longer window would run out before the 5h window. The account's catalogue must
+  have the model, and the model must count for the main limit.
 - **How codexlb knows that a window has not begun.** The backend does not report it. For an unused window it reports a
   reset five hours after each request, so the reset moves with the time; a window that runs has a fixed reset. This is
   what users of the backend have observed, not what OpenAI documents. codexlb sends a turn only after two readings, at
@@ -200,7 +200,7 @@ test suite repeats the rows with two and three accounts.
 const ANCHORING_HEAD = `### What anchoring gains
 
 The same over four weeks with \`usage_balanced\`, without anchoring and with it, for several working times. Demand is
-again ${LOAD * 100} % of the weekly quota, so the fewer hours are worked, the more often the short windows are
+again ${LOAD * 100} % of the weekly quota, so the fewer hours are worked, the more often the 5h windows are
 exhausted. An account with a monthly window has it instead of the weekly one, with the same quota per day. An anchor
 turn is assumed to cost ${ANCHOR_COST} units and ${ANCHOR_TOKENS} tokens.
 
@@ -210,11 +210,11 @@ turn is assumed to cost ${ANCHOR_COST} units and ${ANCHOR_TOKENS} tokens.
 
 What follows from the table:
 
-- If work takes most of the day, the short windows are rarely exhausted. Anchoring then gains nothing, and its turns are
+- If work takes most of the day, the 5h windows are rarely exhausted. Anchoring then gains nothing, and its turns are
   wasted.
 - With eight-hour working days and anchoring staggered from two hours before work, two accounts refuse about half as
-  many turns as without anchoring, and twenty refuse an eighth. The turns that are still refused wait less, because some
-  account is always about to be reset.
+  many turns as without anchoring, and twenty accounts refuse an eighth as many. The turns that are still refused wait
+  less, because some account is always about to be reset.
 - With all resets in the middle of the working time (\`stagger = false\`, five hours before that), still fewer turns are
   refused, but these wait longer. If the time is wrong by an hour, most of the gain is lost, and the waits become longer
   than without anchoring. \`stagger\` depends less on the exact time, so it is the default.

@@ -27,7 +27,7 @@ export interface KeyLimiter {
    * it names none, or several. `warmsUp`: the request only prepares a connection, so it does not count as a turn.
    */
   begin(model: string | undefined, warmsUp: boolean): KeyLimitProblem | undefined;
-  /** Uncounts the last turn, because its client was asked to send it again. */
+  /** Removes the last turn from the count, because its client was asked to send it again. */
   takeBack(): void;
   /** A turn used so many tokens. */
   spend(tokens: number): void;

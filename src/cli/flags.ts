@@ -1,5 +1,5 @@
 // The grammar of the command line: `-x` and `--x` are the same, and so are `--x=v` and `--x v`. The last value of a flag
-// counts, but the values of a list add up. Booleans, and flags that can be without a value (`--wait[=8h]`), take no
+// counts, but the values of a list add up. Booleans, and flags whose value is optional (`--wait[=8h]`), take no
 // separate value. Flags may come before and after other words, until `--`. This accepts every line that the Go program
 // accepts; there the first word that is not a flag ends the flags.
 

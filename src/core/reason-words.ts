@@ -47,7 +47,7 @@ export function choiceWords(code: string): string {
   return CHOICES[code] ?? plain(code);
 }
 
-/** Why a turn moved to another account, and how often: `Weekly limit`, `carol is pinned`, `5h limit, x 4`. */
+/** Why a turn moved to another account, and how often: `Weekly limit`, `carol is pinned`, `5h limit (4 turns)`. */
 export function switchWords({ count = 1, ...one }: SwitchSummary): string {
   return `${switchReason(one)}${repeatWords(count)}`;
 }
@@ -60,7 +60,8 @@ export function limitWords(reason: string, window: string | undefined): string {
 
 /**
  * A switch in one line: `bob: Weekly limit → carol` if the reason is about the account that the turn left, and
- * `bob → carol: carol is pinned` if it is about the one that served it. Of several switches it ends with their number.
+ * `bob → carol: carol is pinned` if it is about the one that served it. Of several switches it ends with the number of
+ * turns: `bob: Weekly limit → carol (4 turns)`.
  */
 export function switchText({ count = 1, ...one }: SwitchSummary, arrow: string): string {
   const words = Object.hasOwn(CHOICES, one.reason)
@@ -148,7 +149,7 @@ function switchReason({ to, reason, window }: SwitchSummary): string {
 }
 
 function repeatWords(count: number): string {
-  return count === 1 ? "" : `, x ${count}`;
+  return count === 1 ? "" : ` (${count} turns)`;
 }
 
 function plain(code: string): string {

@@ -1,4 +1,4 @@
-// Sends the turn that starts the short window of an account. It takes the same path as every other turn, so credentials,
+// Sends the turn that starts the 5h window of an account. It takes the same path as every other turn, so credentials,
 // limits, failures and the record of turns are handled in the same places; only this one account may serve it.
 
 import type { AnchorResult } from "../core/anchor/anchor-result.ts";

@@ -31,7 +31,10 @@ export interface Affinity {
   bind(session: string, upstreamId: string, held?: boolean): void;
   /** Remembers that `upstreamId` served the last turn of a bound session. Does not move the session. */
   noteServed(session: string, upstreamId: string): void;
-  /** The id of the only bound session that begins with `start`; `start` itself if it is bound, or several or none do. */
+  /**
+   * The full id of the bound session that begins with `start`. Returns `start` unchanged if it is itself a bound id, or
+   * if no session or more than one begins with it.
+   */
   fullId(start: string): string;
   /** The sessions of an upstream, the most recently used first. */
   sessionsOf(upstreamId: string): string[];

@@ -1,4 +1,4 @@
-// Decides which account is anchored next. A turn is sent only where the figures prove that the short window has not
+// Decides which account is anchored next. A turn is sent only where the figures prove that the 5h window has not
 // begun, and only on an account that could take any other turn as well.
 
 import { mayAnchor } from "../core/anchor/anchor-count.ts";

@@ -1,4 +1,4 @@
-// Starts the short windows of accounts in the background, one account at a time. The turn is counted on disk before
+// Starts the 5h windows of accounts in the background, one account at a time. The turn is counted on disk before
 // it is sent, so neither a restart nor the next proxy on the root sends it again.
 
 import { anchorsOn, countedAnchor } from "../core/anchor/anchor-count.ts";

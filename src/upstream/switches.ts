@@ -26,9 +26,9 @@ export interface ServedTurn {
 
 export interface Switches {
   /**
-   * Remembers the switch that the turn is. Undefined if it is none, because it was served by the upstream of the
-   * session's previous turn, or because it is the first turn and no upstream failed it. If turns moved between the same
-   * accounts for the same reason shortly before, the returned switch counts them too.
+   * Records the turn if it is a switch, and returns the switch. Undefined if it is not one, because it was served by
+   * the upstream of the session's previous turn, or because it is the first turn and no upstream failed it. If turns
+   * moved between the same accounts for the same reason shortly before, the returned switch counts them too.
    */
   note(turn: ServedTurn): AccountSwitch | undefined;
   /** The newest first. */

@@ -553,7 +553,7 @@ describe("wrong input", () => {
     expect(existsSync(root)).toBe(false);
   });
 
-  test("flags may stand anywhere on the line", async () => {
+  test("flags can appear anywhere on the line", async () => {
     const root = newRoot();
     const ids = async (...line: string[]) => {
       const { out, err } = await codexlb(line);

@@ -23,7 +23,7 @@ const SETTINGS: AnchorSettings = {
 interface Figures {
   readonly usedShort?: number;
   readonly usedWeekly?: number;
-  /** When the short window is reset, Unix ms. Default: it has not begun. */
+  /** When the 5h window is reset, Unix ms. Default: it has not begun. */
   readonly resetAtMs?: number;
   readonly kinds?: readonly WindowKind[];
 }
@@ -186,7 +186,7 @@ describe("an account is never anchored", () => {
     expect(world().idleUntil(DUE, { resetAtMs, usedShort: 40 })).toBe("wait");
   });
 
-  test("without a short window, or with unknown figures", () => {
+  test("without a 5h window, or with unknown figures", () => {
     expect(world().idleUntil(DUE, { kinds: ["weekly"] })).toBe("wait");
     const { clock, step } = world();
     clock.advance(DUE * MINUTE_MS);

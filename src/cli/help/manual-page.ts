@@ -64,7 +64,7 @@ export function manualPage(
 const DESCRIPTION = [
   "Codex sends its requests to a proxy on this machine, which chooses an account for each one. When an account reaches its limit, another account completes the turn, and Codex shows no error.",
   "Set everything up with codexlb init, or enrol accounts with codexlb account login ALIAS or codexlb account import, keep codexlb proxy running, and use codexlb run instead of codex. If something does not work, codexlb doctor says what to do.",
-  "Flags may stand anywhere on the line, until --. They can be written with one dash or two, and as --flag VALUE or --flag=VALUE. If a flag is repeated, the last value counts; a list flag such as --tag collects all its values. For codexlb run, the first argument that is not one of its flags starts the arguments for Codex.",
+  "Flags can appear anywhere before --. They can be written with one dash or two, and as --flag VALUE or --flag=VALUE. If a flag is repeated, the last value counts; a list flag such as --tag collects all its values. For codexlb run, the first argument that is not one of its flags starts the arguments for Codex.",
 ];
 
 /** The default root, as texts show it. */

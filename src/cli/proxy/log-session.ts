@@ -6,7 +6,7 @@ import { type LogReader, readPages } from "./log-reader.ts";
 
 /**
  * The id of the session in the log that begins with `given`; `given` itself if there is none, because its requests may
- * still come. Throws `usage` if several sessions begin with it and none is called so.
+ * still come. Throws `usage` if several sessions begin with it and none has exactly this id.
  */
 export async function sessionInLog(read: LogReader, given: string): Promise<string> {
   if (given === "" || FULL_ID.test(given)) return given;

@@ -54,8 +54,9 @@ export function isManaged(path: string, layout: Layout): boolean {
 // --- internal ---
 
 /**
- * Each of the user's homes has its own linked home, so that runs with different homes do not disturb each other. So does
- * each client key, because Codex reads auth.json only after a run has written it: a run with another key would replace it.
+ * Each of the user's homes has its own linked home, so that runs with different homes do not disturb each other. So
+ * does each client key, because each run writes auth.json before Codex reads it, and a run with another key could
+ * overwrite it in between.
  */
 function linkedHome(layout: Layout, env: CommandContext["deps"]["env"]): RunHome {
   const homes = userHomes(env).map((home) => resolve(home));

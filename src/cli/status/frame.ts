@@ -191,11 +191,12 @@ function paceLines(status: StatusAnswer, { columns, nowMs, wide }: Canvas): stri
     });
 }
 
-/** `bob: Weekly limit → carol, 2 min ago`. */
+/** `bob: Weekly limit → carol, 2 min ago`; of several turns `bob: Weekly limit → carol (4 turns), last 2 min ago`. */
 function switchLines({ switches = [] }: StatusAnswer, { glyphs }: TextStyle, nowMs: number): string[] {
-  return switches
-    .slice(0, MOST_SWITCHES)
-    .map((one) => `${GAP}${switchText(one, glyphs.arrow)}, ${ago(one.at_ms, nowMs)}`);
+  return switches.slice(0, MOST_SWITCHES).map((one) => {
+    const when = `${(one.count ?? 1) > 1 ? "last " : ""}${ago(one.at_ms, nowMs)}`;
+    return `${GAP}${switchText(one, glyphs.arrow)}, ${when}`;
+  });
 }
 
 /** The line of each child proxy, a child of a child below it and indented. */

@@ -46,7 +46,9 @@ export async function reportNoTurns(
 
 // --- internal ---
 
-/** Reports that nothing is named as `filter` says in `query`; undefined if something is, or if that is not known. */
+/**
+ * A hint that no recorded turn has the value of `filter` in `query`; undefined if one has it, or if that is unknown.
+ */
 async function unknownNameHint(
   context: CommandContext,
   flags: RemoteFlags,

@@ -1,12 +1,12 @@
-// Whether the short window of an account has begun. The backend does not say so. For a window that has not begun it
+// Whether the 5h window of an account has begun. The backend does not say so. For a window that has not begun it
 // reports a reset that lies a whole window after each request, so the reset moves with the time; a window that has begun
 // has a fixed reset. Two figures with some time between them are therefore needed.
 
 import type { QuotaWindow } from "../quota.ts";
 
-/** Follows the figures of the short windows of several accounts. */
+/** Follows the figures of the 5h windows of several accounts. */
 export interface WindowWatch {
-  /** Takes the current figures of the account's short window; undefined if it has none. */
+  /** Takes the current figures of the account's 5h window; undefined if it has none. */
   see(accountId: string, window: QuotaWindow | undefined): void;
   /** True if the figures show that the window has not begun. */
   hasNotBegun(accountId: string): boolean;

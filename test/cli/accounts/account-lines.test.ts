@@ -113,7 +113,7 @@ describe("on a terminal", () => {
     const drawn = draw(
       details({}, { switches: [{ ...one, at_ms: NOW - 30_000, first_at_ms: NOW - 95_000, count: 2 }] }),
     );
-    expect(drawn).toContain("30 s ago    bob → alice: alice is pinned, x 2");
+    expect(drawn).toContain("30 s ago    bob → alice: alice is pinned (2 turns)");
     expect(drawn.match(/alice is pinned/g)).toHaveLength(1);
   });
 

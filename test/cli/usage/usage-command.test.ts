@@ -25,10 +25,6 @@ test.each([
   [["--account", "x9"], 'codexlb: no account is called "x9"; known accounts: alice, bob\n'],
   [["--account", "alice", "--model", "demo", "--session", "s", "--by", "session"], ""],
   [["--model", "dmo"], 'codexlb: no turn with the model "dmo" is recorded; did you mean demo?\n'],
-  ...(["project", "key"] as const).map((filter): [string[], string] => [
-    [`--${filter}`, "nope"],
-    `codexlb: no turn with the ${filter} "nope" is recorded; see: codexlb usage --root ROOT --since 52w --by ${filter}\n`,
-  ]),
   [
     ["--project", "nope"],
     'codexlb: no turn with the project "nope" is recorded; see: codexlb usage --root ROOT --since 52w --by project\n',
