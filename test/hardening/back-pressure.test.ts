@@ -212,7 +212,8 @@ test("a client that reads nothing is disconnected, over both transports", async 
         }),
       ),
   });
-  const config = "[proxy]\nidle_timeout_seconds = 1\n";
+  // Longer than the first status takes, which shows that the request is under way.
+  const config = "[proxy]\nidle_timeout_seconds = 3\n";
   try {
     await using overSockets = await startHardened({ upstream: upstream.baseUrl, config });
     const socket = await connect(overSockets);
