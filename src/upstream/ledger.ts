@@ -153,6 +153,7 @@ export function createLedger(context: LedgerContext): Ledger {
       events.append("request.switched", {
         ...use.fields,
         ...upstream.named,
+        session: use.session,
         switch_reason: use.reason,
         from: moved.from,
         to: moved.to,
