@@ -231,7 +231,7 @@ const DOCUMENT = {
       unknown_model: text.optional(),
     })
     .optional(),
-  /** The last switches since the proxy started, newest first. */
+  /** The last switches, newest first; after a restart, those in the event log. */
   switches: z.array(SwitchAnswer).optional(),
   child_proxies: z
     .array(ChildAnswer)

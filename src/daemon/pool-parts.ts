@@ -8,6 +8,7 @@ import { createCatalogues } from "../upstream/catalogues.ts";
 import { createChildren } from "../upstream/children.ts";
 import { createCredentialCare } from "../upstream/credential-care.ts";
 import { createForecaster } from "../upstream/forecaster.ts";
+import { loggedSwitches } from "../upstream/logged-switches.ts";
 import { createPool, type Pool } from "../upstream/pool.ts";
 import { poolSettings } from "../upstream/pool-settings.ts";
 import { createRefresher } from "../upstream/refresher.ts";
@@ -56,6 +57,7 @@ export function poolParts({
     store,
     events,
     affinity,
+    pastSwitches: loggedSwitches(layout.events),
     settings: () => poolSettings(config()),
     self,
     makeAccount: (record) => createAccount(record, accountContext),

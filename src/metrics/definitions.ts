@@ -36,6 +36,12 @@ export const METRICS = {
     labels: ["reason"],
     help: "Requests that codexlb refused before it used an upstream, by error code. unauthorized, key_role_refused and admin_role_required: a missing or wrong key, or one without the required role.",
   },
+  handshakeRefusals: {
+    name: "codexlb_websocket_refusals_total",
+    type: "counter",
+    labels: ["reason"],
+    help: "WebSockets that codexlb refused because no upstream could take them, by error code. use_http: Codex sends its turns over HTTP instead. After any other code, the turn for which Codex opened the WebSocket counts as refused in codexlb_turns_total.",
+  },
   turns: {
     name: "codexlb_turns_total",
     type: "counter",

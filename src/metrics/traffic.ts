@@ -27,6 +27,7 @@ export interface TrafficMetrics extends TrafficCounts {
 export function createTrafficMetrics(): TrafficMetrics {
   const requests = createCounter();
   const refusals = createCounter();
+  const handshakes = createCounter();
   const attempts = createCounter();
   const turns = createCounter();
   const tokens = createCounter();
@@ -52,6 +53,7 @@ export function createTrafficMetrics(): TrafficMetrics {
   return {
     answered: (by, status) => requests.add([by, `${Math.floor(status / 100)}xx`]),
     refused: (code) => refusals.add([code]),
+    handshakeRefused: (code) => handshakes.add([code]),
     attempt: (purpose, end, upstreamId) => attempts.add([upstreamId, purpose, end]),
     sent: (transport, seconds) => overhead[transport].observe(seconds),
     turnBegan: () => {
@@ -108,6 +110,7 @@ export function createTrafficMetrics(): TrafficMetrics {
       };
       plain("requests", requests);
       plain("refusals", refusals);
+      plain("handshakeRefusals", handshakes);
       plain("turns", turns);
       report("turnsInFlight", inFlight);
       distributions("turnOverhead", overhead);

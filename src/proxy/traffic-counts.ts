@@ -39,6 +39,8 @@ export interface TrafficCounts {
   answered(by: AnsweredBy, status: number): void;
   /** The proxy refused a request before it used an upstream. */
   refused(code: ErrorCode): void;
+  /** A client got an error with this code in place of a WebSocket. */
+  handshakeRefused(code: string): void;
   /** The attempt to have a request served by the upstream with this id ended. */
   attempt(purpose: AttemptPurpose, end: AttemptEnd, upstreamId: string): void;
   /** A turn was sent to its first upstream, this long after the proxy had received it whole. */

@@ -1,5 +1,5 @@
-// Reads lines of the event log: the last ones, or those from an offset on. Reads only the blocks that it needs, never whole
-// files, and returns complete lines only.
+// Reads lines of the event log: the last ones, those from an offset on, or the last ones with a text. Reads only the blocks
+// that it needs, never whole files, and returns complete lines only.
 
 import { closeSync, openSync, readdirSync, readSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -49,6 +49,34 @@ export function logParts(path: string): LogPart[] {
     .sort((a, b) => a.offset - b.offset);
   const last = full.at(-1);
   return [...full, partAt(path, last === undefined ? 0 : last.offset + last.bytes)];
+}
+
+/**
+ * The last lines that contain `text`, oldest first: at most `most`, from about the last `mostBytes` of the log. The last line
+ * of a file may be incomplete, because the process that wrote it was killed.
+ */
+export function lastLinesWith(
+  path: string,
+  text: string,
+  { most, mostBytes }: { readonly most: number; readonly mostBytes: number },
+): string[] {
+  const found: string[] = [];
+  let left = mostBytes;
+  for (const part of logParts(path).reverse()) {
+    // The end of the line that begins in the block before.
+    let rest = Buffer.alloc(0);
+    for (let end = part.bytes; end > 0 && left > 0 && found.length < most; ) {
+      const start = Math.max(0, end - BLOCK_BYTES);
+      const block = Buffer.concat([readBlock(part, start, end - start), rest]);
+      // A block without a line end is part of a line that is too long to be an event.
+      const first = start === 0 ? 0 : block.indexOf(NEWLINE) + 1;
+      rest = block.subarray(0, first);
+      found.push(...linesWith(block.subarray(first), text).reverse());
+      left -= end - start;
+      end = start;
+    }
+  }
+  return found.slice(0, most).reverse();
 }
 
 // --- internal ---
@@ -169,6 +197,17 @@ function upToLine(block: Buffer, limit: number): { count: number; bytes: number 
     count++;
   }
   return { count, bytes };
+}
+
+function linesWith(block: Buffer, text: string): string[] {
+  const lines: string[] = [];
+  for (let at = block.indexOf(text); at >= 0; ) {
+    const lineEnd = block.indexOf(NEWLINE, at);
+    const end = lineEnd < 0 ? block.length : lineEnd;
+    lines.push(block.toString("utf8", block.lastIndexOf(NEWLINE, at) + 1, end));
+    at = block.indexOf(text, end);
+  }
+  return lines;
 }
 
 function countLines(block: Buffer): number {

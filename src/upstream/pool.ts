@@ -25,7 +25,7 @@ import { createPlacement, type Placement, type PlacementPolicy } from "./placeme
 import { createPoolViews, type PoolViews } from "./pool-views.ts";
 import { createRefusedLimits } from "./refused-limits.ts";
 import { createRoster } from "./roster.ts";
-import { createSwitches } from "./switches.ts";
+import { createSwitches, type MovedTurn } from "./switches.ts";
 
 export interface PoolSettings {
   readonly policy: PolicySettings &
@@ -75,6 +75,8 @@ export interface PoolContext {
   readonly store: Store;
   readonly affinity: Affinity;
   readonly events: EventLog;
+  /** The turns that moved before this process started, oldest first. */
+  readonly pastSwitches: readonly MovedTurn[];
   readonly settings: () => PoolSettings;
   /** This proxy. */
   readonly self: () => Hop;
@@ -133,6 +135,7 @@ export function createPool(context: PoolContext): Pool {
     loops,
   });
   const switches = createSwitches({
+    past: context.pastSwitches,
     nowMs: () => clock.now(),
     candidate,
     label: (id) => members.byId(id)?.upstream.label,

@@ -1,5 +1,5 @@
-// Remembers the last times that turns moved from one account to another, and why. They are in memory only: a restart
-// forgets them, and the event log has the details.
+// Remembers the last times that turns moved from one account to another, and why. They are in memory; the event log has
+// each of them, and a new process begins with those (logged-switches.ts).
 
 import { windowsAtFloor } from "../core/account-options.ts";
 import type { Candidate } from "../core/availability.ts";
@@ -35,7 +35,12 @@ export interface Switches {
   latest(): readonly AccountSwitch[];
 }
 
+/** A single turn that moved. */
+export type MovedTurn = Omit<AccountSwitch, "firstAtMs" | "count">;
+
 export interface SwitchesContext {
+  /** Those of earlier processes, oldest first. */
+  readonly past: readonly MovedTurn[];
   readonly nowMs: () => number;
   /** The current candidate for `model`; undefined if the upstream is gone. */
   readonly candidate: (id: string, model: string | undefined) => Candidate | undefined;
@@ -53,8 +58,8 @@ const MOST_SWITCHES = 20;
  */
 const SAME_MS = 10 * 60_000;
 
-export function createSwitches({ nowMs, candidate, label, keepsSessions }: SwitchesContext): Switches {
-  let known: readonly AccountSwitch[] = [];
+export function createSwitches({ past, nowMs, candidate, label, keepsSessions }: SwitchesContext): Switches {
+  let known = past.reduce<readonly AccountSwitch[]>(withMoved, []);
   return {
     note: (turn) => {
       const { id, session } = turn;
@@ -63,27 +68,31 @@ export function createSwitches({ nowMs, candidate, label, keepsSessions }: Switc
       const [from, to] = [label(fromId), label(id)];
       const left = candidate(fromId, turn.model);
       if (from === undefined || to === undefined || left === undefined) return undefined;
-      const atMs = nowMs();
       const named = session === undefined ? {} : { session };
       const cause = causeOf(left, turn, keepsSessions());
-      const before = known.find(
-        (one) =>
-          one.from === from &&
-          one.to === to &&
-          one.reason === cause.reason &&
-          one.window === cause.window &&
-          atMs - one.atMs < SAME_MS,
-      );
-      const count = (before?.count ?? 0) + 1;
-      const found = { atMs, firstAtMs: before?.firstAtMs ?? atMs, count, from, to, ...cause, ...named };
-      known = [found, ...known.filter((one) => one !== before)].slice(0, MOST_SWITCHES);
-      return found;
+      known = withMoved(known, { atMs: nowMs(), from, to, ...cause, ...named });
+      return known[0];
     },
     latest: () => known,
   };
 }
 
 // --- internal ---
+
+/** `known` with one more turn that moved, the newest switch first. */
+function withMoved(known: readonly AccountSwitch[], moved: MovedTurn): readonly AccountSwitch[] {
+  const before = known.find(
+    (one) =>
+      one.from === moved.from &&
+      one.to === moved.to &&
+      one.reason === moved.reason &&
+      one.window === moved.window &&
+      moved.atMs - one.atMs < SAME_MS,
+  );
+  const count = (before?.count ?? 0) + 1;
+  const found = { ...moved, firstAtMs: before?.firstAtMs ?? moved.atMs, count };
+  return [found, ...known.filter((one) => one !== before)].slice(0, MOST_SWITCHES);
+}
 
 /** Why the turn left its account. `keepsSessions`: it would have stayed if it could. */
 function causeOf(

@@ -87,6 +87,9 @@ describe.each(CURRENT)("Codex %s over WebSocket", (version) => {
     expect(ran.code).not.toBe(0);
     expect(ran.out).toContain("hit your usage limit");
     expect(setup.points("upgrade").length).toBe(2);
+    // Codex has asked for a WebSocket twice, the first time before it had a turn.
+    const { total } = JSON.parse((await setup.tool.run(["usage", "--json"])).out);
+    expect(total).toMatchObject({ turns: 1, failed: 1 });
   });
 
   test("prints the same message when the last account is exhausted in the middle of a session", async () => {

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { appendFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { openEventLog } from "../../src/state/events.ts";
-import { readLogLines } from "../../src/state/log-parts.ts";
+import { lastLinesWith, readLogLines } from "../../src/state/log-parts.ts";
 import { fakeClock } from "../support/clock.ts";
 import { hostile, unprintableIn } from "../support/hostile-text.ts";
 import { tempDirectory } from "../support/temp.ts";
@@ -102,6 +102,27 @@ describe("the event log", () => {
 });
 
 describe("reading the event log", () => {
+  test("by a text finds the last lines with it in all files, within the bounds", () => {
+    using log = logIn({ fileBytes: 200_000, fullFiles: 4 });
+    const text = "x".repeat(1_990);
+    for (let n = 1; n <= 200; n++) {
+      log.events.append(n % 50 === 0 ? "wanted" : "test", { n, text });
+      log.events.flush();
+    }
+    expect(log.files()).toHaveLength(3);
+    const found = (text: string, most: number, mostBytes: number) =>
+      numbers(
+        lastLinesWith(log.path, text, { most, mostBytes })
+          .map((line) => `${line}\n`)
+          .join(""),
+      );
+    const wanted = '"event":"wanted"';
+    expect(found(wanted, 100, 1_000_000)).toEqual([50, 100, 150, 200]);
+    expect(found(wanted, 2, 1_000_000)).toEqual([150, 200]);
+    expect(found(wanted, 100, 110_000)).toEqual([150, 200]);
+    expect(found('"n":', 1_000, 1_000_000)).toEqual(range(1, 200));
+  });
+
   test("by offset misses no line and repeats none while files change", () => {
     using log = logIn({ fileBytes: 2_000, fullFiles: 4 });
     const seen: number[] = [];

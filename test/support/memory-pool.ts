@@ -10,6 +10,7 @@ import type { Store } from "../../src/state/store.ts";
 import type { Account } from "../../src/upstream/account.ts";
 import { createAffinity } from "../../src/upstream/affinity.ts";
 import { createPool, type Pool } from "../../src/upstream/pool.ts";
+import type { MovedTurn } from "../../src/upstream/switches.ts";
 
 export interface MemoryPoolOptions {
   readonly aliases: readonly string[];
@@ -24,6 +25,8 @@ export interface MemoryPoolOptions {
   readonly spendFloors?: SpendFloors;
   /** Default: no account has options. */
   readonly fileOptions?: Readonly<Record<string, OptionValues>>;
+  /** Default: none. */
+  readonly pastSwitches?: readonly MovedTurn[];
   /** Default: no catalogue is known. */
   readonly offers?: (upstreamId: string, model: string) => boolean | undefined;
 }
@@ -60,6 +63,7 @@ export function memoryPool(options: MemoryPoolOptions): { readonly pool: Pool; r
     store,
     affinity: createAffinity(),
     events: { append: () => {}, flush: () => {} },
+    pastSwitches: options.pastSwitches ?? [],
     settings: () => settings,
     self: () => ({ name: "p", id: "p" }),
     makeAccount: (record) =>

@@ -125,7 +125,7 @@ describe.skipIf(why !== undefined)("status --watch", () => {
     await pane.shows(/^[* ]>alice +P /);
     expect((await accountNow("alice"))?.pinned).toBe(true);
     pane.press("h");
-    await pane.shows("no switches since the proxy started");
+    await pane.shows("no recent switches");
     await createSseClient(pool.proxy().url, "s").turn("again");
     await pane.shows(/^ {2}\d\d:\d\d:\d\d +s +bob -> alice +alice is pinned$/);
     pane.press("p");

@@ -79,6 +79,38 @@ test("a repeated switch moves to the front, with its last time and its number", 
   expect(others.map(({ from, to, count }) => `${from} ${to} ${count}`)).toEqual(["c a 1", "b c 1"]);
 });
 
+test("a pool continues the switches of earlier processes", () => {
+  const clock = fakeClock();
+  const firstAtMs = clock.now() - 120_000;
+  const moved = { from: "a", to: "b", reason: "http-500", session: "one" };
+  const pastSwitches = [
+    { ...moved, atMs: firstAtMs },
+    { from: "b", to: "c", reason: "pinned", atMs: clock.now() - 90_000 },
+    { ...moved, atMs: clock.now() - 60_000 },
+  ];
+  const { pool } = memoryPool({
+    aliases: ["a", "b", "c"],
+    clock,
+    mode: "sticky",
+    quotaTtlMs: 60_000,
+    pastSwitches,
+  });
+  const turn = () => pool.pick({ session: "two", hops: [], tried: new Set(), spends: true, requestId: 1 });
+  turn()?.settle({ kind: "cool", reason: "http-500", forMs: 2000, isTimed: true });
+  turn()?.settle({ kind: "ok" }, { turn: true });
+  expect(pool.facts().switches).toEqual([
+    { ...moved, session: "two", firstAtMs, atMs: clock.now(), count: 3 },
+    {
+      from: "b",
+      to: "c",
+      reason: "pinned",
+      firstAtMs: clock.now() - 90_000,
+      atMs: clock.now() - 90_000,
+      count: 1,
+    },
+  ]);
+});
+
 test("a cooldown, a pin and a drain are reasons", () => {
   const s = setup("sticky");
   s.serve("one");

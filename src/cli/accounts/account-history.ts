@@ -18,7 +18,7 @@ export function historyLines(
     firstMs: one.first_at_ms ?? one.at_ms,
     text: switchText(one, glyphs.arrow),
   }));
-  // The proxy knows the switches since its start, and the events contain them too.
+  // The proxy knows the last switches, and the events contain them too.
   const since = Math.min(...moves.map(({ firstMs }) => firstMs), Number.POSITIVE_INFINITY);
   const others = events
     .map((event) => ({

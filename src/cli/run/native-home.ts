@@ -15,12 +15,16 @@ import { requiresKey } from "./runtime-home.ts";
 /**
  * The user's home, once it is clear that it can be used. Throws `unauthorized` if the proxy requires keys. Throws
  * `proxy_unreachable` if no proxy is running, because a program that listens there later would get the user's own
- * login.
+ * login. `withProxy`: as for `requireProxy`.
  */
-export async function nativeHome(context: CommandContext, { url, whose }: ProxyAddress): Promise<string> {
+export async function nativeHome(
+  context: CommandContext,
+  { url, whose }: ProxyAddress,
+  withProxy: string,
+): Promise<string> {
   const { deps } = context;
   const [home = "."] = userHomes(deps.env);
-  if (whose === "absent") throw noProxy(context);
+  if (whose === "absent") throw noProxy(context, withProxy);
   if (await requiresKey(context, url))
     throw new CodexlbError(
       "unauthorized",

@@ -8,11 +8,18 @@ import { configOf } from "../config/root-config.ts";
 import type { CommandContext } from "../context.ts";
 import type { ProxyAddress } from "./proxy-address.ts";
 
-/** Throws `proxy_unreachable` if no proxy can be reached at `address`, and `no_accounts` if none could serve the run. */
-export async function requireProxy(context: CommandContext, { url, whose }: ProxyAddress): Promise<void> {
+/**
+ * Throws `proxy_unreachable` if no proxy can be reached at `address`, and `no_accounts` if none could serve the run.
+ * `withProxy`: the command that repeats the run with a proxy of its own.
+ */
+export async function requireProxy(
+  context: CommandContext,
+  { url, whose }: ProxyAddress,
+  withProxy: string,
+): Promise<void> {
   if (whose === "absent") {
     await requireAccounts(context);
-    throw noProxy(context);
+    throw noProxy(context, withProxy);
   }
   if (whose !== "named") return;
   const door = { url, timeoutMs: ANSWER_MS };
@@ -33,10 +40,10 @@ export async function requireAccounts(context: CommandContext): Promise<void> {
     });
 }
 
-/** The error for a run without a proxy. */
-export function noProxy({ layout }: CommandContext): CodexlbError {
+/** The error for a run without a proxy. `withProxy`: as for `requireProxy`. */
+export function noProxy({ layout }: CommandContext, withProxy: string): CodexlbError {
   return new CodexlbError("proxy_unreachable", `no proxy is running on ${layout.root}`, {
-    next: `start one with: ${advised("proxy start")}, or for this run: ${advised("run", "--auto-start")}`,
+    next: `start one with: ${advised("proxy start")}, or for this run: ${withProxy}`,
   });
 }
 

@@ -41,6 +41,8 @@ export interface RunJob {
   readonly prefix: readonly string[];
   readonly args: readonly string[];
   readonly flags: RunFlags;
+  /** The command that repeats the run with a proxy of its own. */
+  readonly withProxy: string;
   /** Lists the proxy's accounts; undefined if the proxy does not list them. */
   readonly aliases: () => Promise<readonly string[] | undefined>;
 }
@@ -76,7 +78,7 @@ export async function runAtProxy(
   const { deps } = job.context;
   const proxyUrl = address.url;
   const prepared = job.home === undefined ? undefined : await prepareRuntime(job.context, job.home, address);
-  const home = prepared?.home.path ?? (await nativeHome(job.context, address));
+  const home = prepared?.home.path ?? (await nativeHome(job.context, address, job.withProxy));
   const door = { url: proxyUrl, stub: prepared?.token };
   const tag = await tagRun(door, chosen, deps, job.aliases);
   const route = { proxyUrl, home: prepared?.home, pathKey: prepared?.pathKey, tag };

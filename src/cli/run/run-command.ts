@@ -10,6 +10,7 @@ import { knownAliases } from "../accounts/unknown-account.ts";
 import { configOf } from "../config/root-config.ts";
 import { contextOf, requireRoot } from "../context.ts";
 import { locate, servingUrl } from "../proxy/locate-proxy.ts";
+import { autoStartLine } from "./auto-start-line.ts";
 import { proxyForRun } from "./proxy-for-run.ts";
 import { requireProxy } from "./require-proxy.ts";
 import { commandOf, type RunJob, runAtProxy } from "./run-at-proxy.ts";
@@ -41,6 +42,7 @@ export default defineCommand({
       prefix: config.commands.run,
       args: rawArgs,
       flags: args,
+      withProxy: autoStartLine(rawArgs, args),
       aliases: () => knownAliases(context, args),
     };
     const location = await locate(context, args);
@@ -50,7 +52,7 @@ export default defineCommand({
     }
     const proxy = await proxyForRun(context, location, args["auto-start"]);
     try {
-      if (!isSilent(job.args)) await requireProxy(context, proxy);
+      if (!isSilent(job.args)) await requireProxy(context, proxy, job.withProxy);
       const shell = config.run.inherit_shell ? deps.env.SHELL?.trim() || "/bin/sh" : undefined;
       await endAs(await runAtProxy(job, proxy, chosen, shell));
     } finally {

@@ -10,7 +10,7 @@ export function historySection(
   { switches = [] }: StatusAnswer,
   { columns, style, nowMs }: TableFrame & { readonly nowMs: number },
 ): string[][] {
-  if (switches.length === 0) return [["", `${INDENT}no switches since the proxy started`]];
+  if (switches.length === 0) return [["", `${INDENT}no recent switches`]];
   const [headings = "", ...lines] = fittedTable(
     [
       { heading: "TIME", cells: switches.map(({ at_ms }) => pastTime(at_ms, nowMs)) },

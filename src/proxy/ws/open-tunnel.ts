@@ -13,6 +13,7 @@ import { sessionFromHeaders } from "../session.ts";
 import { refusalFor } from "../shortage-refusal.ts";
 import { answerHandshake } from "../turn/final-answer.ts";
 import { type DialReply, dialUpstream, type RefusedDial } from "./dial-upstream.ts";
+import { recordRefusedHandshake } from "./refused-handshake.ts";
 import { createTunnel, type Tunnel } from "./tunnel.ts";
 import type { TunnelContext } from "./tunnel-parts.ts";
 
@@ -29,7 +30,7 @@ export async function openTunnel(
   const session = sessionFromHeaders(incoming.request.headers);
   const sentToHttp = (why: string): OpenTunnelResult => {
     context.events.append("websocket.failed", { req_id: requestId, error: "use_http" });
-    return { kind: "refused", response: useHttp(why) };
+    return { kind: "refused", response: useHttp(context, why) };
   };
   if (session !== undefined && context.handovers.tooMany(session))
     return sentToHttp("the session was handed over too often without output");
@@ -82,7 +83,8 @@ export async function openTunnel(
 const LONGEST_TEXT = 300;
 
 /** Makes Codex use HTTP for this thread, immediately and without a notice. `why` is for other readers. */
-function useHttp(why: string): Response {
+function useHttp({ counts }: Pick<TunnelContext, "counts">, why: string): Response {
+  counts.handshakeRefused("use_http");
   const error = new CodexlbError("use_http", `${why}; use HTTP for this thread`, {
     next: "send the request as POST",
   });
@@ -102,7 +104,7 @@ function unservedResponse(
   const { requestId } = incoming;
   const shortage = pool.shortage(session, undefined, incoming.tags);
   if (waiting.wouldWait(incoming, shortage))
-    return useHttp("every account is exhausted; over HTTP the turn can wait for the reset");
+    return useHttp(context, "every account is exhausted; over HTTP the turn can wait for the reset");
   const usage = pool.usage();
   const refused = last?.reply.kind === "refused" ? last.reply : undefined;
   const limitBody = last?.verdict.kind === "limit" ? refused?.body : undefined;
@@ -114,6 +116,7 @@ function unservedResponse(
   const answer = answerHandshake(shortage, refusal.code, usage);
   if (answer === "main_limit_only")
     return useHttp(
+      context,
       "the main limit of every account is exhausted; over HTTP a model with its own limit may still be served",
     );
   const requiredTags = requiredTagWords(shortage.requiredTags ?? []);
@@ -123,10 +126,13 @@ function unservedResponse(
     ...(requiredTags === "" ? {} : { required_tags: requiredTags }),
     ...(incoming.pinnedId === undefined ? {} : { pinned_to: pool.accountOf(incoming.pinnedId)?.label }),
   });
-  if (answer === "refusal") return refusalResponse(refusal);
-  if (brokenWhy !== undefined) return useHttp(`no WebSocket: ${brokenWhy}`);
-  if (refused === undefined) return useHttp("no account can take a WebSocket now");
-  return useHttp(`the backend refused the WebSocket handshake: ${answerOf(context, refused)}`);
+  if (answer === "refusal") {
+    recordRefusedHandshake(context, incoming, session, refusal);
+    return refusalResponse(refusal);
+  }
+  if (brokenWhy !== undefined) return useHttp(context, `no WebSocket: ${brokenWhy}`);
+  if (refused === undefined) return useHttp(context, "no account can take a WebSocket now");
+  return useHttp(context, `the backend refused the WebSocket handshake: ${answerOf(context, refused)}`);
 }
 
 /** The status of a refused handshake with the backend's message, unless that is a web page. */

@@ -123,8 +123,32 @@ describe("the proxy in the background", () => {
     expect(await createSseClient(url, "s1").turn("hi")).toBe("Hello from bob");
     await proxy(layout, ["stop"]);
     const console = readFileSync(join(layout.logs, "auto-start.log"), "utf8");
-    expect(console).toContain("codexlb: account alice cools down for 3 h: usage-limit\n");
+    expect(console).toContain("codexlb: account alice cools down for 3 h: 5h limit\n");
     expect(console).toContain("codexlb: bob took over a turn\n");
+  });
+
+  test("shows the last switches after a restart as before", async () => {
+    const layout = freshRoot();
+    enrol(layout, "bob", mock.authFile("bob"));
+    writeFileSync(layout.config, `${readFileSync(layout.config, "utf8")}[policy]\nmode = "sticky"\n`);
+    const url = /on (http:\S+)/.exec((await proxy(layout, ["start"])).out)?.[1] ?? "";
+    const answer = { status: 429, body: { error: limitBody(Math.floor(Date.now() / 1000) + 3 * 3_600) } };
+    mock.faults.add({ on: "turn", account: "alice", times: 1, answer });
+    const sessions = ["s1", "s2"].map((session) => createSseClient(url, session));
+    for (const session of sessions) expect(await session.turn("hi")).toBe("Hello from bob");
+    const switches = async () => {
+      const { out } = await runCli(["status", "--json", "--root", layout.root], { cwd: temp.path });
+      return JSON.parse(out).switches;
+    };
+    const before = await switches();
+    expect(before).toMatchObject([
+      { from: "alice", to: "bob", reason: "usage-limit", count: 1, window: "daily", session: "s1" },
+    ]);
+    expect((await proxy(layout, ["restart"])).code).toBe(0);
+    expect(await switches()).toEqual(before);
+    const { out } = await runCli(["status", "--root", layout.root], { cwd: temp.path, terminal: 80 });
+    expect(out).toContain("last switches:\n  alice: 5h limit -> bob, a moment ago\n");
+    await proxy(layout, ["stop"]);
   });
 
   test("reports why it does not start", async () => {

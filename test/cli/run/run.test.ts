@@ -101,7 +101,7 @@ describe("a proxy for the run", () => {
     expect(await run(["exec"], env)).toEqual({
       code: 1,
       out: "",
-      err: `codexlb: no proxy is running on ${root}\n  start one with: codexlb proxy start, or for this run: codexlb run --auto-start\n`,
+      err: `codexlb: no proxy is running on ${root}\n  start one with: codexlb proxy start, or for this run: codexlb run --auto-start --codex-bin=${askingCodex()} exec\n`,
     });
     expect((await run(["--version", "nothing"], env)).code).toBe(0);
     expect((await run(["--proxy-url", "http://127.0.0.1:1", "exec"], env)).err).toStartWith(
