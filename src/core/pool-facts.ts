@@ -6,6 +6,7 @@ import type { Health } from "./health.ts";
 import type { Hop } from "./hops.ts";
 import type { PolicySettings } from "./policy.ts";
 import type { Quota } from "./quota.ts";
+import type { ResetCredits } from "./reset-credits.ts";
 import type { WindowKind } from "./windows.ts";
 
 /** What may be shown of an account. */
@@ -21,6 +22,7 @@ export interface AccountFacts {
   readonly quota: Quota;
   /** The account under its main limit. */
   readonly candidate: Candidate;
+  readonly resetCredits: ResetCredits | undefined;
   readonly lastUsedMs: number;
   readonly lastSwitchReason: string | undefined;
   /** The number of sessions that stay with it. */

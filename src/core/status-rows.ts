@@ -26,6 +26,7 @@ export type TextColumn =
   | "SESSIONS"
   | "PLAN"
   | "CREDITS"
+  | "RESETS"
   | "EMAIL"
   | "PROXY"
   | "SCORE"
@@ -66,7 +67,7 @@ const NO_ACCOUNT = { isActive: false, isPinned: false, state: undefined, texts: 
 function accountRow(account: AccountAnswer, status: StatusAnswer, nowMs: number): FrameRow {
   const isOwn = account.proxy_name === "" || account.proxy_name === status.proxy_name;
   const state = shownState(account, status.proxy_name, nowMs);
-  const { credits } = account;
+  const { credits, reset_credits: resets } = account;
   return {
     isActive: account.active,
     isPinned: isPinned(account, status),
@@ -80,6 +81,7 @@ function accountRow(account: AccountAnswer, status: StatusAnswer, nowMs: number)
       ...(credits?.has_credits === true
         ? { CREDITS: credits.unlimited ? "unlimited" : String(credits.balance) }
         : {}),
+      ...(resets === undefined || resets.count === 0 ? {} : { RESETS: String(resets.count) }),
       ...(account.email === "" ? {} : { EMAIL: emailOf(account) }),
       PROXY: account.proxy_name || status.proxy_name,
       SCORE: account.score.toFixed(3),

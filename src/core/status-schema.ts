@@ -88,6 +88,16 @@ const ACCOUNT = {
   /** The workspace's limit for this member. */
   individual_limit: z.looseObject({ left_pct: leftPercent, reset_at: unixSeconds }).optional(),
   spend_control_reached: z.boolean().default(false),
+  /** Saved resets of its limits that it can spend; absent while unknown. */
+  reset_credits: z
+    .looseObject({
+      count: z.number(),
+      /** When the first of them expires; 0 also if none expires. */
+      expires_at: unixSeconds.default(0),
+      /** When the backend reported them, Unix ms. */
+      as_of_ms: z.number(),
+    })
+    .optional(),
   /** The backend's code for the reason why nothing is left. */
   limit_reached_type: text.optional(),
   additional_limits: z.array(Limit).nullish(),

@@ -9,6 +9,8 @@ import { type Forecasts, poolForecastFields, windowForecastFields } from "./fore
 import type { AccountFacts, AccountSwitch, ChildFacts, PoolFacts, PoolOutline } from "./pool-facts.ts";
 import { pooledLimits } from "./pooled-limits.ts";
 import { newestFigureMs, type QuotaView } from "./quota.ts";
+import { unixSeconds } from "./quota-wire.ts";
+import { firstExpiryMs, resetCreditsAt } from "./reset-credits.ts";
 import type { WaitingSummary } from "./run-tag.ts";
 import type { ShortFacts } from "./short-status.ts";
 import {
@@ -192,6 +194,7 @@ function accountStatus(account: AccountFacts, facts: PoolFacts, view: QuotaView)
     ...optionFields(candidate),
     ...windowFields(main, candidate.summary),
     ...spendingFields(account),
+    ...resetCreditsField(account, view),
     ...(additional.length === 0
       ? {}
       : { additional_limits: additional.map((limit) => ownLimitStatus(limit, view)) }),
@@ -204,6 +207,16 @@ function accountStatus(account: AccountFacts, facts: PoolFacts, view: QuotaView)
     figures: figuresOf(quota, view),
     ...(account.quota.planType === undefined ? {} : { plan_type: account.quota.planType }),
   };
+}
+
+function resetCreditsField(
+  { resetCredits }: AccountFacts,
+  { nowMs }: QuotaView,
+): Pick<AccountStatus, "reset_credits"> {
+  if (resetCredits === undefined) return {};
+  const now = resetCreditsAt(resetCredits, nowMs);
+  const expires_at = unixSeconds(firstExpiryMs(now));
+  return { reset_credits: { count: now.count, expires_at, as_of_ms: now.asOfMs } };
 }
 
 /** What the user has set for the account, without the defaults, and the floors that it has reached. */

@@ -12,6 +12,7 @@ import { loggedSwitches } from "../upstream/logged-switches.ts";
 import { createPool, type Pool } from "../upstream/pool.ts";
 import { poolSettings } from "../upstream/pool-settings.ts";
 import { createRefresher } from "../upstream/refresher.ts";
+import { createResetCreditReader } from "../upstream/reset-credits.ts";
 import { createRouting } from "../upstream/routing.ts";
 import type { Base } from "./base.ts";
 
@@ -65,11 +66,19 @@ export function poolParts({
     models: () => catalogues,
   });
   const catalogues = createCatalogues({ deps, events, pool, self, serving: pool.serving });
+  const resetCredits = createResetCreditReader({
+    deps,
+    store,
+    pool,
+    events,
+    settings: () => ({ timeoutMs: config().proxy.usage_timeout_ms }),
+  });
   const refresher = createRefresher({
     deps,
     store,
     pool,
     events,
+    resetCredits,
     settings: () => ({
       intervalMs: config().quota.refresh_interval_minutes * 60_000,
       intervalMessages: config().quota.refresh_interval_messages,
@@ -85,7 +94,7 @@ export function poolParts({
     enrol: () => enrolFromDisk({ layout, deps, events, store, owner }, pool),
   });
   const forecaster = createForecaster({ deps, pool, usage, isRecording: () => config().usage.enabled });
-  return { pool, affinity, children, catalogues, refresher, care, forecaster };
+  return { pool, affinity, children, catalogues, resetCredits, refresher, care, forecaster };
 }
 
 export type PoolParts = ReturnType<typeof poolParts>;

@@ -129,6 +129,12 @@ export const METRICS = {
     labels: ["account", "window"],
     help: "When the window of the account's main limit is reset, Unix time. Absent while unknown.",
   },
+  accountResetCredits: {
+    name: "codexlb_account_reset_credits",
+    type: "gauge",
+    labels: ["account"],
+    help: "How many saved resets of its limits the account can spend. Absent while unknown.",
+  },
   cooldowns: {
     name: "codexlb_cooldowns_total",
     type: "counter",

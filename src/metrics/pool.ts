@@ -3,14 +3,19 @@
 import { type Candidate, isOpen } from "../core/availability.ts";
 import type { Condition } from "../core/condition.ts";
 import { OPERATOR_REASON } from "../core/health.ts";
+import { resetCreditsAt } from "../core/reset-credits.ts";
 import { FIELD_NAMES } from "../core/status-quota.ts";
 import { presentOf } from "../core/windows.ts";
 import type { Pool } from "../upstream/pool.ts";
 import { type Labels, nameLabel, reasonLabel } from "./labels.ts";
 import type { Report, UpstreamLabels } from "./report.ts";
 
-/** Reports the state of the pool. Returns the labels of its upstreams. */
-export function reportPool(pool: Pick<Pool, "watched" | "facts">, report: Report): UpstreamLabels {
+/** Reports the state of the pool at `nowMs` (Unix ms). Returns the labels of its upstreams. */
+export function reportPool(
+  pool: Pick<Pool, "watched" | "facts">,
+  nowMs: number,
+  report: Report,
+): UpstreamLabels {
   const { accounts, children, main } = pool.watched();
   const upstreams = new Map<string, Labels>();
   for (const { alias, candidate } of accounts) {
@@ -25,7 +30,13 @@ export function reportPool(pool: Pick<Pool, "watched" | "facts">, report: Report
     report("childUsable", Number(isUsable(candidate)), labels);
     if (presence !== "unseen") report("childReachable", Number(presence === "seen"), labels);
   }
-  for (const { id, url } of pool.facts().children) {
+  const facts = pool.facts();
+  for (const { id, resetCredits } of facts.accounts) {
+    const labels = upstreams.get(id);
+    if (labels !== undefined && resetCredits !== undefined)
+      report("accountResetCredits", resetCreditsAt(resetCredits, nowMs).count, labels);
+  }
+  for (const { id, url } of facts.children) {
     const labels = upstreams.get(id);
     if (labels !== undefined) upstreams.set(url, labels);
   }

@@ -2,15 +2,9 @@
 // work once.
 
 import type { Clock } from "../deps.ts";
+import { grantedResets, type ResettableAccount } from "./reset-credits.ts";
 import { createTokenIssuer, type TokenIssuer, type TokenOwner } from "./tokens.ts";
-import {
-  createUsage,
-  firstWindowMs,
-  type MeteredAccount,
-  type MockMeterOptions,
-  type MockWindow,
-  type Usage,
-} from "./usage.ts";
+import { createUsage, firstWindowMs, type MockMeterOptions, type MockWindow, type Usage } from "./usage.ts";
 
 export interface MockAccountOptions {
   readonly alias: string;
@@ -27,11 +21,13 @@ export interface MockAccountOptions {
   readonly memberTurns?: number;
   /** True if its first window begins with its first turn. Default: it runs from the start, and again after each reset. */
   readonly idle?: boolean;
+  /** Saved resets of its windows. Default: the backend reports none. */
+  readonly resets?: number;
   /** The account's own response to `GET …/models`. Default: the backend's common one. */
   readonly models?: unknown;
 }
 
-export interface MockAccount extends TokenOwner, MeteredAccount {
+export interface MockAccount extends TokenOwner, ResettableAccount {
   /** Its own catalogue, if it has one. */
   models: unknown;
 }
@@ -71,6 +67,8 @@ export function createMockAccounts(
       beginsAtUse: more.idle ?? false,
       hasBegun: more.idle !== true,
       served: 0,
+      resets: more.resets === undefined ? undefined : grantedResets(alias, more.resets, startMs),
+      redeemed: new Set(),
     }),
   );
   return {

@@ -11,6 +11,7 @@ import type { MockContext } from "./context.ts";
 import { controlError } from "./control-error.ts";
 import { deviceRoutes, exchangeCode } from "./device.ts";
 import { FAULT_FORM, type FaultPoint, readFaults } from "./faults.ts";
+import { redeemReset, resetList } from "./reset-credits.ts";
 import { createSignIn, type SignIn } from "./sign-in.ts";
 import { eventStream } from "./streams.ts";
 import { inputProblem, readTurnRequest } from "./turns.ts";
@@ -111,6 +112,9 @@ export function mockApp(context: MockContext, models: unknown): Hono {
   get(/\/(?:wham|api\/codex)\/usage$/, "usage", (account) =>
     usageOf(accounts.rates(account), account, context.clock.now()),
   );
+  get(/\/(?:wham|api\/codex)\/rate-limit-reset-credits$/, "resets", (account) =>
+    resetList(account, context.clock.now()),
+  );
   get(/\/(?:wham|api\/codex)\/accounts\/check$/, "accounts", (account) => ({
     accounts: [
       {
@@ -124,6 +128,15 @@ export function mockApp(context: MockContext, models: unknown): Hono {
     default_account_id: account.accountId,
     account_ordering: [account.accountId],
   }));
+  app.post("*", async (c, next) => {
+    if (!/\/(?:wham|api\/codex)\/rate-limit-reset-credits\/consume$/.test(c.req.path)) return next();
+    const json = await bodyOf(c.req.raw);
+    const account = await check(context, c.req.raw, ["redeem"], json);
+    if (account instanceof Response) return account;
+    const outcome = redeemReset(account, json, context.clock.now());
+    if (outcome === "invalid") return c.json({ detail: "redeem_request_id is required" }, 422);
+    return outcome === undefined ? c.json({ detail: "Not Found" }, 404) : c.json(outcome);
+  });
   app.post("*", async (c, next) => {
     if (!/\/(?:ps\/mcp|wham\/apps)$/.test(c.req.path)) return next();
     const json = await bodyOf(c.req.raw);

@@ -5,7 +5,7 @@ import { plainIssue } from "../core/plain-issues.ts";
 
 /**
  * The kinds of requests that a fault can match. `turn` is a turn on either transport, `sse` and `message` one on a
- * single transport; `warmup` is the request that warms up a WebSocket.
+ * single transport; `warmup` is the request that warms up a WebSocket. `resets` lists reset credits, `redeem` spends one.
  */
 export const FAULT_POINTS = [
   "turn",
@@ -16,6 +16,8 @@ export const FAULT_POINTS = [
   "models",
   "usage",
   "accounts",
+  "resets",
+  "redeem",
   "token",
   "other",
 ] as const;

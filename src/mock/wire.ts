@@ -1,6 +1,7 @@
 // How the simulated backend reports an account's quota: headers, usage endpoint, event, limit error.
 
 import type { MockAccount } from "./accounts.ts";
+import { resetSummary } from "./reset-credits.ts";
 import type { Rate, Rates, SpendResult } from "./usage.ts";
 
 export function rateHeaders(
@@ -75,6 +76,7 @@ export function usageOf(rates: Rates, account: MockAccount, nowMs: number) {
       },
     })),
     credits,
+    ...resetSummary(account, nowMs),
     rate_limit_reached_type:
       reachedType !== undefined ? { type: reachedType } : isReached ? { type: "rate_limit_reached" } : null,
     spend_control: {

@@ -11,6 +11,7 @@ import {
 import type { AnchorCount } from "../core/anchor/anchor-count.ts";
 import { HEALTHY, type Health } from "../core/health.ts";
 import { type Quota, UNKNOWN_QUOTA } from "../core/quota.ts";
+import type { ResetCredits } from "../core/reset-credits.ts";
 import type { Ramp } from "../core/slow-start.ts";
 
 /** The record of any upstream. Values are replaced, never changed in depth. */
@@ -61,6 +62,8 @@ export interface AccountRecord extends UpstreamRecord {
   readonly quotaSyncMessages: number;
   /** The anchor turns of the last day on which there were some. */
   readonly anchors: AnchorCount | undefined;
+  /** Undefined until the backend has reported them. */
+  readonly resetCredits: ResetCredits | undefined;
 }
 
 /** A new upstream, with unknown health and quota. */
@@ -102,6 +105,7 @@ export function newAccount(
     quotaSyncMs: 0,
     quotaSyncMessages: 0,
     anchors: undefined,
+    resetCredits: undefined,
     ...known,
   };
 }

@@ -26,6 +26,7 @@ import {
   UNKNOWN_QUOTA,
   withoutExhausted,
 } from "../core/quota.ts";
+import type { ResetCredits } from "../core/reset-credits.ts";
 import { rampAfter } from "../core/slow-start.ts";
 import type { AccountRecord, UpstreamRecord } from "./account-record.ts";
 
@@ -140,6 +141,11 @@ export function noteSync(record: AccountRecord, atMs: number, messages: number):
   change(record, { quotaSyncMs: atMs, quotaSyncMessages: messages, unheardTurns: 0 });
 }
 
+/** The backend has reported the account's reset credits. */
+export function noteResetCredits(record: AccountRecord, resetCredits: ResetCredits): void {
+  change(record, { resetCredits });
+}
+
 /** The state of a child proxy has changed. `isReport`: its report includes the limits that refuse requests. */
 export function noteSight(record: UpstreamRecord, isReport: boolean): void {
   changeFigures(record, isReport ? UNKNOWN_QUOTA : record.quota);
@@ -179,6 +185,7 @@ export function forgetIdentity(record: AccountRecord): void {
     health: HEALTHY,
     quotaSyncMs: 0,
     anchors: undefined,
+    resetCredits: undefined,
   });
   changeFigures(record, UNKNOWN_QUOTA);
 }
@@ -212,6 +219,10 @@ export function makePlausible(record: AccountRecord, nowMs: number): void {
     health: plausibleHealth(record.health, nowMs),
     quotaSyncMs: Math.min(record.quotaSyncMs, nowMs),
     lastUsedMs: Math.min(record.lastUsedMs, nowMs),
+    resetCredits: record.resetCredits && {
+      ...record.resetCredits,
+      asOfMs: Math.min(record.resetCredits.asOfMs, nowMs),
+    },
   });
   changeFigures(record, plausibleQuota(record.quota, nowMs));
 }

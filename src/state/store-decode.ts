@@ -11,6 +11,7 @@ import {
   type QuotaWindow,
   unknownLimit,
 } from "../core/quota.ts";
+import type { ResetCredits } from "../core/reset-credits.ts";
 import { type Dated, type Spending, UNKNOWN_SPENDING } from "../core/spending.ts";
 import { byKind } from "../core/windows.ts";
 import { messageOf } from "../errors.ts";
@@ -20,6 +21,7 @@ import {
   type OwnAccountFile,
   type OwnLimitFile,
   type QuotaFile,
+  type ResetCreditsFile,
   type SpendingFile,
   STORE_VERSION,
   StoreFile,
@@ -93,6 +95,7 @@ function decodeAccount(file: AccountFile, upstream: string, nowMs: number): Acco
     quotaSyncMs: file.quota.last_sync_at,
     quotaSyncMessages: file.quota.last_sync_message_counter,
     anchors: own?.anchors,
+    resetCredits: own?.reset_credits && resetCreditsOf(own.reset_credits),
   });
 }
 
@@ -169,7 +172,7 @@ function ownQuota(own: OwnAccountFile): Quota {
   };
 }
 
-/** JSON has no undefined, so a value missing in the file was undefined. */
+/** JSON has no undefined: a value missing in the file was undefined, here and below. */
 function spendingOf(file: SpendingFile): Spending {
   const part = <Value>(
     one: { value?: Value; asOfMs: number } | undefined,
@@ -184,5 +187,18 @@ function spendingOf(file: SpendingFile): Spending {
     spendControl: file.spendControl,
     reachedType: part(file.reachedType),
     creditsRefused: file.creditsRefused,
+  };
+}
+
+function resetCreditsOf({ count, credits, asOfMs }: ResetCreditsFile): ResetCredits {
+  return {
+    count,
+    credits: credits?.map(({ id, grantedAtMs, expiresAtMs, title }) => ({
+      id,
+      grantedAtMs,
+      expiresAtMs,
+      title,
+    })),
+    asOfMs,
   };
 }

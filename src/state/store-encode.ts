@@ -70,6 +70,7 @@ export function encodeAccount(
       outbound_proxy: outboundProxy,
       ...(account.options === NO_OPTIONS ? {} : { options: fieldsOfOptions(account.options) }),
       ...(account.anchors === undefined ? {} : { anchors: account.anchors }),
+      ...(account.resetCredits === undefined ? {} : { reset_credits: account.resetCredits }),
       plan_type: quota.planType,
       main: ownLimit(quota.main),
       additional: quota.additional.map(ownLimit),

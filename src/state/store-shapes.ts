@@ -64,6 +64,22 @@ const SpendingFile = z.object({
 });
 export type SpendingFile = z.output<typeof SpendingFile>;
 
+const ResetCreditsFile = z.object({
+  count: z.number(),
+  credits: z
+    .array(
+      z.object({
+        id: z.string(),
+        grantedAtMs: z.number(),
+        expiresAtMs: z.number().optional(),
+        title: z.string().optional(),
+      }),
+    )
+    .optional(),
+  asOfMs: z.number(),
+});
+export type ResetCreditsFile = z.output<typeof ResetCreditsFile>;
+
 const OwnAccountFile = z.object({
   health: z.discriminatedUnion("kind", [
     z.object({ kind: z.literal("healthy") }),
@@ -87,6 +103,7 @@ const OwnAccountFile = z.object({
     .object({ day: z.string(), turns: z.number(), tokens: z.number(), momentMs: z.number() })
     .optional()
     .catch(undefined),
+  reset_credits: ResetCreditsFile.optional().catch(undefined),
   main: OwnLimitFile,
   additional: z.array(OwnLimitFile),
   spending: SpendingFile.optional().catch(undefined),

@@ -11,6 +11,7 @@ import { noteSync } from "../state/record-changes.ts";
 import type { Store } from "../state/store.ts";
 import { askUpstream } from "./ask-upstream.ts";
 import type { Pool } from "./pool.ts";
+import type { ResetCreditReader } from "./reset-credits.ts";
 
 export interface RefresherSettings {
   readonly intervalMs: number;
@@ -53,9 +54,10 @@ const BACKOFF_MS = 15_000;
 export interface RefresherContext {
   readonly deps: Pick<Deps, "clock" | "random">;
   readonly store: Store;
-  readonly pool: Pool;
+  readonly pool: Pick<Pool, "accountOf" | "learn" | "note" | "disable">;
   readonly events: EventLog;
   readonly settings: () => RefresherSettings;
+  readonly resetCredits: Pick<ResetCreditReader, "heardUsage">;
 }
 
 export function createRefresher(context: RefresherContext): Refresher {
@@ -185,6 +187,7 @@ async function askUsage(
     force,
     last_sync_at_ms: nowMs,
   });
+  await context.resetCredits.heardUsage(record, answer.body, nowMs);
   return undefined;
 }
 

@@ -237,3 +237,11 @@ test("there is one value of each metric of the process and its files", async () 
   ])
     expect([name, samples.filter((one) => one.name === name).length]).toEqual([name, 1]);
 });
+
+test("the reset credits of an account are reported only if the backend reports them", async () => {
+  await using pool = await startPool({ accounts: [{ alias: "alice", resets: 3 }, { alias: "bob" }] });
+  const credits = async () =>
+    (await samplesOf(pool)).filter(({ name }) => name === "codexlb_account_reset_credits");
+  await until("the figures came", async () => (await credits()).length > 0);
+  expect(await credits()).toMatchObject([{ labels: { account: "alice" }, value: 3 }]);
+});

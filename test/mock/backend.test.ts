@@ -2,15 +2,16 @@
 
 import { describe, expect, test } from "bun:test";
 import WebSocket from "ws";
+import type { MockAccountOptions } from "../../src/mock/accounts.ts";
 import { type MockBackend, startMock } from "../../src/mock/backend.ts";
 import { createSocketClient, createSseClient } from "../../src/mock/client.ts";
 import { createFaultScript, FAULT_EXAMPLES } from "../../src/mock/faults.ts";
 import { fakeClock } from "../support/clock.ts";
 import { startPool } from "../support/pool.ts";
 
-function started(turns = 10) {
+function started(turns = 10, more: Partial<MockAccountOptions> = {}) {
   const clock = fakeClock(Date.now());
-  const mock = startMock({ accounts: [{ alias: "alice", turns }, { alias: "bob" }], clock });
+  const mock = startMock({ accounts: [{ alias: "alice", turns, ...more }, { alias: "bob" }], clock });
   return { mock, clock, [Symbol.asyncDispose]: () => mock.stop() };
 }
 const credentials = (mock: MockBackend, alias: string, expiresInSeconds?: number) => {
@@ -287,4 +288,55 @@ test("errors of the control paths say what is wrong and what to send", async () 
       next: expect.stringContaining(next),
     });
   }
+});
+
+describe("reset credits", () => {
+  const at = (mock: MockBackend, path = "") => `${mock.baseUrl}/wham/rate-limit-reset-credits${path}`;
+  const redeem = async (mock: MockBackend, body: unknown) => {
+    const answer = await fetch(at(mock, "/consume"), {
+      method: "POST",
+      headers: credentials(mock, "alice"),
+      body: JSON.stringify(body),
+    });
+    return { status: answer.status, body: await answer.json() };
+  };
+
+  test("reset the windows, each once, and a repeated request spends no second one", async () => {
+    await using s = started(2, { resets: 2 });
+    const { mock, clock } = s;
+    const headers = credentials(mock, "alice");
+    const list = async () => (await fetch(at(mock), { headers })).json();
+    const [first, second] = ["1", "2"].map((number) => `RateLimitResetCredit_alice_${number}`);
+    expect(await list()).toMatchObject({ available_count: 2, credits: [{ id: first }, { id: second }] });
+    expect(await redeem(mock, { redeem_request_id: "a" })).toEqual({
+      status: 200,
+      body: { code: "nothing_to_reset" },
+    });
+    await (await post(mock, headers, { input: [] })).text();
+    expect((await redeem(mock, { redeem_request_id: "a", credit_id: second })).body).toMatchObject({
+      code: "reset",
+      windows_reset: 2,
+      credit: { id: second, status: "redeemed" },
+    });
+    expect(mock.accounts.byAlias("alice").used).toBe(0);
+    expect((await redeem(mock, { redeem_request_id: "a", credit_id: second })).body).toEqual({
+      code: "already_redeemed",
+    });
+    expect(await list()).toMatchObject({ available_count: 1, credits: [{ id: first }] });
+    expect((await redeem(mock, { redeem_request_id: "b", credit_id: second })).body).toEqual({
+      code: "no_credit",
+    });
+    expect((await redeem(mock, {})).status).toBe(422);
+    clock.advance(31 * 24 * 3_600_000);
+    const later = await fetch(at(mock), { headers: credentials(mock, "alice") });
+    expect(await later.json()).toEqual({ available_count: 0, credits: [] });
+  });
+
+  test("are unknown for an account without the option", async () => {
+    await using s = started();
+    const headers = credentials(s.mock, "alice");
+    expect((await fetch(at(s.mock), { headers })).status).toBe(404);
+    const usage = await fetch(`${s.mock.baseUrl}/wham/usage`, { headers });
+    expect(await usage.json()).not.toHaveProperty("rate_limit_reset_credits");
+  });
 });

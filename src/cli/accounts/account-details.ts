@@ -4,6 +4,7 @@ import type { AccountDetails } from "../../auth/account-details.ts";
 import { limitWindows } from "../../core/limit-windows.ts";
 import { optionTexts } from "../../core/option-words.ts";
 import { reasonWords } from "../../core/reason-words.ts";
+import { creditCountWords } from "../../core/reset-credit-words.ts";
 import { accountState, creditsText, hasMonthly, relative } from "../../core/status-words.ts";
 import { ago } from "../../core/time-words.ts";
 import { oneLine, shortLine } from "../../printable.ts";
@@ -25,6 +26,7 @@ export function accountView(details: AccountDetails, nowMs: number): string {
       limitLine(limit),
     ]),
     ...spendingRows(status, nowMs),
+    ...resetCreditRows(status, nowMs),
     ...(details.outbound_proxy === undefined
       ? []
       : [["outbound proxy", details.outbound_proxy] satisfies [string, string]]),
@@ -89,6 +91,16 @@ function spendingRows(status: AccountDetails["status"], nowMs: number): [string,
       : []),
     ...(type === undefined ? [] : [["limit reached", type] satisfies [string, string]]),
   ];
+}
+
+/** The reset credits, with the age of their number. */
+function resetCreditRows(
+  { reset_credits: resets }: AccountDetails["status"],
+  nowMs: number,
+): [string, string][] {
+  if (resets === undefined) return [];
+  const age = Math.max(0, Math.round((nowMs - resets.as_of_ms) / 1000));
+  return [["reset credits", `${creditCountWords(resets, nowMs)} (usage_api, ${age} s old)`]];
 }
 
 function windowOf(

@@ -2,6 +2,7 @@
 
 import { limitWindows, type ShownWindow } from "../../core/limit-windows.ts";
 import { WINDOW_LIMITS } from "../../core/reason-words.ts";
+import { resetCreditTexts } from "../../core/reset-credit-words.ts";
 import type { AccountAnswer } from "../../core/status-schema.ts";
 import { creditsText } from "../../core/status-words.ts";
 import { backWords } from "../../core/time-words.ts";
@@ -48,6 +49,7 @@ export function limitLines(account: AccountAnswer, style: TextStyle, nowMs: numb
       return `${name}${gap}  ${leftText(window, style, nowMs)}${isOld ? " (old figure)" : ""}`;
     }),
     ...(account.credits?.has_credits ? [`credits: ${creditsText(account)}`] : []),
+    ...resetCreditTexts(account, nowMs),
     ...(isSpent ? ["the workspace has reached the spend limit set by its owner"] : []),
   ];
 }

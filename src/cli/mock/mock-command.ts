@@ -40,7 +40,7 @@ export default defineCommand({
     accounts: {
       type: "string",
       description:
-        "Accounts, each as NAME[:TURNS][:OPTION...]; options: weekly, monthly, idle, credits=N, member=N, MODEL=N",
+        "Accounts, each as NAME[:TURNS][:OPTION...]; options: weekly, monthly, idle, credits=N, member=N, resets=N, MODEL=N",
       default: "alice:3,bob:1000",
       valueHint: "LIST",
     },
@@ -117,7 +117,7 @@ function withOption<Account extends MockAccountOptions>(account: Account, option
   if (!/^\d+$/.test(value) || name === "")
     throw usage(
       `flag --accounts: unknown option ${JSON.stringify(option)}`,
-      "options: weekly, monthly, idle, credits=N, credits=unlimited, member=N, MODEL=N",
+      "options: weekly, monthly, idle, credits=N, credits=unlimited, member=N, resets=N, MODEL=N",
     );
   const count = Number(value);
   switch (name) {
@@ -125,6 +125,8 @@ function withOption<Account extends MockAccountOptions>(account: Account, option
       return { ...account, credits: count };
     case "member":
       return { ...account, memberTurns: count };
+    case "resets":
+      return { ...account, resets: count };
     default: {
       const meter = { model: name, feature: `codex_${name.replace(/[^a-z0-9]+/gi, "_")}`, turns: count };
       return { ...account, meters: [...(account.meters ?? []), meter] };

@@ -61,7 +61,7 @@ const SHORTEST_BAR = 6;
 /** Longer bars are harder to compare. */
 const LONGEST_BAR = 24;
 /** In the order in which they get room. */
-const OPTIONAL: readonly TextColumn[] = ["CREDITS", "IN FLIGHT", "SESSIONS", "PLAN"];
+const OPTIONAL: readonly TextColumn[] = ["CREDITS", "RESETS", "IN FLIGHT", "SESSIONS", "PLAN"];
 const LAST: TextColumn = "EMAIL";
 const WIDE: readonly TextColumn[] = [...OPTION_HEADINGS, "PROXY", "SCORE", "FIGURES"];
 /** In the order in which they are shown. */

@@ -42,6 +42,13 @@ test.each([60, 100])("an account with a forecast on %i columns", (columns) => {
   expect(draw(details({ forecast: alice?.forecast }), columns)).toMatchSnapshot();
 });
 
+test("reset credits are shown below the limits", () => {
+  const reset_credits = { count: 2, expires_at: atSeconds(12 * 24 * HOUR), as_of_ms: NOW };
+  expect(draw(details({ reset_credits }))).toContain(
+    "\n             2 reset credits, the first expires in 12 days\n",
+  );
+});
+
 describe("an account that is", () => {
   const STATES: Record<string, AccountDetails> = {
     ready: details({ pinned: true, active: true, in_flight: 3, last_used_at_ms: NOW - 4_000 }),

@@ -3,6 +3,7 @@
 import { whyWords } from "../../../core/explanation-words.ts";
 import { nextTurnOf } from "../../../core/next-turn.ts";
 import { poolNotes } from "../../../core/pool-notes.ts";
+import { resetCreditTexts } from "../../../core/reset-credit-words.ts";
 import { type FrameRow, frameRows } from "../../../core/status-rows.ts";
 import type { AccountAnswer, StatusAnswer } from "../../../core/status-schema.ts";
 import { backAt } from "../../../core/time-words.ts";
@@ -50,7 +51,7 @@ export function AccountsView({ snapshot, nowMs, plan }: AccountsProps) {
             class: row.isActive ? "active" : "",
             cells: [
               <span key="name" class="account">
-                <AccountName row={row} />
+                <AccountName row={row} resets={resetCreditTexts(account, nowMs)[0]} />
                 <AccountOptions account={account} row={row} sources={own ? options[account.id] : undefined} />
                 {plan !== undefined && <Changes account={account} row={row} status={status} plan={plan} />}
               </span>,
@@ -106,9 +107,11 @@ function stateWords({ state }: FrameRow): string {
   return state?.command === undefined ? long : short;
 }
 
-function AccountName({ row }: { readonly row: FrameRow }) {
+function AccountName({ row, resets }: { readonly row: FrameRow; readonly resets: string | undefined }) {
   const { name, isActive, isPinned, texts } = row;
-  const facts = [texts.PLAN, texts.EMAIL, texts.CREDITS && `${texts.CREDITS} credits`].filter(Boolean);
+  const facts = [texts.PLAN, texts.EMAIL, texts.CREDITS && `${texts.CREDITS} credits`, resets].filter(
+    Boolean,
+  );
   return (
     <>
       <span class="name">
