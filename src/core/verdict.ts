@@ -25,6 +25,9 @@
 // A handshake does not contain the request yet, so other failures of a handshake are never the request's fault:
 // `elsewhere`, except for 426, which is an answer. Off the turn paths (catalogues, plug-ins, settings …) a 403, 429 or
 // 5xx says nothing about an account's turns: `elsewhere` lets another account try and blames none.
+//
+// State that belongs to one account (notes, history, files) is no turn either, so even a usage limit says nothing about
+// the account. An account that does not have the state returns a 404, or "No note found": `elsewhere`, with `isMissing`.
 
 import { type Failure, LONGEST_FAULT_MS } from "./failure.ts";
 
@@ -38,14 +41,22 @@ export type Verdict =
   | { readonly kind: "limit"; readonly untilMs: number | undefined; readonly limitId?: string }
   /** `isTimed`: the backend named the time; otherwise the cooldown grows with each fault in a row. */
   | { readonly kind: "cool"; readonly reason: string; readonly forMs: number; readonly isTimed: boolean }
-  /** `once`: only one more account is worth asking. */
-  | { readonly kind: "elsewhere"; readonly reason: string; readonly once?: boolean }
+  /** `once`: only one more account is worth asking. `isMissing`: the account does not have what was asked for. */
+  | {
+      readonly kind: "elsewhere";
+      readonly reason: string;
+      readonly once?: boolean;
+      readonly isMissing?: boolean;
+    }
   | { readonly kind: "renew"; readonly status: number }
   | { readonly kind: "disable"; readonly reason: string }
   | { readonly kind: "foreign_ciphertext" };
 
-/** `turn`, `handshake`: a failure concerns the account. `other`: it does not. */
-export type Scope = "turn" | "handshake" | "other";
+/**
+ * `turn`, `handshake`: a failure concerns the account. `other`: it does not, except for a usage limit. `state`: not even
+ * that; the request is about state that belongs to one account.
+ */
+export type Scope = "turn" | "handshake" | "other" | "state";
 
 /** The cooldown after a 429 that names no time, in ms: the Go program's value. */
 const RATE_LIMIT_MS = 5_000;
@@ -86,9 +97,10 @@ export function judge(failure: Failure, scope: Scope): Verdict {
   const { status, code } = failure;
   if (isPolicy(failure)) return { kind: "client" };
   if (code === "access_program_not_enabled") return { kind: "elsewhere", reason: code, once: true };
+  if (scope === "state" && !isLogin(failure)) return judgeState(failure);
   if (isLimit(failure)) return limitOf(failure);
   if (code === "invalid_encrypted_content") return { kind: "foreign_ciphertext" };
-  if (status === 401 || code === "token_expired") return { kind: "renew", status: 401 };
+  if (isLogin(failure)) return { kind: "renew", status: 401 };
   if (status === 403) return forbidden(failure, scope);
   if (status === 402) return scope === "other" ? { kind: "client" } : limitOf(failure);
   const cooldown = cooldownOf(failure);
@@ -110,6 +122,11 @@ export function judgeChild(failure: Failure, scope: Scope): Verdict {
   return verdict.kind === "renew" ? { kind: "elsewhere", reason: "http-401" } : verdict;
 }
 
+/** True if the upstream only does not have what was asked for. */
+export function isMissing(verdict: Verdict): boolean {
+  return verdict.kind === "elsewhere" && verdict.isMissing === true;
+}
+
 // --- internal ---
 
 /** Until the settings are changed. The child's status is asked for meanwhile, and ends the cooldown sooner. */
@@ -125,6 +142,20 @@ const PASSING_CODES: ReadonlySet<string> = new Set([
   "server_error",
   "internal_server_error",
 ]);
+
+/** True if the backend refused the credentials. */
+function isLogin({ status, code }: Failure): boolean {
+  return status === 401 || code === "token_expired";
+}
+
+function judgeState(failure: Failure): Verdict {
+  const { status, message } = failure;
+  const reason = `http-${status}`;
+  if (status === 404 || /\bno note found\b/i.test(message))
+    return { kind: "elsewhere", reason, isMissing: true };
+  const passes = status === 402 || isLimit(failure) || cooldownOf(failure) !== undefined;
+  return passes ? { kind: "elsewhere", reason } : { kind: "client" };
+}
 
 function isPolicy({ code }: Failure): boolean {
   return code !== undefined && POLICY_CODES.has(snakeCase(code));

@@ -11,6 +11,7 @@ import type { MockContext } from "./context.ts";
 import { controlError } from "./control-error.ts";
 import { deviceRoutes, exchangeCode } from "./device.ts";
 import { FAULT_FORM, type FaultPoint, readFaults } from "./faults.ts";
+import { createMemory, memoryPathOf } from "./memory.ts";
 import { redeemReset, resetList } from "./reset-credits.ts";
 import { createSignIn, type SignIn } from "./sign-in.ts";
 import { eventStream } from "./streams.ts";
@@ -20,6 +21,7 @@ import { modelsEtag, rateHeaders, refusalOf, usageOf } from "./wire.ts";
 /** The HTTP side of the backend. `models` is the catalogue of accounts without their own. */
 export function mockApp(context: MockContext, models: unknown): Hono {
   const app = new Hono();
+  const memory = createMemory();
   const { accounts, faults: script } = context;
 
   app.onError((error, c) => {
@@ -142,6 +144,13 @@ export function mockApp(context: MockContext, models: unknown): Hono {
     const json = await bodyOf(c.req.raw);
     const account = await check(context, c.req.raw, ["other"], json);
     return account instanceof Response ? account : appsAnswer(json);
+  });
+  app.post("*", async (c, next) => {
+    const path = memoryPathOf(c.req.path);
+    if (path === undefined) return next();
+    const json = await bodyOf(c.req.raw);
+    const account = await check(context, c.req.raw, ["other"], json);
+    return account instanceof Response ? account : memory.answer(account, path, json);
   });
   app.all("*", async (c) => {
     const account = await check(context, c.req.raw, ["other"], undefined);

@@ -48,8 +48,8 @@ export function plainPath(path: string): string | undefined {
  * session.
  */
 const CODEX_PATHS = [
-  // Measured: responses, models, analytics-events, alpha/search, images/generations, realtime/calls. Strings:
-  // alpha/notes, alpha/history, images/edits.
+  // Measured: responses, models, analytics-events, alpha/search, alpha/notes, alpha/history, images/generations,
+  // realtime/calls. Strings: images/edits.
   "codex",
   // Measured: usage, accounts/check, settings/user, rate-limit-reset-credits, security-setup, apps (0.125). Strings:
   // tasks, environments, config/bundle, profiles/me, workspace-messages, remote/control, agent-identities.

@@ -3,10 +3,11 @@
 //
 //   failure                              tries another upstream        counts against max_attempts and the retry budget
 //   a limit, a login, a ciphertext       while there is one            no: it concerns one account, and lasts
+//   state that the account lacks         up to four more               no: nothing has failed
 //   a passing failure, the connection    while both allow it           yes
 //   an account tried while cooling down  never                         -
 
-import type { Verdict } from "../core/verdict.ts";
+import { isMissing, type Verdict } from "../core/verdict.ts";
 import type { EventLog } from "../state/events.ts";
 import type { Lease } from "../upstream/leases.ts";
 import { attemptEndOf } from "./attempt-end.ts";
@@ -84,6 +85,8 @@ function createAttempts<Reply>(
   const broken: Lease[] = [];
   let brokenWhy: string | undefined;
   let last: LastReply<Reply> | undefined;
+  /** An upstream could not answer. */
+  let hasFailed = false;
   let endRetry: (() => void) | undefined;
   /** A verdict allowed one more account. */
   let isLastTry = false;
@@ -92,7 +95,8 @@ function createAttempts<Reply>(
 
   /** An upstream has replied, so the network works: a broken connection was that upstream's own fault. */
   const blameBroken = (): void => {
-    for (const lease of broken) lease.settle(coolFor(exchange, "transport-error"));
+    if (exchange.stateSearch === undefined)
+      for (const lease of broken) lease.settle(coolFor(exchange, "transport-error"));
     broken.length = 0;
   };
 
@@ -107,14 +111,29 @@ function createAttempts<Reply>(
     return endRetry !== undefined;
   };
 
+  /** An upstream does not have the state that was asked for. */
+  const missing = (lease: Lease, { verdict, reply }: SendResult<Reply> & { kind: "reply" }) => {
+    const mayAskAnother = exchange.stateSearch?.missed() === true;
+    // The state may be on an upstream that failed, so the client must not read that there is none.
+    if (hasFailed) discard(reply);
+    else {
+      if (last !== undefined) discard(last.reply);
+      last = { verdict, reply };
+    }
+    if (mayAskAnother) return "again";
+    return hasFailed ? unserved() : ({ kind: "reply", lease, reply, verdict } as const);
+  };
+
   const replied = (lease: Lease, sent: SendResult<Reply> & { kind: "reply" }, count: number) => {
     const { verdict, reply, evidence } = sent;
     blameBroken();
     if (evidence !== undefined) lease.learn(evidence);
     if (verdict.kind === "ok") exchange.served(lease);
     else lease.settle(verdict, { fields: { attempt: count } });
+    if (isMissing(verdict)) return missing(lease, sent);
     if (last !== undefined) discard(last.reply);
     if (isFinal(verdict)) return { kind: "reply", lease, reply, verdict } as const;
+    hasFailed = true;
     last = { verdict, reply };
     exchange.recorder?.moves(moveReasonOf(verdict));
     if (verdict.kind === "foreign_ciphertext") exchange.search();
@@ -149,11 +168,13 @@ function createAttempts<Reply>(
           return result;
         case "broken":
           broken.push(lease);
+          hasFailed = true;
           exchange.recorder?.moves("transport-error");
           brokenWhy = `${lease.upstream.where} could not be reached: ${result.why}`;
           events.append("request.transport_error", { ...about, error: result.why });
           return mayRetry(lease) ? "again" : unserved();
         case "unready":
+          hasFailed = true;
           events.append("request.account_unready", { ...about, error: result.why });
           lease.settle(result.verdict, { fields: { attempt: count } });
           exchange.recorder?.moves(moveReasonOf(result.verdict));

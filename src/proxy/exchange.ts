@@ -4,10 +4,12 @@
 import type { Choice } from "../core/policy.ts";
 import type { TurnTransport } from "../core/turn-record.ts";
 import type { Lease } from "../upstream/leases.ts";
+import type { StateRequest } from "../upstream/state-owners.ts";
 import type { OutgoingRequest } from "../upstream/upstream.ts";
 import { type IncomingRequest, mostAttempts, originOf, type ProxyContext } from "./context.ts";
 import { outgoingHeaders } from "./headers.ts";
 import type { RequestFacts } from "./session.ts";
+import { createStateSearch, type StateSearch } from "./state-search.ts";
 import type { AttemptEnd, AttemptPurpose } from "./traffic-counts.ts";
 import type { TurnRecorder } from "./turn/turn-recorder.ts";
 import type { TurnTrace } from "./turn-trace.ts";
@@ -29,6 +31,8 @@ export interface ExchangeOptions extends RequestFacts {
   readonly arrival?: Arrival | undefined;
   /** The upstream whose connection is open, which is tried first. */
   readonly home?: Home | undefined;
+  /** The state that the request is about, if it belongs to one account. */
+  readonly state?: StateRequest | undefined;
 }
 
 export interface Arrival {
@@ -67,6 +71,8 @@ export interface Exchange {
   attempted(lease: Lease, end: AttemptEnd): void;
   /** Counts passing failures. Returns true while more are allowed. */
   fail(count: number): boolean;
+  /** The search for state that belongs to one account; undefined if the request is about none. */
+  readonly stateSearch: StateSearch | undefined;
   /** An upstream could not decrypt the history. From now on `pick` looks for one that can. */
   search(): void;
   isSearching(): boolean;
@@ -82,11 +88,19 @@ export function createExchange(
   options: ExchangeOptions,
 ): Exchange {
   const { pool, counts } = context;
-  const { session, model, home, arrival, recorder, trace } = options;
+  const { clock } = context.deps;
+  const { session, model, home, arrival, recorder, trace, state } = options;
   const { requestId, path, search } = incoming;
   const tried = new Set<string>();
   const maxAttempts = mostAttempts(context, incoming);
-  const placement = { ...originOf(incoming, session, model), tried, spends: options.spends, requestId };
+  const stateSearch = state && createStateSearch(pool, clock, state, options.method);
+  const placement = {
+    ...originOf(incoming, session, model),
+    tried,
+    spends: options.spends,
+    requestId,
+    owners: stateSearch?.owners,
+  };
 
   const purpose: AttemptPurpose =
     recorder !== undefined ? "turn" : incoming.isHandshake ? "handshake" : "other";
@@ -96,7 +110,8 @@ export function createExchange(
   let isSent = false;
 
   const choose = (): Lease | undefined => {
-    if (home === undefined) return pool.pick({ ...placement, searching: isSearching });
+    const searching = isSearching || stateSearch?.hasMissed() === true;
+    if (home === undefined) return pool.pick({ ...placement, searching });
     if (tried.size === 0) return pool.use(home.upstreamId, placement, home.choice);
     return home.canLeave ? pool.pick({ ...placement, searching: isSearching }) : undefined;
   };
@@ -132,8 +147,7 @@ export function createExchange(
     sending: () => {
       if (isSent) return;
       isSent = true;
-      if (arrival !== undefined)
-        counts.sent(arrival.transport, (context.deps.clock.monotonic() - arrival.at) / 1000);
+      if (arrival !== undefined) counts.sent(arrival.transport, (clock.monotonic() - arrival.at) / 1000);
     },
     attempted: ({ upstream }, end) => {
       counts.attempt(purpose, end, upstream.id);
@@ -141,8 +155,9 @@ export function createExchange(
     },
     fail: (count) => {
       failures += count;
-      return failures < maxAttempts;
+      return failures < maxAttempts && stateSearch?.isInTime() !== false;
     },
+    stateSearch,
     search: () => {
       isSearching = true;
     },
@@ -158,6 +173,7 @@ export function createExchange(
     served: (lease) => {
       lease.settle({ kind: "ok" }, { turn: options.isMessage, held: isSearching });
       if (options.isMessage) incoming.noteTurn(lease.upstream);
+      stateSearch?.served(lease.upstream.id);
     },
   };
 }

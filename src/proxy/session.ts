@@ -2,7 +2,9 @@
 // header (spelled in two ways, depending on the version) or else from the body. The model of a turn comes from the
 // body.
 
-import { membersOf, stringFields, textAt } from "../core/json.ts";
+import { memberOf, membersOf, stringFields, textAt } from "../core/json.ts";
+import { appsKey, fileKey } from "../upstream/state-keys.ts";
+import { statePathOf } from "../upstream/state-paths.ts";
 import { type BodyContent, decodeBody, decodeStart, sizeOf } from "./bodies.ts";
 
 /** The key from the headers alone. */
@@ -17,19 +19,24 @@ export interface RequestFacts {
 
 /**
  * Session and model of a request with a buffered body. The session comes from its header (or that of the apps server),
- * else from `prompt_cache_key`, else (searches) from `id`. `turn`: the request is a turn, which has a model.
+ * else from `prompt_cache_key`, else (searches) from `id`, or (notes and history) from `context.session_id`. An uploaded
+ * file has a key of its own. `turn`: the request is a turn, which has a model.
  */
 export async function factsOfRequest(
   headers: Headers,
   body: BodyContent,
   { path, turn }: { readonly path: string; readonly turn: boolean },
 ): Promise<RequestFacts> {
+  const state = statePathOf(path);
+  if (state?.kind === "files" && state.fileId !== undefined)
+    return { session: fileKey(state.fileId), model: undefined };
   const named = sessionFromHeaders(headers) ?? appsSession(headers);
   if (sizeOf(body) === 0) return { session: named, model: undefined };
   const encoding = headers.get("content-encoding");
   if (named !== undefined) return { session: named, model: turn ? await modelOf(body, encoding) : undefined };
   const text = await decodeBody(body, encoding);
   if (text === undefined) return { session: undefined, model: undefined };
+  if (state !== undefined) return { session: sessionInContext(text), model: undefined };
   const { prompt_cache_key, id, model } = stringFields(text, ["prompt_cache_key", "id", "model"]);
   return {
     session: nonEmpty(prompt_cache_key ?? (path.endsWith("/alpha/search") ? id : undefined)),
@@ -37,10 +44,10 @@ export async function factsOfRequest(
   };
 }
 
-/** The key of a session of the apps server (MCP), which only the account that opened it can continue. */
+/** The key of the session of the apps server (MCP) in the headers of a request or a response. */
 export function appsSession(headers: Headers): string | undefined {
   const id = nonEmpty(headers.get("mcp-session-id"));
-  return id === undefined ? undefined : `mcp ${id}`;
+  return id === undefined ? undefined : appsKey(id);
 }
 
 /** The first `model` of the JSON object `text`, which may be truncated after it. */
@@ -50,6 +57,13 @@ export function modelIn(text: string): string | undefined {
 }
 
 // --- internal ---
+
+/** `context.session_id` of the JSON object `text`. */
+function sessionInContext(text: string): string | undefined {
+  const context = memberOf(text, "context");
+  const id = context && memberOf(text, "session_id", context.start);
+  return id && nonEmpty(textAt(text, id));
+}
 
 /** Codex writes the model first, so the start of its bodies is enough. Other clients may write it later. */
 async function modelOf(body: BodyContent, encoding: string | null): Promise<string | undefined> {

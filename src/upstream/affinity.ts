@@ -1,6 +1,7 @@
 // Remembers which upstream each session is bound to. The number of sessions is limited; the least recently used are
 // forgotten first. Bindings survive a restart: each new one is a line of ROOT/sessions.jsonl, which is rewritten when
-// most of its lines are out of date. Requests do not wait for the disk, and do not fail if the file cannot be written.
+// most of its lines are out of date. The lines of one session, in order, are the upstreams that it was bound to.
+// Requests do not wait for the disk, and do not fail if the file cannot be written.
 
 import { createHash } from "node:crypto";
 import { appendFileSync } from "node:fs";
@@ -10,6 +11,7 @@ import type { Deps } from "../deps.ts";
 import { messageOf, systemProblem } from "../errors.ts";
 import { readTextIfPresent, writeFileAtomic } from "../state/atomic-file.ts";
 import type { RootOwner } from "../state/root-owner.ts";
+import { isStateKey } from "./state-keys.ts";
 
 /**
  * Binds a session to an upstream because of its prompt cache, which is only an advantage, or because of its history.
@@ -20,6 +22,8 @@ export interface Binding {
   readonly held: boolean;
   /** The upstream that served the session's last turn; undefined if unknown, for example after a restart. */
   readonly servedId?: string;
+  /** The upstreams that the session was bound to before, the latest first; at most `MOST_EARLIER`. Default: none. */
+  readonly earlierIds?: readonly string[];
 }
 
 export interface BoundSession extends Binding {
@@ -36,7 +40,10 @@ export interface Affinity {
    * if no session or more than one begins with it.
    */
   fullId(start: string): string;
-  /** The sessions of an upstream, the most recently used first. */
+  /**
+   * The sessions of an upstream, the most recently used first. Like `latest` and `sessionCounts`, without the keys of
+   * other state.
+   */
   sessionsOf(upstreamId: string): string[];
   /** The `most` most recently used sessions, the latest first. */
   latest(most: number): BoundSession[];
@@ -62,6 +69,8 @@ const MOST_SESSIONS = 10_000;
 const WRITE_BEHIND_MS = 250;
 /** Delay of the next try after a write failed, for example because the disk is full. */
 const RETRY_MS = 2_000;
+/** Accounts that may still have notes and history of a session. */
+const MOST_EARLIER = 4;
 /** Session keys are UUIDs; a longer one is kept as its hash. */
 const LONGEST_KEY = 200;
 
@@ -89,7 +98,10 @@ export function createAffinity(file?: AffinityFile, most = MOST_SESSIONS): Affin
       const session = short(key);
       const before = owners.get(session);
       const servedId = before?.servedId ?? before?.upstreamId;
-      const binding = { upstreamId, held, ...(servedId === undefined ? {} : { servedId }) };
+      const binding = {
+        ...movedTo(before, upstreamId, held),
+        ...(servedId === undefined ? {} : { servedId }),
+      };
       put(session, binding);
       if (before?.upstreamId !== upstreamId || before.held !== held) journal?.note(session, binding);
     },
@@ -105,20 +117,25 @@ export function createAffinity(file?: AffinityFile, most = MOST_SESSIONS): Affin
     },
     sessionsOf: (upstreamId) =>
       [...owners]
-        .flatMap(([session, binding]) => (binding.upstreamId === upstreamId ? [session] : []))
+        .flatMap(([key, binding]) => (binding.upstreamId === upstreamId && !isStateKey(key) ? [key] : []))
         .reverse(),
     latest: (most) =>
       [...owners]
+        .filter(([key]) => !isStateKey(key))
         .slice(-most)
         .map(([session, binding]) => ({ session, ...binding }))
         .reverse(),
     sessionCounts: () => {
       const counts = new Map<string, number>();
-      for (const { upstreamId } of owners.values()) counts.set(upstreamId, (counts.get(upstreamId) ?? 0) + 1);
+      for (const [key, { upstreamId }] of owners)
+        if (!isStateKey(key)) counts.set(upstreamId, (counts.get(upstreamId) ?? 0) + 1);
       return counts;
     },
     drop: (upstreamId) => {
-      for (const [session, binding] of owners) if (binding.upstreamId === upstreamId) owners.delete(session);
+      for (const [session, binding] of owners)
+        if (binding.upstreamId === upstreamId) owners.delete(session);
+        else if (binding.earlierIds?.includes(upstreamId))
+          owners.set(session, { ...binding, earlierIds: without(binding.earlierIds, upstreamId) });
       journal?.outdate();
     },
     flush: () => journal?.flush(),
@@ -126,6 +143,21 @@ export function createAffinity(file?: AffinityFile, most = MOST_SESSIONS): Affin
 }
 
 // --- internal ---
+
+/** The binding of a session that moves from `before` to `upstreamId`, or stays there. */
+function movedTo(before: Binding | undefined, upstreamId: string, held: boolean): Binding {
+  if (before === undefined) return { upstreamId, held };
+  const last = before.upstreamId === upstreamId ? [] : [before.upstreamId];
+  const earlierIds = [...last, ...without(before.earlierIds ?? [], upstreamId, ...last)].slice(
+    0,
+    MOST_EARLIER,
+  );
+  return { upstreamId, held, ...(earlierIds.length === 0 ? {} : { earlierIds }) };
+}
+
+function without(ids: readonly string[], ...dropped: readonly string[]): string[] {
+  return ids.filter((id) => !dropped.includes(id));
+}
 
 function short(key: string): string {
   return key.length <= LONGEST_KEY ? key : createHash("sha256").update(key).digest("hex");
@@ -149,6 +181,8 @@ function openJournal(
   let lines = readInto(owners, path, deps, most);
   let pending: string[] = [];
   let rewrite = false;
+  /** How many lines the file needs. */
+  let needed = most;
   let warned = false;
   let cancel: (() => void) | undefined;
 
@@ -157,10 +191,11 @@ function openJournal(
     cancel = undefined;
     if (owner?.isOurs() === false) return;
     try {
-      if (rewrite || lines + pending.length > 2 * most) {
-        const all = [...owners].map(([session, binding]) => lineOf(session, binding));
+      if (rewrite || lines + pending.length > most + needed) {
+        const all = [...owners].flatMap(([session, binding]) => linesOf(session, binding));
         writeFileAtomic(path, all.join(""));
         lines = all.length;
+        needed = Math.max(most, lines);
       } else if (pending.length > 0) {
         appendFileSync(path, pending.join(""), { mode: 0o600 });
         lines += pending.length;
@@ -198,6 +233,14 @@ function openJournal(
   };
 }
 
+/** The lines of a session, the earliest upstream first. */
+function linesOf(session: string, binding: Binding): string[] {
+  const earlier = (binding.earlierIds ?? []).map((upstreamId) =>
+    lineOf(session, { upstreamId, held: false }),
+  );
+  return [...earlier.reverse(), lineOf(session, binding)];
+}
+
 function lineOf(session: string, { upstreamId, held }: Binding): string {
   return `${JSON.stringify(held ? [session, upstreamId, 1] : [session, upstreamId])}\n`;
 }
@@ -220,8 +263,9 @@ function readInto(
     const parsed = Line.safeParse(parseJson(line));
     if (!parsed.success) continue;
     const [session, upstreamId, held] = parsed.data;
+    const binding = movedTo(owners.get(session), upstreamId, held === 1);
     owners.delete(session);
-    owners.set(session, { upstreamId, held: held === 1 });
+    owners.set(session, binding);
   }
   for (const session of [...owners.keys()].slice(0, Math.max(0, owners.size - most))) owners.delete(session);
   // If the last line is incomplete, appending would damage the next line, so the file is rewritten.

@@ -34,6 +34,11 @@ export interface PlacementRequest extends Origin {
   readonly spends: boolean;
   /** True during the search for an upstream that can decrypt the history, which includes draining ones. */
   readonly searching?: boolean;
+  /**
+   * The upstreams that may have the state that the request is about, the most likely one first. They are tried first,
+   * even while they cool down, and whatever is pinned. Default: none.
+   */
+  readonly owners?: readonly string[] | undefined;
 }
 
 export interface Placement {
@@ -120,6 +125,18 @@ export function createPlacement(context: PlacementContext): Placement {
     return hasRoom(other, model) && !isAtFloor ? around : how;
   };
 
+  /** The first owner of the state that may be asked. */
+  const ownerFor = (request: PlacementRequest): string | undefined => {
+    const { owners = [], model } = request;
+    if (owners.length === 0) return undefined;
+    // Like a search, this includes draining upstreams.
+    const how = choosing({ ...request, searching: true });
+    return owners.find((id) => {
+      const owner = candidate(id, model);
+      return owner !== undefined && rankOf(availabilityFor(owner, how)) !== undefined;
+    });
+  };
+
   const hasRoom = (choice: Choice | undefined, model: string | undefined): boolean => {
     if (choice === undefined || choice.reason === "least-bad") return false;
     const chosen = candidate(choice.id, model);
@@ -128,6 +145,8 @@ export function createPlacement(context: PlacementContext): Placement {
 
   return {
     place: (request) => {
+      const owner = ownerFor(request);
+      if (owner !== undefined) return { id: owner, reason: "affinity", switched: false };
       const choice = choose(candidates(request.model), aroundDetour(request, choosing(request)));
       if (request.spends && choice !== undefined && request.pinnedId === undefined) turnId = choice.id;
       return choice;

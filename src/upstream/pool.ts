@@ -25,6 +25,7 @@ import { createPlacement, type Placement, type PlacementPolicy } from "./placeme
 import { createPoolViews, type PoolViews } from "./pool-views.ts";
 import { createRefusedLimits } from "./refused-limits.ts";
 import { createRoster } from "./roster.ts";
+import { createStateOwners, type StateOwners } from "./state-owners.ts";
 import { createSwitches, type MovedTurn } from "./switches.ts";
 
 export interface PoolSettings {
@@ -40,6 +41,8 @@ export interface PoolSettings {
 }
 
 export interface Pool extends PoolViews, Pick<Placement, "shouldMove" | "takerOf"> {
+  /** Which upstreams have the state that belongs to one account. */
+  readonly stateOwners: StateOwners;
   /** Chooses an upstream and counts a use of it; undefined if no upstream can serve the request. */
   pick(request: PickRequest): Lease | undefined;
   /**
@@ -170,6 +173,7 @@ export function createPool(context: PoolContext): Pool {
 
   return {
     ...views,
+    stateOwners: createStateOwners(affinity),
     pick: (request) => {
       const choice = placement.place(request);
       const member = choice && members.byId(choice.id);

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { failureOfEvent, failureOfReply, retryAfterMs } from "../../src/core/failure.ts";
-import { judge, judgeChild, type Scope, type Verdict } from "../../src/core/verdict.ts";
+import { isMissing, judge, judgeChild, type Scope, type Verdict } from "../../src/core/verdict.ts";
 
 const NOW = Date.UTC(2026, 0, 1);
 const reply = (status: number, body: unknown = "", headers: Record<string, string> = {}) =>
@@ -216,4 +216,29 @@ test("Retry-After is read as seconds or a date, and nothing else", () => {
   expect(retryAfterMs(new Date(NOW + 9000).toUTCString(), NOW)).toBe(9000);
   for (const text of [null, "", "0", "-3", "soon", new Date(NOW - 1000).toUTCString()])
     expect(retryAfterMs(text, NOW)).toBeUndefined();
+});
+
+describe("a failure of a request about state that belongs to one account", () => {
+  const missing = { kind: "elsewhere", reason: "http-404", isMissing: true } as const;
+  const NAMES: readonly [string, ReturnType<typeof reply>, Verdict][] = [
+    ["a 404 means that the account does not have it", reply(404, { detail: "Not Found" }), missing],
+    [
+      "so does the message in any refusal",
+      reply(400, { detail: "No note found at plan.md" }),
+      { ...missing, reason: "http-400" },
+    ],
+    [
+      "a usage limit is no limit of the account",
+      reply(429, error("usage_limit_reached", { resets_in_seconds: 60 })),
+      { kind: "elsewhere", reason: "http-429" },
+    ],
+    ["a 402 neither", reply(402), { kind: "elsewhere", reason: "http-402" }],
+    ["a 503 cools nothing", reply(503), { kind: "elsewhere", reason: "http-503" }],
+    ["a 401 renews the login", reply(401), { kind: "renew", status: 401 }],
+    ["anything else is the request's own fault", reply(403), { kind: "client" }],
+  ];
+  test.each(NAMES)("%s", (_name, failure, verdict) => {
+    expect(judge(failure, "state")).toEqual(verdict);
+    expect(isMissing(judge(failure, "state"))).toBe("isMissing" in verdict);
+  });
 });

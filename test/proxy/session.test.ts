@@ -19,6 +19,27 @@ describe("the facts of a request", () => {
     expect(await facts({}, new Uint8Array())).toEqual({ session: undefined, model: undefined });
   });
 
+  test("about notes and history are the session from the header, or else from the body's context", async () => {
+    const about = { path: "/backend-api/codex/alpha/notes/v2/read_file", turn: false };
+    const body = bytes({
+      path: "a",
+      prompt_cache_key: "x",
+      context: { session_id: "s1", current_agent_name: "/root" },
+    });
+    expect(await facts({}, body, about)).toEqual({ session: "s1", model: undefined });
+    expect(await facts({ "session-id": "head" }, body, about)).toEqual({ session: "head", model: undefined });
+    expect(await facts({}, bytes({ context: "none" }), about)).toEqual({
+      session: undefined,
+      model: undefined,
+    });
+    expect(await facts({}, body)).toEqual({ session: "x", model: undefined });
+  });
+
+  test("about an uploaded file are its own key", async () => {
+    const about = { path: "/backend-api/files/file_1/uploaded", turn: false };
+    expect((await facts({ "session-id": "s" }, bytes({}), about)).session).toBe("file file_1");
+  });
+
   const CODINGS: [string, (text: Uint8Array) => Uint8Array<ArrayBuffer>][] = [
     ["identity", (text) => new Uint8Array(text)],
     ["zstd", (text) => new Uint8Array(zstdCompressSync(text))],

@@ -2,13 +2,9 @@
 
 import { describe, expect, test } from "bun:test";
 import type { Candidate } from "../../src/core/availability.ts";
-import {
-  createWaitingTurns,
-  LOOK_MS,
-  PLACING_MS,
-  type UnservedTurn,
-  type WaitEnd,
-} from "../../src/proxy/waiting-turns.ts";
+import { LOOK_MS, PLACING_MS } from "../../src/proxy/wait-queue.ts";
+import type { UnservedTurn, WaitEnd } from "../../src/proxy/waiting-turn.ts";
+import { createWaitingTurns } from "../../src/proxy/waiting-turns.ts";
 import type { LiveUse } from "../../src/upstream/leases.ts";
 import type { Shortage } from "../../src/upstream/shortage.ts";
 import { fakeClock } from "../support/clock.ts";

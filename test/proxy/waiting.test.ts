@@ -4,7 +4,7 @@ import { describe, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import WebSocket from "ws";
 import { createSocketClient, createSseClient } from "../../src/mock/client.ts";
-import { KEEP_ALIVE_MS, LOOK_MS, PLACING_MS } from "../../src/proxy/waiting-turns.ts";
+import { KEEP_ALIVE_MS, LOOK_MS, PLACING_MS } from "../../src/proxy/wait-queue.ts";
 import { WATCH_INTERVAL_MS } from "../../src/state/config-watch.ts";
 import { type SkippingClock, skippingClock } from "../support/clock.ts";
 import { startPool, type TestPool, until } from "../support/pool.ts";

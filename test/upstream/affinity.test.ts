@@ -25,6 +25,23 @@ test("a key of any length is remembered", () => {
   expect(affinity.get("x".repeat(5_001))).toBeUndefined();
 });
 
+test("the upstreams that a session left are remembered, the latest first, up to a limit", () => {
+  const affinity = createAffinity();
+  for (const id of ["a", "b", "b", "c", "a", "d", "e", "f"]) affinity.bind("s", id);
+  expect(affinity.get("s")).toMatchObject({ upstreamId: "f", earlierIds: ["e", "d", "a", "c"] });
+  affinity.drop("d");
+  expect(affinity.get("s")?.earlierIds).toEqual(["e", "a", "c"]);
+});
+
+test("the keys of notes, files and apps sessions are not listed as sessions", () => {
+  const affinity = createAffinity();
+  for (const key of ["s", "notes s", "file f", "mcp m"]) affinity.bind(key, "a");
+  expect(affinity.sessionsOf("a")).toEqual(["s"]);
+  expect(affinity.latest(9).map(({ session }) => session)).toEqual(["s"]);
+  expect(affinity.sessionCounts()).toEqual(new Map([["a", 1]]));
+  expect(ownerOf(affinity, "notes s")).toBe("a");
+});
+
 test("the sessions of a removed upstream are forgotten", () => {
   const affinity = createAffinity();
   affinity.bind("a", "x");
@@ -58,9 +75,22 @@ describe("after a restart", () => {
     before.bind("a", "y");
     before.flush();
     const after = s.open();
-    expect(after.get("a")).toEqual({ upstreamId: "y", held: false });
+    expect(after.get("a")).toEqual({ upstreamId: "y", held: false, earlierIds: ["x"] });
     expect(after.get("b")).toEqual({ upstreamId: "x", held: true });
     expect(statSync(s.path).mode & 0o777).toBe(0o600);
+  });
+
+  test("the upstreams that a session left are known, also after the file was rewritten", () => {
+    using s = setup();
+    const before = s.open();
+    for (const id of ["x", "y", "z"]) before.bind("a", id);
+    before.bind("b", "w");
+    before.flush();
+    expect(s.open().get("a")).toMatchObject({ upstreamId: "z", earlierIds: ["y", "x"] });
+    before.drop("w");
+    before.flush();
+    expect(readFileSync(s.path, "utf8")).toBe('["a","x"]\n["a","y"]\n["a","z"]\n');
+    expect(s.open().get("a")).toMatchObject({ upstreamId: "z", earlierIds: ["y", "x"] });
   });
 
   test("a binding is on the disk after a quarter of a second, and using a session writes nothing", () => {

@@ -5,6 +5,8 @@ import { TURN_METADATA } from "../../core/turn-metadata.ts";
 import { ANCHOR_SESSION } from "../../core/turn-record.ts";
 import { CodexlbError } from "../../errors.ts";
 import { isCompactPath, isTurnPath } from "../../upstream/paths.ts";
+import type { StateRequest } from "../../upstream/state-owners.ts";
+import { statePathOf } from "../../upstream/state-paths.ts";
 import { allowedModels } from "../allowed-models.ts";
 import { type AttemptResult, attempt } from "../attempts.ts";
 import { type RequestBody, readBody } from "../bodies.ts";
@@ -20,7 +22,7 @@ import type { Transport } from "../use-upstream.ts";
 import { type ForwardResult, ownResponse, passedOn } from "./client-response.ts";
 import { limitedRefusal } from "./limited-request.ts";
 import { type HttpReply, sendHttp } from "./send-http.ts";
-import { recordReply, servedResponse } from "./served-response.ts";
+import { noteNewFile, recordReply, servedResponse } from "./served-response.ts";
 import { unservedResponse } from "./unserved-response.ts";
 import { afterWaiting } from "./wait-for-reset.ts";
 
@@ -61,6 +63,7 @@ async function forwardBody(
     }
   }
   const { anchorsId } = incoming;
+  const state = stateOf(path, facts);
   const trace = isMessage ? context.beginTrace?.(request.headers.get("traceparent")) : undefined;
   const recorder = isMessage ? recorderOf(context, incoming, facts, trace) : undefined;
   const exchange = createExchange(context, incoming, {
@@ -70,7 +73,8 @@ async function forwardBody(
     // Only a client's turn changes which account the status shows as last used.
     isMessage: isMessage && anchorsId === undefined,
     ...(anchorsId === undefined ? {} : { home: anchorHome(anchorsId) }),
-    isReplayable: isTurn || method === "GET" || method === "HEAD",
+    isReplayable: isTurn || method === "GET" || method === "HEAD" || state?.isSearchable === true,
+    state,
     recorder,
     trace,
     arrival: isMessage ? { transport: "sse", at: arrivedAt } : undefined,
@@ -93,6 +97,12 @@ async function forwardBody(
     }
     throw error;
   }
+}
+
+/** The state that the request is about, if it belongs to one account. */
+function stateOf(path: string, { session }: RequestFacts): StateRequest | undefined {
+  const state = statePathOf(path);
+  return state && { ...state, session };
 }
 
 /** Only this account serves the turn. */
@@ -139,6 +149,7 @@ async function respond(
         const recording = recordReply(exchange.recorder, outcome.reply);
         if (recording !== undefined) await recording;
       }
+      if (exchange.stateSearch?.createsFile) await noteNewFile(context, outcome);
       return passedOn(servedResponse(context, exchange, outcome));
     case "unserved": {
       const result = await unservedResponse(context, exchange, outcome);

@@ -12,7 +12,7 @@ import type { Lease } from "../../upstream/leases.ts";
 import { isStreamedTurnPath, isTurnPath } from "../../upstream/paths.ts";
 import type { PreparedRequest } from "../../upstream/upstream.ts";
 import { bodyOf, decodeBody, type RequestBody, sizeOf } from "../bodies.ts";
-import type { IncomingRequest, ProxyContext } from "../context.ts";
+import type { ProxyContext } from "../context.ts";
 import type { Exchange } from "../exchange.ts";
 import { watchHead } from "../timeouts.ts";
 import { portableRequest, TURN_STATE } from "../turn/portable.ts";
@@ -90,10 +90,10 @@ async function sendFresh(
   exchange: Exchange,
   sending: SendOptions,
 ): Promise<SendResult<HttpReply>> {
-  const { incoming, isReplayable } = exchange;
-  const first = await fetchOnce(context, incoming, sending);
+  const { isReplayable } = exchange;
+  const first = await fetchOnce(context, exchange, sending);
   const fetched =
-    first.kind === "reset" && isReplayable ? await fetchOnce(context, incoming, sending) : first;
+    first.kind === "reset" && isReplayable ? await fetchOnce(context, exchange, sending) : first;
   switch (fetched.kind) {
     case "fetched":
       return judgeReply(context, exchange, sending.lease, fetched.response, fetched.abort);
@@ -106,7 +106,7 @@ async function sendFresh(
 
 async function fetchOnce(
   { deps, settings }: ProxyContext,
-  { request, signal, path }: IncomingRequest,
+  { incoming: { request, signal, path }, stateSearch }: Exchange,
   { prepared, lease, body }: SendOptions,
 ): Promise<FetchResult> {
   const ending = new AbortController();
@@ -116,7 +116,9 @@ async function fetchOnce(
   const { connectMs, headMs } = settings().timeouts;
   let expiredWhy: string | undefined;
   // A response in one piece (a compaction, a picture) may take minutes to begin.
-  const longestMs = isStreamedTurnPath(path) ? headMs : Number.POSITIVE_INFINITY;
+  const longestMs = isStreamedTurnPath(path)
+    ? headMs
+    : (stateSearch?.longestAskMs ?? Number.POSITIVE_INFINITY);
   const watched = { connectMs, headMs: () => lease.upstream.patienceMs(longestMs) };
   const arrived = watchHead(deps.clock, prepared.egress.proxy ?? prepared.url, watched, (why) => {
     expiredWhy = why;
@@ -160,13 +162,17 @@ async function judgeReply(
   const { status } = response;
   const { upstream } = lease;
   const { signal, path } = exchange.incoming;
-  const scope: Scope = isTurnPath(path) ? "turn" : "other";
+  const scope: Scope = exchange.stateSearch !== undefined ? "state" : isTurnPath(path) ? "turn" : "other";
   if (isStreamedTurnPath(path) && status < 400 && isReadableEventStream(response))
     return turnReply(context, exchange, lease, response, abort);
   const evidence = limitsOfHeaders(response.headers, context.deps.clock.now());
-  const matters = status >= 400 && (scope === "turn" || upstream.failsOver.has(status) || status >= 500);
+  const concerns = scope === "turn" || scope === "state" || upstream.failsOver.has(status) || status >= 500;
+  const matters = status >= 400 && concerns;
   const calm: Verdict = status >= 400 ? { kind: "client" } : { kind: "ok" };
-  if (!hasBody(exchange.incoming.request.method, status) || (!matters && !isSmall(response)))
+  if (
+    !hasBody(exchange.incoming.request.method, status) ||
+    (!matters && exchange.stateSearch?.createsFile !== true && !isSmall(response))
+  )
     return { kind: "reply", verdict: calm, evidence, reply: { response, body: { kind: "stream" }, abort } };
   const bytes = await readWhole(context, response, abort);
   if (typeof bytes === "string") return signal.aborted ? { kind: "aborted" } : { kind: "broken", why: bytes };

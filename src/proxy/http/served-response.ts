@@ -1,6 +1,7 @@
 // What happens with the reply that serves a request: the turn is recorded, the session is bound, and the client gets the
 // reply with the pool's values in place of the account's.
 
+import { stringFields } from "../../core/json.ts";
 import type { Lease } from "../../upstream/leases.ts";
 import { isCompactPath, isTurnPath } from "../../upstream/paths.ts";
 import type { AttemptResult } from "../attempts.ts";
@@ -56,6 +57,18 @@ export function recordReply(
   return decodeBody(body.bytes, response.headers.get("content-encoding")).then((text) =>
     recorder.wholeResponse(text ?? ""),
   );
+}
+
+/** Remembers that the file which the reply names belongs to the account that created it. */
+export async function noteNewFile(
+  { pool }: Pick<ProxyContext, "pool">,
+  { lease, reply: { response, body }, verdict }: AttemptResult<HttpReply> & { kind: "reply" },
+): Promise<void> {
+  if (verdict.kind !== "ok" || body.kind !== "whole") return;
+  const text = await decodeBody(body.bytes, response.headers.get("content-encoding"));
+  // The name of the field is a string in the executable of Codex 0.171.
+  const { file_id } = stringFields(text ?? "", ["file_id"]);
+  if (file_id !== undefined) pool.stateOwners.created(file_id, lease.upstream.id);
 }
 
 // --- internal ---

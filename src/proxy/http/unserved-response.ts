@@ -1,5 +1,6 @@
 // What a client gets when no upstream serves its request: the last upstream's own reply, or a refusal.
 
+import { isMissing } from "../../core/verdict.ts";
 import { isTurnPath } from "../../upstream/paths.ts";
 import type { UnservedRequest } from "../attempts.ts";
 import { decodeBody } from "../bodies.ts";
@@ -31,7 +32,9 @@ export async function unservedResponse(
     form: "response" as const,
   };
   if (last !== undefined && answerRequest({ shortage, last: answered }, spends) === "as_received") {
-    events.append("request.failed", { ...about, status: last.reply.response.status });
+    // An answer: no account has what was asked for.
+    const event = isMissing(last.verdict) ? "request.completed" : "request.failed";
+    events.append(event, { ...about, status: last.reply.response.status });
     recorder?.end("failed");
     if (last.verdict.kind !== "cool") return passedOn(asReceived(context, exchange, last.reply, undefined));
     const waitSeconds = retryAfterSeconds(shortage, nowMs, last.verdict.isTimed);
