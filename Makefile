@@ -91,7 +91,7 @@ docs: node_modules/.ready ## Generate docs/configuration.md, docs/policies.md, d
 	$(BUN) scripts/docs.ts
 
 .PHONY: simulate
-simulate: node_modules/.ready ## Simulate four weeks of priorities, floors and anchoring, and write the tables of docs/policies.md
+simulate: node_modules/.ready ## Simulate four weeks of policies, options, credits and anchoring for the tables of docs/policies.md
 	$(BUN) scripts/simulate.ts
 	$(BUN) scripts/docs.ts
 

@@ -1,7 +1,7 @@
 // Shows what anchoring gains and costs: the same sessions with and without it, for several habits of working.
 
 import { timeText } from "../../src/core/anchor/anchor-times.ts";
-import { ALL_DAY, type WorkingTime } from "./demand.ts";
+import { ALL_DAY, OFFICE, type WorkingTime } from "./demand.ts";
 import { percent, runAll } from "./run-all.ts";
 import type { AnchorTimes, Figures } from "./simulate.ts";
 import { ANCHOR_COST, WEEK_LIMIT } from "./world.ts";
@@ -36,8 +36,6 @@ interface Anchored {
 }
 
 const NEVER: Anchored = { anchored: "never" };
-
-const OFFICE: WorkingTime = { fromHour: 9, toHour: 17, daysInWeek: 5 };
 
 const HABITS: readonly Habit[] = [
   { work: "7-23, every day", working: ALL_DAY, anchored: [NEVER, all(5), staggered(5)] },

@@ -26,6 +26,7 @@ export interface Session {
 }
 
 export const ALL_DAY: WorkingTime = { fromHour: 7, toHour: 23, daysInWeek: 7 };
+export const OFFICE: WorkingTime = { fromHour: 9, toHour: 17, daysInWeek: 5 };
 const MOST_TURNS_IN_SESSION = 60;
 
 /** The sessions from `startMs` (midnight of a Monday) on, as many as make up the demand. */

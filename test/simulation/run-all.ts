@@ -2,16 +2,16 @@
 
 import { type Figures, type Setup, simulate } from "./simulate.ts";
 
-/** The demand, as a share of the quota of all accounts. */
+/** The usual demand, as a share of the quota of all accounts. */
 export const LOAD = 0.75;
 
-/** The figures of `setup` in several worlds: numbers of turns added up, and means of shares. */
+/** The figures of `setup` in several worlds: numbers of turns added up, and means of shares. `load`: default `LOAD`. */
 export function runAll(
-  setup: Omit<Setup, "seed" | "days" | "load">,
+  setup: Omit<Setup, "seed" | "days" | "load"> & Partial<Pick<Setup, "load">>,
   days: number,
   seeds: readonly number[],
 ): Figures {
-  const runs = seeds.map((seed) => simulate({ ...setup, days, load: LOAD, seed }));
+  const runs = seeds.map((seed) => simulate({ load: LOAD, ...setup, days, seed }));
   const sum = (key: keyof Figures) => runs.reduce((total, run) => total + run[key], 0);
   const mean = (key: keyof Figures) => sum(key) / runs.length;
   return {
@@ -26,6 +26,8 @@ export function runAll(
     leastOfFirst: Math.min(...runs.map(({ leastOfFirst }) => leastOfFirst)),
     waitHours: sum("waitHours"),
     anchors: sum("anchors"),
+    onCredits: sum("onCredits"),
+    creditsWithQuota: sum("creditsWithQuota"),
   };
 }
 

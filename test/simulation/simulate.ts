@@ -1,26 +1,27 @@
 // Runs sessions through the real pool in a simulated world, and counts the results.
 
 import type { OptionValues, SpendFloors } from "../../src/core/account-options.ts";
+import type { TimeOfDay } from "../../src/core/anchor/anchor-times.ts";
 import type { PolicyMode } from "../../src/core/policy.ts";
+import { createAgenda } from "../../src/simulation/agenda.ts";
+import { ANCHOR_STEP_MS, createAnchoring } from "../../src/simulation/anchoring.ts";
+import { takeTurn } from "../../src/simulation/take-turn.ts";
 import type { AnchorSettings } from "../../src/upstream/anchor-plan.ts";
-import type { Lease } from "../../src/upstream/leases.ts";
-import type { Pool } from "../../src/upstream/pool.ts";
 import { memoryPool } from "../support/memory-pool.ts";
-import { createAgenda } from "./agenda.ts";
-import { ANCHOR_STEP_MS, createAnchoring } from "./anchoring.ts";
 import { type Demand, sessionsOf } from "./demand.ts";
 import {
+  ANCHOR_COST,
   createWorld,
   DAY_MS,
   HOUR_MS,
-  idOf,
+  METERED_MODEL,
   MINUTE_MS,
   sequence,
-  type World,
   type WorldAccount,
+  type WorldOptions,
 } from "./world.ts";
 
-export interface Setup extends Demand {
+export interface Setup extends Demand, Pick<WorldOptions, "monthly" | "credits"> {
   readonly mode: PolicyMode;
   readonly affinity: boolean;
   readonly seed: number;
@@ -30,8 +31,8 @@ export interface Setup extends Demand {
   readonly spendFloors?: SpendFloors;
   /** When accounts are anchored. Default: never. */
   readonly anchor?: AnchorTimes;
-  /** True if each account has a monthly window in place of its weekly one. Default false. */
-  readonly monthly?: boolean;
+  /** Every so many sessions one uses the model that has a limit of its own. Default: none does. */
+  readonly meteredEvery?: number;
 }
 
 /** The settings of `[anchor]` that matter here. */
@@ -59,6 +60,10 @@ export interface Figures {
   readonly waitHours: number;
   /** The number of anchor turns. */
   readonly anchors: number;
+  /** Turns that spent credits. */
+  readonly onCredits: number;
+  /** Those of them during which the figures of another account showed quota above its floor. */
+  readonly creditsWithQuota: number;
 }
 
 const POLL_MS = 10 * MINUTE_MS;
@@ -66,7 +71,9 @@ const START_MS = Date.UTC(2026, 0, 5);
 
 export function simulate(setup: Setup): Figures {
   const random = sequence(setup.seed);
-  const world = createWorld(setup.accounts, START_MS, random, setup.monthly);
+  const { accounts: count, monthly, credits, meteredEvery } = setup;
+  const meters = meteredEvery !== undefined;
+  const world = createWorld({ count, startMs: START_MS, random, monthly, credits, meters });
   const { options = {}, spendFloors = "last" } = setup;
   const counts = {
     turns: 0,
@@ -80,6 +87,8 @@ export function simulate(setup: Setup): Figures {
     leastOfFirst: 1,
     waitMs: 0,
     anchors: 0,
+    onCredits: 0,
+    creditsWithQuota: 0,
   };
   let nowMs = START_MS;
   const { pool, store } = memoryPool({
@@ -94,32 +103,43 @@ export function simulate(setup: Setup): Figures {
   const todo = createAgenda();
   const homes = new Map<number, number>();
 
-  const isAboveFloor = (account: WorldAccount): boolean => {
+  const modelOf = (session: number) =>
+    meteredEvery !== undefined && session % meteredEvery === 0 ? METERED_MODEL : undefined;
+
+  const isAboveFloor = (account: WorldAccount, model: string | undefined): boolean => {
+    if (!account.hasQuota(model)) return false;
     const { floorDaily = 0, floorWeekly = 0 } = options[`a${account.index}`] ?? {};
-    const { short, week } = account.left();
     const isHeld = (share: number, floor: number) => floor > 0 && share <= floor / 100;
-    return account.hasRoom() && !isHeld(short, floorDaily) && !isHeld(week, floorWeekly);
+    const long = monthly ? "monthly" : "weekly";
+    return !isHeld(account.left("short"), floorDaily) && !isHeld(account.left(long), floorWeekly);
   };
 
   const turn = (session: number, left: number): void => {
-    const isAnyAbove = world.accounts.some(isAboveFloor);
-    const lease = take(pool, world, session, nowMs);
+    const model = modelOf(session);
+    const isAnyAbove = world.accounts.some((one) => isAboveFloor(one, model));
+    const isAnyShown = world.accounts.some((one) => one.showsQuota(model) && isAboveFloor(one, model));
+    const taken = takeTurn(pool, world.byId, { session: `s${session}`, model }, nowMs);
     counts.turns++;
-    if (lease === undefined) {
-      const hasRoom = (one: WorldAccount) => (spendFloors === "never" ? isAboveFloor(one) : one.hasRoom());
+    if (taken === undefined) {
+      const hasRoom = (one: WorldAccount) =>
+        spendFloors === "never" ? isAboveFloor(one, model) : one.canServe(model);
       if (world.accounts.some(hasRoom)) counts.refusedWithRoom++;
       else counts.refused++;
-      const ends = world.accounts.filter((one) => !one.hasRoom()).map((one) => one.roomMs());
+      const ends = world.accounts.map((one) => one.roomMs(model)).filter((atMs) => atMs > 0);
       if (ends.length > 0) counts.waitMs += Math.min(...ends) - nowMs;
       return; // the session ends
     }
-    const account = accountOf(world, lease);
-    if (isAnyAbove && !isAboveFloor(account)) counts.crossed++;
+    const { account, lease } = taken;
+    if (!account.hasQuota(model)) {
+      counts.onCredits++;
+      if (isAnyShown) counts.creditsWithQuota++;
+    }
+    if (isAnyAbove && !isAboveFloor(account, model)) counts.crossed++;
     if (account.index === 0) {
       counts.first++;
-      counts.leastOfFirst = Math.min(counts.leastOfFirst, account.left().week);
+      counts.leastOfFirst = Math.min(counts.leastOfFirst, account.left(monthly ? "monthly" : "weekly"));
     }
-    const { warm } = account.serve(session, nowMs);
+    const { warm } = account.serve(session, nowMs, model);
     const home = homes.get(session);
     if (home !== undefined) {
       counts.later++;
@@ -140,11 +160,17 @@ export function simulate(setup: Setup): Figures {
   const endMs = START_MS + setup.days * DAY_MS;
   for (let atMs = START_MS; atMs < endMs; atMs += POLL_MS)
     todo.at(atMs, () => {
-      for (const account of world.accounts)
-        pool.learn(idOf(account.index), account.figures(nowMs, "usage_api"));
+      for (const account of world.accounts) pool.learn(account.id, account.figures(nowMs, "usage_api"));
     });
   if (setup.anchor !== undefined) {
-    const anchoring = createAnchoring({ pool, store, accounts: world.accounts, times: setup.anchor });
+    const anchoring = createAnchoring({
+      pool,
+      store,
+      accounts: world.byId,
+      settings: { ...setup.anchor, enabled: true, model: "anchor" },
+      cost: ANCHOR_COST,
+      moments: utcMoments,
+    });
     for (let atMs = START_MS; atMs < endMs; atMs += ANCHOR_STEP_MS)
       todo.at(atMs, () => {
         counts.anchors += anchoring(nowMs);
@@ -154,11 +180,12 @@ export function simulate(setup: Setup): Figures {
     nowMs = atMs;
     world.roll(nowMs);
   });
+  const wasted = world.wasted();
   return {
     turns: counts.turns,
     refusedWithRoom: counts.refusedWithRoom,
     refused: counts.refused,
-    wasted: world.wasted.resets === 0 ? 0 : world.wasted.left / world.wasted.resets,
+    wasted: wasted.resets === 0 ? 0 : wasted.left / wasted.resets,
     moves: counts.moves,
     cacheHits: counts.later === 0 ? 0 : counts.hits / counts.later,
     crossedWithRoom: counts.crossed,
@@ -166,28 +193,17 @@ export function simulate(setup: Setup): Figures {
     leastOfFirst: counts.leastOfFirst,
     waitHours: counts.waitMs / HOUR_MS,
     anchors: counts.anchors,
+    onCredits: counts.onCredits,
+    creditsWithQuota: counts.creditsWithQuota,
   };
 }
 
 // --- internal ---
 
-/** A small attempt loop. If an account refuses a turn for its limit, the pool learns that and picks the next one. */
-function take(pool: Pool, world: World, session: number, nowMs: number): Lease | undefined {
-  const tried = new Set<string>();
-  for (;;) {
-    const lease = pool.pick({ hops: [], session: `s${session}`, tried, spends: true, requestId: 0 });
-    if (lease === undefined) return undefined;
-    const account = accountOf(world, lease);
-    if (account.hasRoom()) return lease;
-    tried.add(lease.upstream.id);
-    lease.settle({ kind: "limit", untilMs: account.roomMs() });
-    lease.learn(account.figures(nowMs, "headers"));
-    lease.release();
-  }
-}
-
-function accountOf(world: World, { upstream }: Lease) {
-  const account = world.accounts[Number(upstream.label.slice(1))];
-  if (account === undefined) throw new Error(`no account ${upstream.label}`);
-  return account;
+/** The world has one time zone, so that the figures are the same on every machine. */
+function utcMoments(at: readonly TimeOfDay[], nowMs: number): number[] {
+  const midnightMs = Math.floor(nowMs / DAY_MS) * DAY_MS;
+  return [midnightMs - DAY_MS, midnightMs].flatMap((dayMs) =>
+    at.map(({ hours, minutes }) => dayMs + hours * HOUR_MS + minutes * MINUTE_MS),
+  );
 }
