@@ -55,7 +55,6 @@ const ALLOWED: readonly Allowed[] = [
   { file: "src/core/availability.ts", line: "resting", because: JSON_VALUE },
   { file: "src/core/run-tag.ts", line: '"resting"', because: JSON_VALUE },
   { file: "src/cli/run/tagged-run.ts", line: "resting", because: JSON_VALUE },
-  { file: "src/cli/status/explanation-text.ts", line: '["resting", "cooling"]', because: JSON_VALUE },
   { file: "src/core/explanation-words.ts", line: "resting: [", because: JSON_VALUE },
   { file: "test/cli/status/explanation-frame.test.ts", line: '"resting"', because: JSON_VALUE },
   { file: "test/core/availability.test.ts", line: "cooling 5 resting resting", because: JSON_VALUE },

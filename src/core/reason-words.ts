@@ -152,6 +152,7 @@ function repeatWords(count: number): string {
   return count === 1 ? "" : ` (${count} turns)`;
 }
 
+/** Some reasons are sentences, such as those of a child proxy. They stay as they are. */
 function plain(code: string): string {
-  return code.replaceAll("-", " ");
+  return code.includes(" ") ? code : code.replaceAll("-", " ");
 }

@@ -18,6 +18,7 @@ import {
   type Refusal,
 } from "../core/quota.ts";
 import { exhaustedWindow } from "../core/quota-summary.ts";
+import { limitWords } from "../core/reason-words.ts";
 import { hasSpendableCredits } from "../core/spending.ts";
 import { FIELD_NAMES } from "../core/status-quota.ts";
 import type { Verdict } from "../core/verdict.ts";
@@ -114,7 +115,7 @@ export function createLedger(context: LedgerContext): Ledger {
     const current = how.cause === "limit" ? candidate(record.id, undefined) : undefined;
     const window = current && exhaustedWindow(current.summary)?.kind;
     log.info(
-      `${upstream.kind} ${upstream.label} cools down for ${durationText((how.untilMs - nowMs) / 1000)}: ${how.reason}`,
+      `${upstream.kind} ${upstream.label} cools down for ${durationText((how.untilMs - nowMs) / 1000)}: ${limitWords(how.reason, window && FIELD_NAMES[window])}`,
     );
     events.append(`${upstream.kind}.cooldown`, {
       ...fields,

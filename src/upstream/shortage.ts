@@ -6,6 +6,7 @@ import { type Candidate, shortageGroupOf } from "../core/availability.ts";
 import { FLOOR_REASON } from "../core/capacity.ts";
 import { disabledText, OPERATOR_REASON } from "../core/health.ts";
 import { exhaustedWindow } from "../core/quota-summary.ts";
+import { reasonWords } from "../core/reason-words.ts";
 import type { WindowKind } from "../core/windows.ts";
 import type { Upstream } from "./upstream.ts";
 
@@ -125,6 +126,7 @@ function firstReset(all: readonly ShortUpstream[], untilMs: number | undefined):
 function describe(candidate: Candidate, nowMs: number): string {
   const { reason, closedBy, untilMs } = candidate;
   const group = groupOf(candidate);
+  const words = reason === undefined ? "unavailable" : reasonWords(reason);
   switch (group) {
     case "open":
       return "failed this request";
@@ -133,11 +135,11 @@ function describe(candidate: Candidate, nowMs: number): string {
     case "cooling":
     case "limited": {
       const left = Math.ceil((untilMs - nowMs) / 1000);
-      const why = reason === FLOOR_REASON ? "kept back by its floor" : `${reason}`;
+      const why = reason === FLOOR_REASON ? "kept back by its floor" : words;
       return left > 0 ? `${why}, ${left} s left` : why;
     }
     case "disabled":
-      return closedBy === "health" ? disabledText(reason) : `${reason}`;
+      return closedBy === "health" ? disabledText(reason) : words;
     default:
       return group satisfies never;
   }

@@ -3,6 +3,7 @@
 import type { AccountDetails } from "../../auth/account-details.ts";
 import { limitWindows } from "../../core/limit-windows.ts";
 import { optionTexts } from "../../core/option-words.ts";
+import { reasonWords } from "../../core/reason-words.ts";
 import { accountState, creditsText, hasMonthly, relative } from "../../core/status-words.ts";
 import { ago } from "../../core/time-words.ts";
 import { oneLine, shortLine } from "../../printable.ts";
@@ -49,7 +50,7 @@ function accountOf({ status, chatgpt_account_id }: AccountDetails): string {
 }
 
 function stateLine({ status }: AccountDetails): string {
-  const reason = status.cooldown_reason === undefined ? "" : ` after ${status.cooldown_reason}`;
+  const reason = status.cooldown_reason === undefined ? "" : ` (${reasonWords(status.cooldown_reason)})`;
   return [
     `${accountState(status)}${status.cooldown_seconds > 0 ? reason : ""}`,
     ...(status.active ? ["active"] : []),

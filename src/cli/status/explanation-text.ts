@@ -1,7 +1,8 @@
-// An explanation as text for scripts, in the form that it always had.
+// An explanation as plain text, in the form that it has in a pipe. Scripts read the JSON, which has the codes.
 
 import type { Explained } from "../../admin/answers.ts";
-import { bindingText, termText } from "../../core/explanation-words.ts";
+import { bindingText, termText, tierWords, whyWords } from "../../core/explanation-words.ts";
+import { choiceWords } from "../../core/reason-words.ts";
 import { relative } from "../../core/status-words.ts";
 import { table } from "../terminal/table.ts";
 
@@ -13,18 +14,15 @@ export function explanationText(explained: Explained, columns: number | undefine
 
 // --- internal ---
 
-/** What the table shows instead of words that are in the JSON for compatibility. */
-const STATES: ReadonlyMap<string, string> = new Map([
-  ["resting", "cooling"],
-  ["out", "out of service"],
-]);
-
 function headOf(explained: Explained, nowMs: number): string {
   const { mode, session, model, bound_to, held, pinned, chosen, reason, back_at_ms: backMs } = explained;
   const turn = `next turn of ${session === undefined ? "a new session" : `session ${session}`}${model === undefined ? "" : ` for ${model}`}`;
   const back =
     backMs === undefined ? "" : `; the first account is available again ${relative(backMs / 1000, nowMs)}`;
-  const choice = chosen === undefined ? `no account is available${back}` : `${chosen} (${reason})`;
+  const choice =
+    chosen === undefined
+      ? `no account is available${back}`
+      : `${chosen}${reason === undefined ? "" : ` (${choiceWords(reason)})`}`;
   const bound = session === undefined ? "" : `; ${bindingText(bound_to, held)}`;
   return `${turn}: ${choice}\npolicy ${mode}${pinned === undefined ? "" : `; ${pinned} is pinned`}${bound}\n`;
 }
@@ -35,7 +33,7 @@ function accountsOf({ accounts }: Explained, columns: number | undefined): strin
   const windows = ["daily", "weekly", ...(hasMonthly ? ["monthly"] : [])];
   const rows = accounts.map((account) => [
     account.alias,
-    STATES.get(account.tier) ?? account.tier,
+    tierWords(account)[0],
     String(account.in_flight),
     ...(ownLimits ? [account.limit ?? "main"] : []),
     account.score.toFixed(3),
@@ -51,13 +49,14 @@ function accountsOf({ accounts }: Explained, columns: number | undefined): strin
     ...windows.map((window) => window.toUpperCase()),
     "URGENCY",
   ];
-  const wide = table([[...head, "WHY"], ...rows.map((row, index) => [...row, accounts[index]?.why ?? ""])]);
+  const reasons = accounts.map(({ why }) => whyWords(why));
+  const wide = table([[...head, "WHY"], ...rows.map((row, index) => [...row, reasons[index] ?? ""])]);
   const width = Math.max(...wide.split("\n").map((line) => Bun.stringWidth(line)));
   if (columns === undefined || width <= columns) return wide;
   const lines = table([head, ...rows])
     .trimEnd()
     .split("\n");
   return lines
-    .map((line, index) => (index === 0 ? `${line}\n` : `${line}\n  ${accounts[index - 1]?.why ?? ""}\n`))
+    .map((line, index) => (index === 0 ? `${line}\n` : `${line}\n  ${reasons[index - 1] ?? ""}\n`))
     .join("");
 }

@@ -123,7 +123,7 @@ describe("the proxy in the background", () => {
     expect(await createSseClient(url, "s1").turn("hi")).toBe("Hello from bob");
     await proxy(layout, ["stop"]);
     const console = readFileSync(join(layout.logs, "auto-start.log"), "utf8");
-    expect(console).toContain("codexlb: account alice cools down for 3 h: usage-limit\n");
+    expect(console).toContain("codexlb: account alice cools down for 3 h: 5h limit\n");
     expect(console).toContain("codexlb: bob took over a turn\n");
   });
 

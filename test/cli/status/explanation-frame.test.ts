@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import type { Explained } from "../../../src/admin/answers.ts";
 import { explanationFrame } from "../../../src/cli/status/explanation-frame.ts";
+import { explanationText } from "../../../src/cli/status/explanation-text.ts";
 import { styleOf } from "../../../src/cli/terminal/glyphs.ts";
 import { NOW } from "../../support/status-documents.ts";
 
@@ -135,4 +136,18 @@ test("a pin that cannot apply now is named with its reason, and an expired login
   expect(pinned("alice")).toContain("alice is pinned, but cannot serve now (limit reached)\n");
   expect(pinned("bob")).toContain("bob is pinned\n");
   expect(pinned("bob")).toContain("disabled: login expired; run: codexlb account login carol");
+});
+
+test("in a pipe, an explanation has the same words, and no codes", () => {
+  const text = explanationText(EXPLAINED, undefined, NOW);
+  const [head = "", policy, , , ...rows] = text.trimEnd().split("\n");
+  expect([head, policy]).toEqual(["next turn of a new session: bob (served last)", "policy usage_balanced"]);
+  expect(rows.map((row) => row.split(/ {2,}/).filter((_, index) => [0, 1, 8].includes(index)))).toEqual([
+    ["bob", "ready", "it served last, and no other score is better by enough to switch"],
+    ["alice", "limit reached", "exhausted according to its figures; bob is not"],
+    ["carol", "out of service", "disabled: login expired"],
+    ["dave", "out of service", "disabled by you"],
+    ["erin", "cooling down", "cooling down after backend error 503, for 5 s more; bob is not"],
+    ["frank", "only credits", "only credits are left; bob is not"],
+  ]);
 });
