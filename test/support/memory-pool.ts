@@ -44,6 +44,7 @@ export function memoryPool(options: MemoryPoolOptions): { readonly pool: Pool; r
     },
     touch: () => {},
     flush: () => {},
+    close: () => {},
   };
   const settings = {
     policy: {
