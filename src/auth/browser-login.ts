@@ -18,14 +18,20 @@ export interface BrowserLogin {
   close(): void;
 }
 
-/** Begins a login in a browser. Throws `listen_failed` if both ports for the redirect are taken. */
-export function beginBrowserLogin(deps: OAuthDeps): BrowserLogin {
+/** The ports to which the sign-in redirects; it refuses others. The second is used if the first is taken. */
+export const CALLBACK_PORTS: readonly number[] = [1455, 1457];
+
+/**
+ * Begins a login in a browser. `ports`: where to wait for its redirect, the first free one; 0 is any port. Throws
+ * `listen_failed` if all of them are taken.
+ */
+export function beginBrowserLogin(deps: OAuthDeps, ports = CALLBACK_PORTS): BrowserLogin {
   const verifier = randomText(deps, 64);
   const state = randomText(deps, 32);
   const answer = Promise.withResolvers<string>();
   // The caller may no longer wait for it.
   answer.promise.catch(() => {});
-  const server = listen(async (url) => {
+  const server = listen(ports, async (url) => {
     const problem = problemOf(url, state);
     if (problem !== undefined) {
       // A redirect with another state does not belong to this login, and must not end it.
@@ -65,15 +71,16 @@ export function beginBrowserLogin(deps: OAuthDeps): BrowserLogin {
 
 // --- internal ---
 
-/** The ports to which the sign-in redirects; it refuses others. The second is used if the first is taken. */
-const CALLBACK_PORTS = [1455, 1457] as const;
 const CALLBACK_PATH = "/auth/callback";
 const SCOPE = "openid profile email offline_access api.connectors.read api.connectors.invoke";
 /** Longest reason that is shown for a refused sign-in. */
 const LONGEST_REASON = 300;
 
-function listen(answer: (url: URL) => Promise<Response>): { readonly port: number; stop(): Promise<void> } {
-  for (const port of CALLBACK_PORTS) {
+function listen(
+  ports: readonly number[],
+  answer: (url: URL) => Promise<Response>,
+): { readonly port: number; stop(): Promise<void> } {
+  for (const port of ports) {
     try {
       const server = Bun.serve({
         hostname: "127.0.0.1",
@@ -87,14 +94,14 @@ function listen(answer: (url: URL) => Promise<Response>): { readonly port: numbe
           return answer(url);
         },
       });
-      return { port, stop: () => server.stop(false) };
+      return { port: server.port ?? port, stop: () => server.stop(false) };
     } catch {
       // taken; try the next one
     }
   }
   throw new CodexlbError(
     "listen_failed",
-    `waiting for the browser: another program uses the ports ${CALLBACK_PORTS.join(" and ")}`,
+    `waiting for the browser: another program uses the ports ${ports.join(" and ")}`,
     { next: "finish the other login, and try again" },
   );
 }

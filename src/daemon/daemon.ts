@@ -250,10 +250,8 @@ async function run(
       await adminServer.stop();
       parts.care.stop();
       parts.affinity.flush();
-      if (owner.isOurs()) {
-        admin.flush();
-        base.store.flush();
-      }
+      if (owner.isOurs()) admin.flush();
+      base.store.close();
       parts.forecaster.stop();
       usage.stop();
       metrics.stop();

@@ -39,6 +39,7 @@ export function createSimulatedPool({
     },
     touch: () => {},
     flush: () => {},
+    close: () => {},
   };
   const pool = createPool({
     deps: { clock, log: { info: () => {}, warn: () => {} }, random: (bytes) => new Uint8Array(bytes) },

@@ -1,5 +1,6 @@
 // Ownership of a root by one process. The owner holds the lock, and notices when the paths no longer lead to the
-// directory that it locked (because it was moved, removed or replaced). From then on it must not write there.
+// directory that it locked (because it was moved, removed or replaced). From then on, and once it has released the root, it
+// must not write there.
 
 import { statSync } from "node:fs";
 import type { Clock } from "../deps.ts";
@@ -8,9 +9,9 @@ import type { Layout } from "./layout.ts";
 import { waitForLock } from "./lock.ts";
 
 export interface RootOwner {
-  /** False once another directory or lock is at the path of the root. */
+  /** False once another directory or lock is at the path of the root, and after `release`. */
   isOurs(): boolean;
-  /** Resolves to an error when `isOurs` becomes false, which is checked every second until `release`. */
+  /** Resolves to an error when the root is no longer this process's, which is checked every second until `release`. */
   readonly lost: Promise<CodexlbError>;
   /** Lets another process own the root. */
   release(): void;
@@ -29,7 +30,8 @@ export async function ownRoot(
   if (lock === undefined) return undefined;
   const paths = [layout.root, layout.lock];
   const ours = paths.map(identityOf);
-  const isOurs = () => paths.every((path, index) => identityOf(path) === ours[index]);
+  let isReleased = false;
+  const isOurs = () => !isReleased && paths.every((path, index) => identityOf(path) === ours[index]);
   const { promise: lost, resolve } = Promise.withResolvers<CodexlbError>();
   const look = () => {
     if (isOurs()) cancel = clock.after(LOOK_MS, look);
@@ -40,6 +42,7 @@ export async function ownRoot(
     isOurs,
     lost,
     release: () => {
+      isReleased = true;
       cancel();
       lock.release();
     },

@@ -18,6 +18,11 @@ export interface Store {
   touch(): void;
   /** Writes pending changes now. Throws `file_unusable`; the store then retries by itself. */
   flush(): void;
+  /**
+   * Writes pending changes, if the root is still this process's, and ignores all later ones: another process may own the
+   * file then. Throws `file_unusable`.
+   */
+  close(): void;
 }
 
 /** The delay of a write: changes of at most this time are lost when the process is killed. */
@@ -47,13 +52,14 @@ export function openStore(
   let encoded: EncodedAccounts = new WeakMap();
   let encodedFor = "";
   let dirty = false;
+  let isClosed = false;
   let warned = false;
   let cancel: (() => void) | undefined;
 
   const write = (): void => {
     cancel?.();
     cancel = undefined;
-    if (!dirty) return;
+    if (!dirty || isClosed) return;
     try {
       if (owner?.isOurs() === false) throw moved(dirname(path));
       keepPrevious(path);
@@ -83,10 +89,19 @@ export function openStore(
     state,
     touch: () => {
       if (readOnly) throw new Error("a store opened for reading was changed");
+      if (isClosed) return;
       dirty = true;
       cancel ??= clock.after(WRITE_BEHIND_MS, writeBehind);
     },
     flush: write,
+    close: () => {
+      try {
+        if (owner?.isOurs() !== false) write();
+      } finally {
+        isClosed = true;
+        cancel?.();
+      }
+    },
   };
 }
 

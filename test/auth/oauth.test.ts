@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import { parseAuthFile } from "../../src/auth/auth-file.ts";
-import { beginBrowserLogin } from "../../src/auth/browser-login.ts";
+import { type BrowserLogin, beginBrowserLogin, CALLBACK_PORTS } from "../../src/auth/browser-login.ts";
 import { beginDeviceLogin } from "../../src/auth/device-login.ts";
 import { systemDeps } from "../../src/deps.ts";
 import { startMock } from "../../src/mock/backend.ts";
@@ -15,14 +15,26 @@ function setup() {
   return { mock, deps, [Symbol.asyncDispose]: () => mock.stop() };
 }
 
-/** The requests of a user's browser. Resolves to the address of the final redirect. */
+/** Other programs on this machine may use the real ports. */
+const ANY_PORT = [0];
+
+/** The port to which the sign-in redirects. */
+function portOf({ url }: Pick<BrowserLogin, "url">): number {
+  return Number(new URL(new URL(url).searchParams.get("redirect_uri") ?? "").port);
+}
+
+/**
+ * The requests of a user's browser. Resolves to the address of the final redirect. The simulated sign-in redirects only to
+ * the real ports, like OpenAI's, so it gets one of them here, and the redirect gets the port of the login again.
+ */
 async function signInBy(
   origin: string,
   loginUrl: string,
   email: string,
   password = MOCK_PASSWORD,
 ): Promise<string> {
-  const query = new URL(loginUrl).search;
+  const port = portOf({ url: loginUrl });
+  const query = new URL(loginUrl).search.replace(`%3A${port}%2F`, "%3A1455%2F");
   const send = (path: string, more: Record<string, string> = {}) =>
     fetch(origin + path, {
       method: "POST",
@@ -31,13 +43,14 @@ async function signInBy(
     });
   await send("/sign-in/email");
   await send("/sign-in/password", { password });
-  return (await send("/sign-in/consent")).headers.get("location") ?? "";
+  const location = (await send("/sign-in/consent")).headers.get("location") ?? "";
+  return location.replace(":1455/", `:${port}/`);
 }
 
 describe("a login in a browser", () => {
   test("results in a working auth.json, with the requests that codex sends", async () => {
     await using s = setup();
-    const login = beginBrowserLogin(s.deps);
+    const login = beginBrowserLogin(s.deps, ANY_PORT);
     const asked = new URL(login.url);
     expect(Object.fromEntries(asked.searchParams)).toMatchObject({
       response_type: "code",
@@ -47,7 +60,7 @@ describe("a login in a browser", () => {
       codex_cli_simplified_flow: "true",
       originator: "codex_cli_rs",
     });
-    expect(asked.searchParams.get("redirect_uri")).toMatch(/^http:\/\/127\.0\.0\.1:145[57]\/auth\/callback$/);
+    expect(asked.searchParams.get("redirect_uri")).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/auth\/callback$/);
     const back = await fetch(await signInBy(s.mock.origin, login.url, "bob@example.com"));
     expect(back.status).toBe(200);
     expect(await back.text()).toContain("You are logged in");
@@ -59,16 +72,25 @@ describe("a login in a browser", () => {
 
   test("uses the second port if the first is taken, and fails if both are", async () => {
     await using s = setup();
-    const [one, two] = [beginBrowserLogin(s.deps), beginBrowserLogin(s.deps)];
-    expect([one, two].map(({ url }) => /127\.0\.0\.1%3A(\d+)/.exec(url)?.[1])).toEqual(["1455", "1457"]);
-    expect(() => beginBrowserLogin(s.deps)).toThrow("another program uses the ports 1455 and 1457");
+    const one = beginBrowserLogin(s.deps, ANY_PORT);
+    const first = portOf(one);
+    const two = beginBrowserLogin(s.deps, [first, 0]);
+    const second = portOf(two);
+    expect(second).not.toBe(first);
+    expect(() => beginBrowserLogin(s.deps, [first, second])).toThrow(
+      `another program uses the ports ${first} and ${second}`,
+    );
     one.close();
     two.close();
   });
 
+  test("waits on the two ports that are registered for Codex's client", () => {
+    expect(CALLBACK_PORTS).toEqual([1455, 1457]);
+  });
+
   test("ends when the sign-in refuses it, but not by a redirect from another login", async () => {
     await using s = setup();
-    const login = beginBrowserLogin(s.deps);
+    const login = beginBrowserLogin(s.deps, ANY_PORT);
     const callback = new URL(login.url).searchParams.get("redirect_uri") ?? "";
     expect((await fetch(`${callback}?code=x&state=other`)).status).toBe(400);
     const state = new URL(login.url).searchParams.get("state") ?? "";
@@ -80,8 +102,8 @@ describe("a login in a browser", () => {
 
   test("rejects a code that was requested with another verifier", async () => {
     await using s = setup();
-    const first = beginBrowserLogin(s.deps);
-    const second = beginBrowserLogin(s.deps);
+    const first = beginBrowserLogin(s.deps, ANY_PORT);
+    const second = beginBrowserLogin(s.deps, ANY_PORT);
     const answer = new URL(await signInBy(s.mock.origin, first.url, "alice@example.com"));
     const stolen = new URL(new URL(second.url).searchParams.get("redirect_uri") ?? "");
     stolen.searchParams.set("code", answer.searchParams.get("code") ?? "");

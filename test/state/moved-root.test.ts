@@ -1,14 +1,25 @@
 // A root that is moved while the proxy runs, and its socket.
 
 import { describe, expect, test } from "bun:test";
-import { existsSync, lstatSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { remoteInfo } from "../../src/admin/client.ts";
 import { socketDoor } from "../../src/admin/door.ts";
 import { startDaemon } from "../../src/daemon/daemon.ts";
 import { systemDeps } from "../../src/deps.ts";
+import { openEventLog } from "../../src/state/events.ts";
 import { layoutOf } from "../../src/state/layout.ts";
-import { skippingClock } from "../support/clock.ts";
+import { ownRoot } from "../../src/state/root-owner.ts";
+import { fakeClock, skippingClock } from "../support/clock.ts";
 import { daemonAnswers } from "../support/daemon-answers.ts";
 import { startPool } from "../support/pool.ts";
 import { tempDirectory } from "../support/temp.ts";
@@ -32,6 +43,23 @@ async function turn(url: string): Promise<number> {
   await response.text();
   return response.status;
 }
+
+test("a root that was released is not written by what its process still does", async () => {
+  using directory = tempDirectory();
+  const layout = layoutOf(directory.path);
+  const clock = fakeClock();
+  const owner = await ownRoot(layout, { clock }, 0);
+  if (owner === undefined) throw new Error("another process owns the root");
+  const events = openEventLog(layout.events, { clock, log: { info: () => {}, warn: () => {} } }, { owner });
+  events.append("proxy.stopping");
+  events.flush();
+  expect(owner.isOurs()).toBe(true);
+  owner.release();
+  expect(owner.isOurs()).toBe(false);
+  events.append("quota.refresh_failed");
+  clock.advance(1_000);
+  expect(readFileSync(layout.events, "utf8").trimEnd().split("\n")).toHaveLength(1);
+});
 
 describe("a root that was moved", () => {
   test("is noticed within a second, and nothing is written to its replacement", async () => {

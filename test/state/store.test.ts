@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { readdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { newAccount } from "../../src/state/account-record.ts";
 import type { Store } from "../../src/state/store.ts";
@@ -120,6 +120,39 @@ describe("the store", () => {
     expect(readdirSync(temp.path)).toEqual([]);
     clock.advance(1);
     expect(readdirSync(temp.path)).toEqual(["store.json"]);
+  });
+
+  test("that is closed has written everything, and ignores later changes", () => {
+    using temp = tempDirectory();
+    const path = join(temp.path, "store.json");
+    const clock = fakeClock();
+    const options = { clock, log: { info: () => {}, warn: () => {} } };
+    const store = openStore(path, () => UPSTREAM, options);
+    store.state.messageCounter = 1;
+    store.touch();
+    store.close();
+    // Another process owns the file now.
+    const next = openStore(path, () => UPSTREAM, options);
+    next.state.messageCounter = 2;
+    next.touch();
+    next.close();
+    store.state.messageCounter = 1;
+    store.touch();
+    store.flush();
+    clock.advance(10_000);
+    expect(open(path).state.messageCounter).toBe(2);
+  });
+
+  test("that could not be written when it was closed does not try again", () => {
+    using temp = tempDirectory();
+    const path = join(temp.path, "missing", "store.json");
+    const clock = fakeClock();
+    const store = openStore(path, () => UPSTREAM, { clock, log: { info: () => {}, warn: () => {} } });
+    store.touch();
+    expect(() => store.close()).toThrow("missing");
+    mkdirSync(join(temp.path, "missing"));
+    clock.advance(10_000);
+    expect(readdirSync(join(temp.path, "missing"))).toEqual([]);
   });
 
   test("that is damaged is renamed, and the previous copy is used", () => {

@@ -33,6 +33,7 @@ function rig(kind: "look" | "send", flush: () => void = () => {}) {
         flush();
         log.push(`stored ${account.anchors?.turns}`);
       },
+      close: () => {},
     },
     events: { append: (event) => void log.push(event) },
     plan: { next: () => step },
