@@ -24,9 +24,10 @@ export interface KeyLimiter {
   expiredMs(): number | undefined;
   /**
    * Counts a turn that may begin; otherwise returns why it may not. `model`: the only model that it names; undefined if
-   * it names none, or several. `warmsUp`: the request only prepares a connection, so it does not count as a turn.
+   * it names none, or several. `isCounted`: false for a request that only prepares a connection, and for a turn that was
+   * counted before it waited. Turns per minute do not limit those.
    */
-  begin(model: string | undefined, warmsUp: boolean): KeyLimitProblem | undefined;
+  begin(model: string | undefined, isCounted: boolean): KeyLimitProblem | undefined;
   /** Removes the last turn from the count, because its client was asked to send it again. */
   takeBack(): void;
   /** A turn used so many tokens. */
@@ -83,7 +84,7 @@ export function createKeyLimiter({
       limits = next;
     },
     expiredMs,
-    begin: (model, warmsUp) => {
+    begin: (model, isCounted) => {
       if (limits === undefined) return undefined;
       const { turnsPerMinute, tokensPerDay, models } = limits;
       const expired = expiredMs();
@@ -94,7 +95,7 @@ export function createKeyLimiter({
         today(clock.now());
         if (tokens >= tokensPerDay) return { kind: "tokens_per_day", tokensPerDay, resetMs: dayEndMs };
       }
-      if (warmsUp) return undefined;
+      if (!isCounted) return undefined;
       const atMs = clock.monotonic();
       if (turnsPerMinute !== undefined && minute.within(atMs) >= turnsPerMinute) {
         const waitSeconds = minute.secondsUntilBelow(turnsPerMinute, atMs);

@@ -11,7 +11,7 @@ import type { Admission } from "./admission.ts";
 import type { Connection, Connections } from "./connections.ts";
 import { adviceFor, type IncomingRequest, type ProxyContext } from "./context.ts";
 import { type Guard, isDashboardPath, METHODS, ownPath, pathForLog } from "./guard.ts";
-import { expiredRefusal } from "./key-limits.ts";
+import { endedKeyRefusal } from "./key-limits.ts";
 import type { PathGate } from "./path-gate.ts";
 import { errorResponse, refusalResponse } from "./refusal.ts";
 import { headProblem, targetOf } from "./request-head.ts";
@@ -179,7 +179,7 @@ function answered(response: Response): AdmitResult {
 function guardResponse(refused: CodexlbError, request: Request): Response {
   if (refused.code === "key_expired")
     return refusalResponse(
-      expiredRefusal(refused, { request, hops: parseHops(request.headers.get(HOPS_HEADER)) }),
+      endedKeyRefusal(refused, { request, hops: parseHops(request.headers.get(HOPS_HEADER)) }),
     );
   const response = errorResponse(refused);
   // Required with a 405 (RFC 9110, 15.5.6).

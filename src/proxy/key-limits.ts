@@ -25,16 +25,17 @@ export function limitsOfClient({ holder }: Pick<IncomingRequest, "holder">): Key
 
 /**
  * Counts a turn of a client. If the limits of its key do not allow it now, logs that and returns the refusal. `model`: the
- * only model that the turn names; undefined if it names none, or several. `warmsUp`: it only prepares a connection.
+ * only model that the turn names; undefined if it names none, or several. `isCounted`: false if it only prepares a
+ * connection, or was counted before it waited.
  */
 export function refusedByKey(
   { deps, events, counts, pool }: Pick<ProxyContext, "deps" | "events" | "counts" | "pool">,
   incoming: IncomingRequest,
   model: string | undefined,
-  warmsUp: boolean,
+  isCounted: boolean,
 ): Refusal | undefined {
   const { holder, requestId } = incoming;
-  const problem = holder?.limiter?.begin(model, warmsUp);
+  const problem = holder?.limiter?.begin(model, isCounted);
   if (problem === undefined) return undefined;
   const name = holder?.name ?? "";
   const nowMs = deps.clock.now();
@@ -48,7 +49,7 @@ export function refusedByKey(
   });
   switch (problem.kind) {
     case "expired":
-      return expiredRefusal(error, incoming);
+      return endedKeyRefusal(error, incoming);
     case "model":
       return refuseForGood(clientKindOf(incoming), error);
     case "tokens_per_day":
@@ -68,8 +69,8 @@ export function keyExpired({ name, expiresMs }: ExpiredKey, nowMs: number): Code
   });
 }
 
-/** The refusal of a request with an expired key. Codex repeats a 401, so it gets a 400. */
-export function expiredRefusal(error: CodexlbError, request: Parameters<typeof clientKindOf>[0]): Refusal {
+/** The refusal of a request with a key that has expired or was removed. Codex repeats a 401, so it gets a 400. */
+export function endedKeyRefusal(error: CodexlbError, request: Parameters<typeof clientKindOf>[0]): Refusal {
   const client = clientKindOf(request);
   return client === "codex" ? refuseForGood(client, error) : refusalOfError(error);
 }

@@ -11,7 +11,8 @@ import { type ConnectionLimits, createConnections } from "./connections.ts";
 import type { IncomingRequest } from "./context.ts";
 import type { ForwardResult } from "./http/client-response.ts";
 import { forward } from "./http/forward.ts";
-import { errorResponse } from "./refusal.ts";
+import { endedKeyRefusal } from "./key-limits.ts";
+import { errorResponse, refusalResponse } from "./refusal.ts";
 import { raiseBunHeadLimit } from "./request-head.ts";
 import { openTunnel } from "./ws/open-tunnel.ts";
 import { MESSAGE_LIMIT_BYTES, type Tunnel } from "./ws/tunnel.ts";
@@ -51,7 +52,8 @@ export function startServer(listen: ListenAddress, context: ServerContext): Prox
         return response && { by: "proxy", response };
       }
       const result = await forward(context, incoming);
-      return incoming.isRevoked() ? { by: "proxy", response: errorResponse(keyRemoved()) } : result;
+      if (!incoming.isRevoked()) return result;
+      return { by: "proxy", response: refusalResponse(endedKeyRefusal(keyRemoved(), incoming)) };
     } catch (error) {
       incoming.ended();
       return { by: "proxy", response: failure(context, incoming.request, error, incoming.requestId) };

@@ -50,17 +50,17 @@ describe("a limit of turns", () => {
           for (const { afterMs, turns } of steps) {
             s.clock.advance(afterMs);
             for (let turn = 0; turn < turns; turn++) {
-              const problem = limiter.begin("m", false);
+              const problem = limiter.begin("m", true);
               if (problem === undefined) begun.push(s.clock.monotonic());
               else expect(problem).toMatchObject({ kind: "rpm", turnsPerMinute });
             }
             const inMinute = begun.filter((at) => at > s.clock.monotonic() - 60_000).length;
             expect(inMinute).toBeLessThanOrEqual(turnsPerMinute);
           }
-          const last = limiter.begin("m", false);
+          const last = limiter.begin("m", true);
           if (last?.kind === "rpm") {
             s.clock.advance(last.waitSeconds * 1_000);
-            expect(limiter.begin("m", false)).toBeUndefined();
+            expect(limiter.begin("m", true)).toBeUndefined();
           }
         },
       ),
@@ -71,25 +71,25 @@ describe("a limit of turns", () => {
   test("counts neither what it refuses, nor a prepared connection, nor a turn that is sent again", async () => {
     using s = setup();
     const limiter = await s.limiterOf(s.open(), { turnsPerMinute: 2 });
+    expect(limiter.begin("m", false)).toBeUndefined();
     expect(limiter.begin("m", true)).toBeUndefined();
-    expect(limiter.begin("m", false)).toBeUndefined();
     limiter.takeBack();
-    expect(limiter.begin("m", false)).toBeUndefined();
-    expect(limiter.begin("m", false)).toBeUndefined();
-    for (let turn = 0; turn < 10; turn++) expect(limiter.begin("m", false)?.kind).toBe("rpm");
+    expect(limiter.begin("m", true)).toBeUndefined();
+    expect(limiter.begin("m", true)).toBeUndefined();
+    for (let turn = 0; turn < 10; turn++) expect(limiter.begin("m", true)?.kind).toBe("rpm");
     expect(limiter.use()?.turnsLastMinute).toBe(2);
     s.clock.advance(62_000);
-    expect(limiter.begin("m", false)).toBeUndefined();
+    expect(limiter.begin("m", true)).toBeUndefined();
   });
 
   test("does not depend on the wall clock", async () => {
     using s = setup();
     const limiter = await s.limiterOf(s.open(), { turnsPerMinute: 1 });
-    expect(limiter.begin("m", false)).toBeUndefined();
+    expect(limiter.begin("m", true)).toBeUndefined();
     s.clock.setBack(3 * 3_600_000);
-    expect(limiter.begin("m", false)).toMatchObject({ kind: "rpm", waitSeconds: 61 });
+    expect(limiter.begin("m", true)).toMatchObject({ kind: "rpm", waitSeconds: 61 });
     s.clock.advance(61_000);
-    expect(limiter.begin("m", false)).toBeUndefined();
+    expect(limiter.begin("m", true)).toBeUndefined();
   });
 });
 
@@ -109,7 +109,7 @@ describe("a limit of tokens", () => {
           if (tokens % 2 === 1) limiter.spend(inFlight.shift() ?? 0);
           else {
             const usedBefore = tokensToday();
-            const isIn = limiter.begin("m", false) === undefined;
+            const isIn = limiter.begin("m", true) === undefined;
             expect(isIn).toBe(usedBefore < 100);
             if (!isIn) continue;
             inFlight.push(tokens);
@@ -123,13 +123,13 @@ describe("a limit of tokens", () => {
     );
     s.clock.advance(DAY_MS);
     limiter.spend(150);
-    expect(limiter.begin("m", false)).toEqual({
+    expect(limiter.begin("m", true)).toEqual({
       kind: "tokens_per_day",
       tokensPerDay: 100,
       resetMs: startOfDay(s.clock.now(), 1),
     });
     s.clock.advance(startOfDay(s.clock.now(), 1) - s.clock.now());
-    expect(limiter.begin("m", false)).toBeUndefined();
+    expect(limiter.begin("m", true)).toBeUndefined();
     expect(limiter.use()?.tokensToday).toBe(0);
   });
 
@@ -137,7 +137,7 @@ describe("a limit of tokens", () => {
     using s = setup();
     const keys = s.open();
     const key = keys.find(await keys.add("free", "client"));
-    expect(key?.limiter.begin("m", false)).toBeUndefined();
+    expect(key?.limiter.begin("m", true)).toBeUndefined();
     key?.limiter.spend(1_000);
     expect(key?.limiter.use()).toBeUndefined();
     await keys.set("free", { limits: { tokensPerDay: 10 } });
@@ -150,13 +150,13 @@ test("models are those of the patterns, and an expired key begins no turn", asyn
   const models = ["gpt-6*", "o3"];
   const expiresMs = s.clock.now() + 1_000;
   const limiter = await s.limiterOf(s.open(), { models, expiresMs });
-  expect(limiter.begin("gpt-6.1", false)).toBeUndefined();
-  expect(limiter.begin("gpt-5", false)).toEqual({ kind: "model", model: "gpt-5", models });
-  expect(limiter.begin(undefined, true)).toEqual({ kind: "model", model: undefined, models });
+  expect(limiter.begin("gpt-6.1", true)).toBeUndefined();
+  expect(limiter.begin("gpt-5", true)).toEqual({ kind: "model", model: "gpt-5", models });
+  expect(limiter.begin(undefined, false)).toEqual({ kind: "model", model: undefined, models });
   expect(limiter.expiredMs()).toBeUndefined();
   s.clock.advance(1_000);
   expect(limiter.expiredMs()).toBe(expiresMs);
-  expect(limiter.begin("gpt-6.1", false)).toEqual({ kind: "expired", expiresMs });
+  expect(limiter.begin("gpt-6.1", true)).toEqual({ kind: "expired", expiresMs });
 });
 
 describe("what a key has used is kept", () => {
@@ -167,16 +167,16 @@ describe("what a key has used is kept", () => {
     const first = s.open();
     const secret = await first.add("laptop", "client", undefined, limits);
     const limiter = first.find(secret)?.limiter;
-    for (let turn = 0; turn < 3; turn++) limiter?.begin("m", false);
+    for (let turn = 0; turn < 3; turn++) limiter?.begin("m", true);
     limiter?.spend(90);
     first.flush();
     s.clock.advance(20_000);
     const second = s.open().find(secret)?.limiter;
     expect(second?.use()).toMatchObject({ turnsLastMinute: 3, tokensToday: 90 });
-    expect(second?.begin("m", false)).toMatchObject({ kind: "rpm", waitSeconds: 41 });
+    expect(second?.begin("m", true)).toMatchObject({ kind: "rpm", waitSeconds: 41 });
     second?.spend(10);
     s.clock.advance(61_000);
-    expect(second?.begin("m", false)).toMatchObject({ kind: "tokens_per_day" });
+    expect(second?.begin("m", true)).toMatchObject({ kind: "tokens_per_day" });
   });
 
   test("within a second, for a proxy that is killed", async () => {
@@ -292,6 +292,6 @@ describe("the file of keys", () => {
     expect(limiter.expiredMs()).toBeDefined();
     await keys.set("laptop", { limits: { expiresMs: s.clock.now() + 1_000 } });
     expect(limiter.expiredMs()).toBeUndefined();
-    expect(limiter.begin("m", false)).toBeUndefined();
+    expect(limiter.begin("m", true)).toBeUndefined();
   });
 });

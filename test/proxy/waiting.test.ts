@@ -4,10 +4,11 @@ import { describe, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import WebSocket from "ws";
 import { createSocketClient, createSseClient } from "../../src/mock/client.ts";
-import { KEEP_ALIVE_MS, LOOK_MS, PLACING_MS } from "../../src/proxy/wait-queue.ts";
+import { KEEP_ALIVE_MS, LOOK_MS } from "../../src/proxy/wait-queue.ts";
 import { WATCH_INTERVAL_MS } from "../../src/state/config-watch.ts";
-import { type SkippingClock, skippingClock } from "../support/clock.ts";
-import { startPool, type TestPool, until } from "../support/pool.ts";
+import { skippingClock } from "../support/clock.ts";
+import { startPool, until } from "../support/pool.ts";
+import { continued, NEXT_LOOK_MS, outcomeOf, turnsWait, waitingOf } from "../support/waiting.ts";
 
 const TRANSPORTS = [
   ["HTTP", createSseClient],
@@ -17,43 +18,6 @@ const HOUR_MS = 3_600_000;
 const WINDOW_MS = 5 * HOUR_MS;
 const STICKY = '[policy]\nmode = "sticky"\n';
 const WAITING = `${STICKY}[proxy]\nwait_for_reset = "6h"\n`;
-/** Longer than a turn that waits is unobserved. */
-const NEXT_LOOK_MS = LOOK_MS + PLACING_MS;
-
-interface Waiting {
-  readonly turns: number;
-  readonly until_ms: number;
-  readonly account?: string;
-  readonly window?: string;
-}
-
-async function waitingOf({ url }: TestPool): Promise<Waiting | undefined> {
-  return ((await (await fetch(`${url}/status`)).json()) as { waiting?: Waiting }).waiting;
-}
-
-const turnsWait = (pool: TestPool, turns: number) =>
-  until(`${turns} turns wait`, async () => ((await waitingOf(pool))?.turns ?? 0) === turns);
-
-/** The text of the turn, or its error. */
-const outcomeOf = (turn: Promise<string>): Promise<string> => turn.catch(String);
-
-/** Lets the waiting turns be looked at, until `turn` ends. */
-async function continued<Result>(
-  pool: TestPool,
-  clock: SkippingClock,
-  turn: Promise<Result>,
-): Promise<Result> {
-  let isOver = false;
-  const over = turn.finally(() => {
-    isOver = true;
-  });
-  await until("the turn continues", async () => {
-    // Not while a turn is being sent, because its time limits would be over soon.
-    if ((await waitingOf(pool)) !== undefined && pool.daemon.inFlight() === 0) clock.skip(NEXT_LOOK_MS);
-    return isOver;
-  });
-  return over;
-}
 
 describe.each(TRANSPORTS)("over %s", (_name, createClient) => {
   test("a turn waits for the first reset, and continues then", async () => {

@@ -8,13 +8,13 @@ import { isCompactPath, isTurnPath } from "../../upstream/paths.ts";
 import type { StateRequest } from "../../upstream/state-owners.ts";
 import { statePathOf } from "../../upstream/state-paths.ts";
 import { allowedModels } from "../allowed-models.ts";
-import { type AttemptResult, attempt } from "../attempts.ts";
+import { attempt } from "../attempts.ts";
 import { type RequestBody, readBody } from "../bodies.ts";
 import { catalogueResponse } from "../catalogues.ts";
 import type { IncomingRequest, ProxyContext } from "../context.ts";
 import { createExchange, type Exchange, type Home } from "../exchange.ts";
 import { limitsOfClient } from "../key-limits.ts";
-import { refusalResponse } from "../refusal.ts";
+import { type Refusal, refusalResponse } from "../refusal.ts";
 import { factsOfRequest, type RequestFacts } from "../session.ts";
 import { createTurnRecorder, type TurnRecorder } from "../turn/turn-recorder.ts";
 import type { TurnTrace } from "../turn-trace.ts";
@@ -24,7 +24,7 @@ import { limitedRefusal } from "./limited-request.ts";
 import { type HttpReply, sendHttp } from "./send-http.ts";
 import { noteNewFile, recordReply, servedResponse } from "./served-response.ts";
 import { unservedResponse } from "./unserved-response.ts";
-import { afterWaiting } from "./wait-for-reset.ts";
+import { afterWaiting, type WaitResult } from "./wait-for-reset.ts";
 
 /** Forwards one request. Throws `body_too_large`, `busy`, and an AbortError when the client disconnects. */
 export async function forward(context: ProxyContext, incoming: IncomingRequest): Promise<ForwardResult> {
@@ -55,13 +55,9 @@ async function forwardBody(
   const isTurn = isTurnPath(path);
   const facts = await factsOfRequest(request.headers, body.content, { path, turn: isTurn });
   const isMessage = isTurn && method === "POST";
-  if (limitsOfClient(incoming) !== undefined) {
-    const refused = await limitedRefusal(context, incoming, body.content, { model: facts.model, isMessage });
-    if (refused !== undefined) {
-      incoming.ended();
-      return ownResponse(refusalResponse(refused));
-    }
-  }
+  const asked = { model: facts.model, isMessage, isCounted: true };
+  const refused = await limitedRefusal(context, incoming, body.content, asked);
+  if (refused !== undefined) return refusedByLimit(incoming, refused);
   const { anchorsId } = incoming;
   const state = stateOf(path, facts);
   const trace = isMessage ? context.beginTrace?.(request.headers.get("traceparent")) : undefined;
@@ -79,7 +75,7 @@ async function forwardBody(
     trace,
     arrival: isMessage ? { transport: "sse", at: arrivedAt } : undefined,
   });
-  let outcome: AttemptResult<HttpReply> | undefined;
+  let outcome: WaitResult | undefined;
   try {
     const transport: Transport<HttpReply> = {
       send: (prepared, lease) => sendHttp(context, exchange, { prepared, lease, body }),
@@ -129,6 +125,11 @@ function recorderOf(
   return createTurnRecorder(context, incoming, { ...turn, kind, metadata });
 }
 
+function refusedByLimit({ ended }: IncomingRequest, refusal: Refusal): ForwardResult {
+  ended();
+  return ownResponse(refusalResponse(refusal));
+}
+
 function errorCodeIn(error: unknown): string {
   return error instanceof CodexlbError ? error.code : "internal";
 }
@@ -136,10 +137,13 @@ function errorCodeIn(error: unknown): string {
 async function respond(
   context: ProxyContext,
   exchange: Exchange,
-  outcome: AttemptResult<HttpReply>,
+  outcome: WaitResult,
 ): Promise<ForwardResult> {
   const { incoming } = exchange;
   switch (outcome.kind) {
+    case "refused":
+      exchange.recorder?.end("refused", outcome.refusal.code);
+      return refusedByLimit(incoming, outcome.refusal);
     case "aborted":
       exchange.recorder?.end("aborted");
       incoming.ended();

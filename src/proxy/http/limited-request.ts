@@ -9,19 +9,22 @@ import { type Refusal, refusalOfError } from "../refusal.ts";
 interface Asked {
   readonly model: string | undefined;
   readonly isMessage: boolean;
+  /** False for a turn that was counted before it waited. */
+  readonly isCounted: boolean;
 }
 
-/** The refusal of the request, if its key does not allow it. */
+/** The refusal of the request, if its key does not allow it; undefined if it does, or has no limits. */
 export async function limitedRefusal(
   context: ProxyContext,
   incoming: IncomingRequest,
   content: BodyContent,
-  { model, isMessage }: Asked,
+  { model, isMessage, isCounted }: Asked,
 ): Promise<Refusal | undefined> {
+  if (limitsOfClient(incoming) === undefined) return undefined;
   if (!isMessage) return mayHideTurnPath(incoming.path) ? refusalOfError(unclearPath()) : undefined;
   const isRestricted = limitsOfClient(incoming)?.models !== undefined;
   const only = isRestricted ? await onlyModelOf(incoming.request, content) : model;
-  return refusedByKey(context, incoming, only, false);
+  return refusedByKey(context, incoming, only, isCounted);
 }
 
 // --- internal ---

@@ -5,9 +5,14 @@ import { type AttemptResult, attempt, type UnservedRequest } from "../attempts.t
 import { type RequestBody, sizeOf } from "../bodies.ts";
 import { originOf, type ProxyContext } from "../context.ts";
 import type { Exchange } from "../exchange.ts";
+import type { Refusal } from "../refusal.ts";
 import type { Transport } from "../use-upstream.ts";
 import type { TurnWait } from "../waiting-turns.ts";
+import { limitedRefusal } from "./limited-request.ts";
 import type { HttpReply } from "./send-http.ts";
+
+/** `refused`: the limits of the client's key have changed, or were reached, while the turn waited. */
+export type WaitResult = AttemptResult<HttpReply> | { readonly kind: "refused"; readonly refusal: Refusal };
 
 /** The outcome of the turn after its waits; `unserved` as it is if the turn must not wait. Throws what `attempt` throws. */
 export async function afterWaiting(
@@ -16,7 +21,7 @@ export async function afterWaiting(
   transport: Transport<HttpReply>,
   unserved: UnservedRequest<HttpReply>,
   body: RequestBody,
-): Promise<AttemptResult<HttpReply>> {
+): Promise<WaitResult> {
   let wait: TurnWait | undefined;
   let outcome: AttemptResult<HttpReply> = unserved;
   while (outcome.kind === "unserved") {
@@ -28,6 +33,10 @@ export async function afterWaiting(
     const end = await waited;
     if (end === "left") return { kind: "aborted" };
     if (end === "refuse") return { kind: "unserved", last: undefined, brokenWhy: undefined };
+    const { incoming, facts } = exchange;
+    const asked = { model: facts.model, isMessage: true, isCounted: false };
+    const refusal = await limitedRefusal(context, incoming, body.content, asked);
+    if (refusal !== undefined) return { kind: "refused", refusal };
     exchange.restart();
     outcome = await attempt(context, exchange, transport);
   }

@@ -29,15 +29,16 @@ export async function serveTurn(
   const arrivedAt = deps.clock.monotonic();
   const { incoming, session, upstream } = tunnel;
   const { isSelfContained, warmsUp, model, metadata } = turnRequestOf(message);
-  const limits = limitsOfClient(incoming);
-  if (limits !== undefined) {
+  /** Refuses the turn if the limits of its key do not allow it. Returns the code of the refusal. */
+  const refusedByLimit = (isCounted: boolean): string | undefined => {
+    const limits = limitsOfClient(incoming);
+    if (limits === undefined) return undefined;
     const only = limits.models === undefined ? model : onlyModelIn(message);
-    const refusal = refusedByKey(context, incoming, only, warmsUp);
-    if (refusal !== undefined) {
-      tunnel.client.send(refusalEvent(refusal));
-      return { kind: "over" };
-    }
-  }
+    const refusal = refusedByKey(context, incoming, only, isCounted);
+    if (refusal !== undefined) tunnel.client.send(refusalEvent(refusal));
+    return refusal?.code;
+  };
+  if (refusedByLimit(!warmsUp) !== undefined) return { kind: "over" };
   const kind = warmsUp ? "prewarm" : "turn";
   const trace = warmsUp ? undefined : context.beginTrace?.(traceparentIn(message));
   const recorder = createTurnRecorder(context, incoming, {
@@ -98,6 +99,11 @@ export async function serveTurn(
       const waited = await wait?.next();
       if (waited === "left") return closed(recorder);
       if (waited !== "again") return end.end();
+      const refusedCode = refusedByLimit(false);
+      if (refusedCode !== undefined) {
+        recorder?.end("refused", refusedCode);
+        return { kind: "over" };
+      }
       recorder?.restart();
       // The wait does not count as a delay by the proxy.
       arrival = undefined;
