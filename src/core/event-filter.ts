@@ -16,12 +16,12 @@ export function concernsAccount({ fields }: LogEvent, account: string): boolean 
   );
 }
 
-/** Selects the events of the requests of a session. Request numbers begin again when a proxy starts. */
-export function sessionFilter(session: string): LogFilter {
+/** Selects the events of the requests of wanted sessions. Request numbers begin again when a proxy starts. */
+export function sessionFilter(isWanted: (session: string) => boolean): LogFilter {
   const requests = new Set<unknown>();
   return ({ event, fields }) => {
     if (event === "proxy.started") requests.clear();
-    if (fields.session === session) requests.add(fields.req_id);
+    if (typeof fields.session === "string" && isWanted(fields.session)) requests.add(fields.req_id);
     return fields.req_id !== undefined && requests.has(fields.req_id);
   };
 }

@@ -17,13 +17,13 @@ export type UsageFilter = (typeof USAGE_FILTERS)[number];
 /**
  * Only turns for which all of these are true. `account`: its alias, or the name of a child proxy. `project`: the working
  * directory, or the last parts of its path. `session`: its id, or the beginning of it. `key`: the name of the client's
- * key; "": no key.
+ * key. "": only turns of which this is not known.
  */
 export type UsageFilters = { readonly [Name in UsageFilter]?: string | undefined };
 
 /** True if a turn whose label is `name` passes the filter with this value. The query of usage.db has the same rule. */
 export function matchesFilter(filter: UsageFilter, name: string, value: string): boolean {
-  if (name === value) return true;
+  if (name === value || value === "") return name === value;
   if (filter === "project") return name.endsWith(`/${value}`);
   return filter === "session" && name.startsWith(value);
 }

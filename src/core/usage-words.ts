@@ -35,7 +35,7 @@ export function shortProject(path: string): string {
 export function filterWords(filters: UsageFilters): string {
   const words = Object.entries(FILTER_WORDS).flatMap(([name, word]) => {
     const value = filters[name as UsageFilter];
-    return value === undefined ? [] : [`${word} ${value}`];
+    return value === undefined ? [] : [`${word} ${value || unnamedGroup(name as UsageFilter)}`];
   });
   return words.length === 0 ? "" : `only ${words.join(", ")}`;
 }

@@ -2,7 +2,8 @@
 
 import { existsSync } from "node:fs";
 import { homedir } from "node:os";
-import { join, resolve } from "node:path";
+import { basename, join, resolve } from "node:path";
+import { namesIn } from "./names-in.ts";
 
 export interface Layout {
   readonly root: string;
@@ -63,6 +64,14 @@ export function homeToCheck(layout: Layout, linkedHome = layout.linkedHome): str
   return existsSync(layout.runtime) && !existsSync(linkedHome) ? layout.runtime : linkedHome;
 }
 
+/** The existing Codex homes of `codexlb run` that are linked to a home of the user: also those of client keys. */
+export function linkedHomesIn({ root, linkedHome }: Layout): string[] {
+  const name = basename(linkedHome);
+  return namesIn(root)
+    .filter((entry) => entry === name || entry.startsWith(`${name}-`))
+    .map((entry) => join(root, entry));
+}
+
 export function layoutOf(root: string): Layout {
   const logs = join(root, "logs");
   return {
@@ -86,3 +95,5 @@ export function layoutOf(root: string): Layout {
     notify: join(root, "notify.json"),
   };
 }
+
+// --- internal ---

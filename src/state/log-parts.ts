@@ -1,8 +1,9 @@
 // Reads lines of the event log: the last ones, those from an offset on, or the last ones with a text. Reads only the blocks
 // that it needs, never whole files, and returns complete lines only.
 
-import { closeSync, openSync, readdirSync, readSync, statSync } from "node:fs";
+import { closeSync, openSync, readSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { namesIn } from "./names-in.ts";
 
 /** One file of the log. */
 export interface LogPart {
@@ -82,14 +83,6 @@ export function lastLinesWith(
 // --- internal ---
 
 const NEWLINE = 10;
-
-function namesIn(directory: string): string[] {
-  try {
-    return readdirSync(directory);
-  } catch {
-    return []; // never written
-  }
-}
 
 function partAt(path: string, offset: number): LogPart {
   return { path, offset, bytes: statSync(path, { throwIfNoEntry: false })?.size ?? 0 };

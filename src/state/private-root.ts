@@ -1,11 +1,12 @@
 // Checks whether other users can access a root. A user who can write to it controls the proxy, and a user who can read it
 // has the accounts' logins. The start corrects modes where it can, and refuses a root that is still unsafe.
 
-import { chmodSync, lstatSync, readdirSync, realpathSync, type Stats } from "node:fs";
+import { chmodSync, lstatSync, realpathSync, type Stats } from "node:fs";
 import { dirname, join } from "node:path";
 import type { Log } from "../deps.ts";
 import { CodexlbError } from "../errors.ts";
-import type { Layout } from "./layout.ts";
+import { type Layout, linkedHomesIn } from "./layout.ts";
+import { namesIn } from "./names-in.ts";
 import { SIDE_FILES } from "./usage/side-files.ts";
 
 /** Permission bits of group and others. */
@@ -131,7 +132,7 @@ function privatePaths(layout: Layout): string[] {
     layout.accounts,
     layout.logs,
     layout.logins,
-    ...[layout.linkedHome, layout.runtime].flatMap((home) => [home, join(home, "auth.json")]),
+    ...[...linkedHomesIn(layout), layout.runtime].flatMap((home) => [home, join(home, "auth.json")]),
     ...namesIn(layout.logs).map((name) => join(layout.logs, name)),
     ...homes.flatMap((home) => [home, join(home, "auth.json"), join(home, "config.toml")]),
   ];
@@ -140,12 +141,4 @@ function privatePaths(layout: Layout): string[] {
 function named(paths: readonly string[]): string {
   const more = paths.length - MOST_NAMED;
   return `${paths.slice(0, MOST_NAMED).join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
-}
-
-function namesIn(directory: string): string[] {
-  try {
-    return readdirSync(directory);
-  } catch {
-    return []; // does not exist yet
-  }
 }

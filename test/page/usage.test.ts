@@ -33,7 +33,8 @@ function recordYear(root: string): void {
       accountAlias: ["alice", "bob", MARKUP][index % 3],
       session: SESSION,
       requestedModel: ["gpt-6.2-sol", "unheard-of"][index % 2],
-      project: `/home/ann/${MARKUP}`,
+      // One account has the turns of which no project is known.
+      project: index % 3 === 2 ? undefined : `/home/ann/${MARKUP}`,
       outcome: index % 10 === 0 ? ("failed" as const) : ("completed" as const),
       switches: index === 0 ? [{ from: MARKUP, to: "bob", reason: "usage-limit" }] : [],
     })),
@@ -172,6 +173,24 @@ describe.skipIf(!hasBrowser())("the usage on the dashboard", () => {
       await terminal(`project --account bob --model gpt-6.2-sol --project ${quote(`/home/ann/${MARKUP}`)}`);
       await turns("Projects", "--account", "bob", "--model", "gpt-6.2-sol");
       expect(await page.locator("img").count()).toBe(0);
+      expect(problems).toEqual([]);
+    });
+
+    test("is limited to turns without a project, which no flag of the command selects", async () => {
+      const { page, problems } = await openUsage();
+      await page.getByRole("combobox", { name: "By" }).selectOption("Project");
+      await page.getByRole("button", { name: "unknown: show only this" }).click();
+      await page.getByText("only project unknown").waitFor();
+      await page.locator("[aria-busy=true]").waitFor({ state: "detached" });
+      const { lines } = JSON.parse(await used.pool.run("usage", "--by", "project", "--json")) as UsageReport;
+      const unknown = lines.find(({ name }) => name === "");
+      const rows = page.getByRole("table", { name: "Projects", exact: true }).getByRole("row");
+      expect(await rows.allTextContents()).toHaveLength(3);
+      expect(await rows.last().textContent()).toStartWith(`Total${unknown?.turns}${unknown?.failed}`);
+      expect(await page.getByText("The same in a terminal").count()).toBe(0);
+      expect(await violationsOn(page)).toEqual([]);
+      await page.getByRole("button", { name: "Remove the filter: project unknown" }).click();
+      await page.getByText("codexlb usage --since 7d --by project", { exact: true }).waitFor();
       expect(problems).toEqual([]);
     });
 

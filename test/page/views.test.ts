@@ -132,7 +132,8 @@ for (const [name, accounts] of [
       expect(await events.getByText("started on").count()).toBe(0);
       await page.getByRole("combobox", { name: "Account" }).selectOption("");
       await page.getByLabel("Level").selectOption("debug");
-      await page.getByLabel("Session").fill("0199f0a2-7c1e-7d33-9f00-000000000001");
+      // The beginning of an id, as other views show it.
+      await page.getByLabel("Session").fill("0199f0a2-7c1e");
       await page.getByText("request.completed").first().waitFor();
       expect(await events.getByText("started on").count()).toBe(0);
       await page.getByLabel("Text").fill("no event contains this");

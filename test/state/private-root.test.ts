@@ -31,12 +31,15 @@ describe("modes", () => {
     chmodSync(join(layout.accounts, "alice", "auth.json"), 0o644);
     writeFileSync(layout.sessions, "", { mode: 0o666 });
     writeFileSync(layout.events, "", { mode: 0o644 });
+    const keyHome = `${layout.linkedHome}-key-0123456789ab`;
+    mkdirSync(keyHome, { mode: 0o755 });
+    writeFileSync(join(keyHome, "auth.json"), "{}", { mode: 0o644 });
     makePrivate(layout, log);
     expect(pathsForOthers(layout)).toEqual([]);
     expect(modeOf(layout.root)).toBe(0o700);
     expect(modeOf(join(layout.accounts, "alice", "auth.json"))).toBe(0o600);
     expect(warnings).toEqual([
-      `other users could access ${layout.root}, ${layout.sessions}, ${layout.events} and 1 more; made private, so that now only you can`,
+      `other users could access ${layout.root}, ${layout.sessions}, ${keyHome} and 3 more; made private, so that now only you can`,
     ]);
   });
 

@@ -92,6 +92,9 @@ describe("the usage database", () => {
     expect(await count({ session: "0199-b", project: "shop" })).toEqual([1, 1]);
     expect(await count({ session: "a" })).toEqual([0, 0]);
     expect(await count({ key: "" })).toEqual([4, 4]);
+    expect(await count({ project: "" })).toEqual([1, 1]);
+    expect(await count({ session: "" })).toEqual([0, 0]);
+    expect(await count({ account: "" })).toEqual([0, 0]);
     const switched = async (filters: UsageFilters) => {
       if (database === undefined) throw new Error("there is no database");
       const query = { sinceMs: NOON, untilMs: startOfDay(NOON, 1), ...filters };

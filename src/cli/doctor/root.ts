@@ -16,6 +16,7 @@ import { decodeStore } from "../../state/store-decode.ts";
 import { CHECK_ROOT, type CommandContext } from "../context.ts";
 import { examineAnchoring } from "./anchoring.ts";
 import { type Finding, ok } from "./finding.ts";
+import { examineKeyHomes } from "./key-homes.ts";
 import { examineNotifications } from "./notifications.ts";
 import { examinePaths } from "./paths.ts";
 import { examineUsageFiles } from "./usage-files.ts";
@@ -57,6 +58,7 @@ export function examineRoot(context: CommandContext, proxyUrl: string | undefine
     examineStore(context),
     ...examineUsageFiles(context),
     ...examineLeftovers(layout),
+    ...examineKeyHomes(context),
     ...examinePaths(context),
     ...examineNotifications(context),
     ...anchoringFindings(layout),

@@ -21,7 +21,8 @@ export function logFilter(flags: FilterFlags, byDefault: LogLevel, nowMs: number
   const least = LOG_LEVELS.indexOf(levelFlag(flags, byDefault));
   const sinceMs = flags.since === undefined ? undefined : timeFlag(flags.since, "since", nowMs);
   const account = flags.account?.trim();
-  const isOfSession = flags.session === undefined ? undefined : sessionFilter(flags.session.trim());
+  const session = flags.session?.trim();
+  const isOfSession = session === undefined ? undefined : sessionFilter((one) => one === session);
   return (event) => {
     // Always asked, because it remembers the requests of the session.
     const inSession = isOfSession?.(event) ?? true;

@@ -56,8 +56,9 @@ export function usageParameters({ since, by, filters }: UsageChoice): URLSearchP
   return parameters;
 }
 
-/** The command that prints the same. */
-export function usageCommand({ since, by, filters }: UsageChoice): string {
+/** The command that prints the same; undefined for turns without a name, which no flag selects. */
+export function usageCommand({ since, by, filters }: UsageChoice): string | undefined {
+  if (Object.values(filters).includes("")) return undefined;
   const flags = Object.entries(filters).flatMap(([name, value]) =>
     value === undefined ? [] : [` --${name} ${quote(value)}`],
   );

@@ -14,16 +14,23 @@ export const SERVED_BY = "coalesce(nullif(account, ''), proxy, '')";
 
 /** The rows that pass `filters`. `model`: the name of the column or the expression with the model. */
 export function sqlFilter(filters: UsageFilters, model = "model"): SqlFilter {
-  const conditions: Readonly<Record<UsageFilter, string>> = {
-    account: `${SERVED_BY} = $account`,
-    model: `${model} = $model`,
-    project: "(project = $project OR substr(project, -length($project) - 1) = '/' || $project)",
-    session: "substr(session, 1, length($session)) = $session",
-    key: "coalesce(client, '') = $key",
+  const columns: Readonly<Record<UsageFilter, string>> = {
+    account: SERVED_BY,
+    model,
+    project: "coalesce(project, '')",
+    session: "coalesce(session, '')",
+    key: "coalesce(client, '')",
+  };
+  const conditionOf = (name: UsageFilter): string => {
+    const isSame = `${columns[name]} = $${name}`;
+    // Every text begins with "".
+    if (filters[name] === "") return isSame;
+    if (name === "project") return `(${isSame} OR substr(project, -length($project) - 1) = '/' || $project)`;
+    return name === "session" ? "substr(session, 1, length($session)) = $session" : isSame;
   };
   const given = USAGE_FILTERS.filter((name) => filters[name] !== undefined);
   return {
-    sql: given.map((name) => ` AND ${conditions[name]}`).join(""),
+    sql: given.map((name) => ` AND ${conditionOf(name)}`).join(""),
     values: Object.fromEntries(given.map((name) => [`$${name}`, filters[name] ?? ""])),
   };
 }

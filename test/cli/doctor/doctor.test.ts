@@ -8,9 +8,10 @@ import {
   readFileSync,
   statSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { remoteKeys } from "../../../src/admin/client.ts";
 import { socketDoor } from "../../../src/admin/door.ts";
 import { systemDeps } from "../../../src/deps.ts";
@@ -326,6 +327,22 @@ describe("codexlb doctor", () => {
       status: "warning",
       detail: "homes left by interrupted logins",
       fixed: true,
+    },
+    {
+      what: "the home of a client key that no run has used for a month, which it keeps",
+      harm: (root) => {
+        const [old, recent] = ["0123456789ab", "ba9876543210"].map((hash) =>
+          join(root, `codex-home-key-${hash}`, "auth.json"),
+        ) as [string, string];
+        for (const stub of [old, recent]) {
+          mkdirSync(dirname(stub), { mode: 0o700 });
+          writeFileSync(stub, "{}", { mode: 0o600 });
+        }
+        utimesSync(old, new Date(), new Date(Date.now() - 31 * 86_400_000));
+      },
+      check: "homes",
+      status: "warning",
+      detail: "codex-home-key-0123456789ab belongs to a client key and was last used 31 days ago",
     },
     {
       what: "a login without an account, which it keeps",

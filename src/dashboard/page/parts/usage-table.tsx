@@ -58,8 +58,7 @@ export function UsageTable(props: {
                 name={sessions[index] || groupName(line.name, by)}
                 title={groupName(line.name, by)}
                 rank={ranks.get(line.name)}
-                // Turns without a name are no group that can be selected.
-                filter={line.name !== "" && filters[by] === undefined ? () => filter(line.name) : undefined}
+                filter={filters[by] === undefined ? () => filter(line.name) : undefined}
               />,
               ...sessionCells(line),
               ...figuresOf(line),

@@ -131,7 +131,7 @@ function selected(
   events: readonly ShownLogEvent[],
   { account, session, level, text }: Filter,
 ): ShownLogEvent[] {
-  const inSession = session === "" ? () => true : sessionFilter(session);
+  const inSession = session === "" ? () => true : sessionFilter((one) => one.startsWith(session));
   const least = LEVELS.indexOf(level);
   return events.filter((event) => {
     // Always asked, because it remembers the requests of the session.

@@ -36,6 +36,7 @@ export function UsageView({ snapshot, isLive, nowMs }: UsageProps) {
     storeUsage(next);
     setShown(next);
   };
+  const command = usageCommand(shown);
   return (
     <>
       <h2 class="hidden">Usage</h2>
@@ -63,9 +64,11 @@ export function UsageView({ snapshot, isLive, nowMs }: UsageProps) {
           )}
         </div>
       )}
-      <p class="muted same">
-        The same in a terminal: <CommandLine command={usageCommand(shown)} />
-      </p>
+      {command !== undefined && (
+        <p class="muted same">
+          The same in a terminal: <CommandLine command={command} />
+        </p>
+      )}
     </>
   );
 }
