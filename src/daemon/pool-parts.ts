@@ -10,6 +10,7 @@ import { createCredentialCare } from "../upstream/credential-care.ts";
 import { createForecaster } from "../upstream/forecaster.ts";
 import { createPool, type Pool } from "../upstream/pool.ts";
 import { poolSettings } from "../upstream/pool-settings.ts";
+import { createRedeemer } from "../upstream/redeemer.ts";
 import { createRefresher } from "../upstream/refresher.ts";
 import { createResetCreditReader } from "../upstream/reset-credits.ts";
 import { createRouting } from "../upstream/routing.ts";
@@ -83,6 +84,14 @@ export function poolParts({
       timeoutMs: config().proxy.usage_timeout_ms,
     }),
   });
+  const redeemer = createRedeemer({
+    store,
+    pool,
+    events,
+    refresher,
+    resetCredits,
+    settings: () => ({ timeoutMs: config().proxy.usage_timeout_ms }),
+  });
   const care = createCredentialCare({
     deps,
     store,
@@ -92,7 +101,17 @@ export function poolParts({
     enrol: () => enrolFromDisk({ layout, deps, events, store, owner }, pool),
   });
   const forecaster = createForecaster({ deps, pool, usage, isRecording: () => config().usage.enabled });
-  return { pool, affinity, children, catalogues, resetCredits, refresher, care, forecaster };
+  return {
+    pool,
+    affinity,
+    children,
+    catalogues,
+    resetCredits,
+    refresher,
+    redeemer,
+    care,
+    forecaster,
+  };
 }
 
 export type PoolParts = ReturnType<typeof poolParts>;
