@@ -10,6 +10,7 @@ import { createCredentialCare } from "../upstream/credential-care.ts";
 import { createForecaster } from "../upstream/forecaster.ts";
 import { createPool, type Pool } from "../upstream/pool.ts";
 import { poolSettings } from "../upstream/pool-settings.ts";
+import { createPooledResets } from "../upstream/pooled-resets.ts";
 import { createRedeemer } from "../upstream/redeemer.ts";
 import { createRefresher } from "../upstream/refresher.ts";
 import { createResetCreditReader } from "../upstream/reset-credits.ts";
@@ -92,6 +93,7 @@ export function poolParts({
     resetCredits,
     settings: () => ({ timeoutMs: config().proxy.usage_timeout_ms }),
   });
+  const resets = createPooledResets({ store, redeemer, view: pool.view });
   const care = createCredentialCare({
     deps,
     store,
@@ -109,6 +111,7 @@ export function poolParts({
     resetCredits,
     refresher,
     redeemer,
+    resets,
     care,
     forecaster,
   };
