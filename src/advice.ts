@@ -31,6 +31,7 @@ export const ADVISED_COMMANDS = {
   "account enable": ON_ACCOUNTS,
   "account disable": ON_ACCOUNTS,
   "account drain": ON_ACCOUNTS,
+  "account redeem": ON_ACCOUNTS,
   "account set": ON_ACCOUNTS,
   "account rm": ON_ACCOUNTS,
   "account export": ON_ROOT,

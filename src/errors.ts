@@ -42,6 +42,10 @@ export const ERROR_CODES = {
   no_accounts: { status: 503, exit: 1 },
   /** The backend rejected the login of the account. */
   login_needed: { status: 409, exit: 1 },
+  /** No reset credit can be spent, and none was. */
+  redeem_refused: { status: 409, exit: 1 },
+  /** The backend did not say whether it spent the reset credit. */
+  redeem_uncertain: { status: 502, exit: 1 },
   no_account_available: { status: 503, exit: 1 },
   upstream_unreachable: { status: 502, exit: 1 },
   upstream_timeout: { status: 504, exit: 1 },

@@ -68,6 +68,26 @@ export function accountRoutes({ accounts: ops }: AccountContext) {
       });
       return c.json({ ...(await changed("changed", set.alias)), overruled: set.overruled });
     })
+    .post("/admin/account/redeem", body("redeem", RedeemRequest), async (c) => {
+      const { alias: name, check } = c.req.valid("json");
+      if (check) {
+        const { alias, unfinishedSinceMs } = await ops.checkRedeem(name);
+        return c.json({
+          ...(await done(`a reset credit of account ${alias} can be spent`)),
+          alias,
+          unfinished_since_ms: unfinishedSinceMs,
+        });
+      }
+      const { alias, repeated, windowsReset, creditsLeft, problem } = await ops.redeem(name);
+      return c.json({
+        ...(await done(`spent a reset credit of account ${alias}`)),
+        alias,
+        repeated,
+        windows_reset: windowsReset,
+        credits_left: creditsLeft,
+        problem,
+      });
+    })
     .post("/admin/account/drain", body("drain", AliasRequest), async (c) =>
       c.json(await serve("drain", c.req.valid("json").alias)),
     );
@@ -88,6 +108,11 @@ const SetRequest = z.strictObject({
   /** "": use the configured proxy. */
   outbound_proxy: z.string({ error: "must be a string" }).trim().optional(),
   ...OptionChangeFields.shape,
+});
+const RedeemRequest = z.strictObject({
+  alias: requiredText("alias"),
+  /** Only checks whether a credit can be spent. */
+  check: z.boolean().default(false),
 });
 const ImportRequest = z.strictObject({
   alias: requiredText("alias"),

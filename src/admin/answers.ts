@@ -39,6 +39,17 @@ export const ImportResponse = ChangeResponse.extend({
   change: z.enum(["imported", "updated", "unchanged"]).default("imported"),
 });
 
+/** `POST /admin/account/redeem`. */
+export const RedeemResponse = ChangeResponse.extend({
+  /** After a check: when an earlier request was sent whose outcome is unknown, Unix ms. */
+  unfinished_since_ms: z.number().optional(),
+  repeated: z.boolean().default(false),
+  windows_reset: z.number().default(0),
+  credits_left: z.number().optional(),
+  /** Why the new credits are not known yet. */
+  problem: z.string().optional(),
+});
+
 /** `POST /admin/account/pin`. */
 export const PinResponse = ChangeResponse.extend({
   /** The account, as in `GET /admin/accounts`. The Go program and older proxies do not send it. */

@@ -23,6 +23,7 @@ import {
   NotifyTest,
   PinResponse,
   ProxyAnswer,
+  RedeemResponse,
   Settings,
   Stub,
 } from "./answers.ts";
@@ -72,6 +73,16 @@ export function remoteAccounts(door: Door): AccountOps {
       const json = { alias: name, ...proxy, ...fieldsOfOptions(options) };
       const set = await answered(door, ChangeResponse, api.admin.account.set.$post({ json }));
       return { alias: aliasIn(set, name), overruled: set.overruled };
+    },
+    checkRedeem: async (name) => {
+      const json = { alias: name, check: true };
+      const checked = await answered(door, RedeemResponse, api.admin.account.redeem.$post({ json }));
+      return { alias: aliasIn(checked, name), unfinishedSinceMs: checked.unfinished_since_ms };
+    },
+    redeem: async (name) => {
+      const spent = await answered(door, RedeemResponse, api.admin.account.redeem.$post(named(name)));
+      const { repeated, windows_reset: windowsReset, credits_left: creditsLeft, problem } = spent;
+      return { alias: aliasIn(spent, name), repeated, windowsReset, creditsLeft, problem };
     },
     show: async (name) => {
       const url = `${baseOf(door)}/admin/account/show?${new URLSearchParams({ alias: name })}`;

@@ -16,6 +16,7 @@ import type { WaitingTurns } from "../proxy/waiting-turns.ts";
 import type { UsageStore } from "../state/usage/usage-store.ts";
 import type { Children } from "../upstream/children.ts";
 import { isAccountsCheckPath, isUsagePath } from "../upstream/paths.ts";
+import type { PooledResets } from "../upstream/pooled-resets.ts";
 import type { Refresher } from "../upstream/refresher.ts";
 
 export interface ObserveContext {
@@ -27,6 +28,7 @@ export interface ObserveContext {
   readonly self: () => Hop;
   readonly forecasts: () => Promise<Forecasts | undefined>;
   readonly anchoring: () => StatusDocument["anchor"];
+  readonly resets: Pick<PooledResets, "count">;
   readonly usage: Pick<UsageStore, "health">;
   readonly waiting: Pick<WaitingTurns, "summary">;
   /** The CODEX_HOME that `codexlb run` uses. */
@@ -41,7 +43,7 @@ export function isObservePath(method: string, path: string): boolean {
 }
 
 export function observeRoutes(context: ObserveContext): Hono {
-  const { deps, pool, refresher, children, self, forecasts, anchoring, usage, waiting, runtimeHome } =
+  const { deps, pool, refresher, children, self, forecasts, anchoring, resets, usage, waiting, runtimeHome } =
     context;
   const app = new Hono();
   app.all("/healthz", (c) => c.json({ ok: true }));
@@ -72,7 +74,7 @@ export function observeRoutes(context: ObserveContext): Hono {
   });
   app.get("*", async (c, next) => {
     const usage = pool.usage();
-    if (isUsagePath(c.req.path)) return c.json(usageBody(usage, deps.clock.now()));
+    if (isUsagePath(c.req.path)) return c.json(usageBody(usage, deps.clock.now(), resets.count()));
     if (isAccountsCheckPath(c.req.path))
       return c.json(accountsCheck(c.req.header("chatgpt-account-id") ?? STUB_ACCOUNT_ID, usage.planType));
     return next();

@@ -25,6 +25,7 @@ import { encodeAccount } from "../state/store-encode.ts";
 import type { AccountDetails } from "./account-details.ts";
 import { type EnrolChange, findAccount, installReversibly, removeAccount } from "./enrol.ts";
 import type { Identity } from "./identity.ts";
+import { createRedeemOps, type RedeemOps, type ResetSpender } from "./redeem-ops.ts";
 
 /**
  * One account as in `GET /admin/accounts` and store.json: the fields of the Go program, and under `codexlb` those that
@@ -111,7 +112,7 @@ export interface SettingsChange {
   readonly overruled: readonly string[] | undefined;
 }
 
-export interface AccountOps {
+export interface AccountOps extends RedeemOps {
   list(): Promise<readonly ListedAccount[]>;
   /** Throws what `installReversibly` throws. */
   import(alias: string, files: ImportFiles): Promise<ImportResult>;
@@ -136,6 +137,7 @@ export interface AccountOpsContext {
   /** The options of accounts that config.toml sets, by alias in lower case. */
   readonly fileOptions: () => Readonly<Record<string, OptionValues>>;
   readonly details: (record: AccountRecord) => AccountDetails | Promise<AccountDetails>;
+  readonly redeemer: ResetSpender;
   /** Called after each change with the changed account. */
   readonly changed?: (change: AccountChange, record: AccountRecord | undefined) => void;
 }
@@ -159,6 +161,7 @@ export function createAccountOps({
   upstream,
   fileOptions,
   details,
+  redeemer,
   changed = () => {},
 }: AccountOpsContext): AccountOps {
   const { state } = store;
@@ -244,6 +247,7 @@ export function createAccountOps({
       const fields = optionEntries(options ?? {}).filter(([, option]) => file[option] !== undefined);
       return { alias: record.alias, overruled: fields.map(([field]) => field) };
     },
+    ...createRedeemOps({ state, redeemer }),
     show: async (name) => details(findAccount(state, name)),
   };
 }

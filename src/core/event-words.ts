@@ -61,7 +61,11 @@ function whyOf({ event, fields }: ShownEvent, shown: readonly string[]): string 
 }
 
 /** The events whose `error` is a code. */
-const ERROR_CODES: ReadonlySet<string> = new Set(["request.failed", "websocket.failed"]);
+const ERROR_CODES: ReadonlySet<string> = new Set([
+  "account.redeem_failed",
+  "request.failed",
+  "websocket.failed",
+]);
 
 /** The switch that a `request.switched` reports. */
 function switchOf({ fields }: Pick<LogEvent, "fields">): SwitchSummary {
@@ -122,6 +126,8 @@ const SENTENCES: Readonly<Record<string, (fields: LogEvent["fields"]) => string>
   "account.enabled": () => "enabled by you",
   "account.imported": () => "login enrolled",
   "account.pinned": () => "pinned by you",
+  "account.redeem_failed": () => "no reset credit could be spent",
+  "account.redeemed": ({ by }) => `spent a reset credit (${REDEEMERS[String(by)] ?? by})`,
   "account.removed": () => "removed",
   "account.unpinned": () => "pin removed by you",
   "anchor.failed": () => "its 5h window could not be started",
@@ -163,6 +169,13 @@ const SENTENCES: Readonly<Record<string, (fields: LogEvent["fields"]) => string>
     REFUSED_CODES.has(String(fields.error)) ? refusedSession(fields) : unopenedSocket(fields),
   "websocket.moved": ({ from_account_id }) =>
     `opened a connection, replacing ${accountOf({ fields: { account_id: from_account_id } })}'s connection`,
+};
+
+/** Who spent a reset credit. */
+const REDEEMERS: Readonly<Record<string, string>> = {
+  auto: "policy.auto_redeem",
+  codex: "by you, in Codex",
+  command: "by you",
 };
 
 /** The errors of a WebSocket that no account can serve. */

@@ -28,6 +28,7 @@ const LEVELS: ReadonlyMap<string, LogLevel> = new Map(
       ...["request.switched", "request.transport_error", "request.account_unready", "request.retry_denied"],
       ...["websocket.moved", "connections.limited", "clock.set_back"],
       ...["notify.failed", "run.bypassed", "anchor.failed", "key.refused"],
+      "account.redeem_failed",
       ...["usage.write_failed", "usage.file_set_aside"],
     ],
     debug: [

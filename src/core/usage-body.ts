@@ -4,8 +4,8 @@ import { balanceText, type PooledUsage, slotsOf, usedPercent } from "./pooled.ts
 import type { PooledLimit, PooledWindow } from "./pooled-limits.ts";
 import { unixSeconds } from "./quota-wire.ts";
 
-/** The body of `GET …/wham/usage`. */
-export function usageBody(usage: PooledUsage, nowMs: number): Record<string, unknown> {
+/** The body of `GET …/wham/usage`. `resets`: how many reset credits the pool has; undefined if that is unknown. */
+export function usageBody(usage: PooledUsage, nowMs: number, resets?: number): Record<string, unknown> {
   return {
     user_id: "proxy-only",
     account_id: "proxy-only",
@@ -27,6 +27,7 @@ export function usageBody(usage: PooledUsage, nowMs: number): Record<string, unk
       approx_local_messages: [0, 0],
       approx_cloud_messages: [0, 0],
     },
+    rate_limit_reset_credits: resets === undefined ? null : { available_count: resets },
     spend_control: { reached: usage.spendControlReached },
     rate_limit_reached_type: usage.main.reached ? { type: usage.reachedType ?? "rate_limit_reached" } : null,
     promo: null,

@@ -37,7 +37,7 @@ export interface AdminNeeds {
 /** The context of the admin API: account operations, keys, access and logins. */
 export function adminParts(
   { layout, live, deps, events, store, usage, owner, self }: Base,
-  { pool, affinity, children, catalogues, refresher, forecaster }: PoolParts,
+  { pool, affinity, children, catalogues, refresher, redeemer, resets, forecaster }: PoolParts,
   { presence, notifier, metrics, waiting, listen }: AdminNeeds,
 ) {
   const fileSource = (key: string) => live.effective().sources.get(key);
@@ -47,6 +47,7 @@ export function adminParts(
     deps,
     upstream: () => live.file().proxy.upstream_base_url,
     fileOptions: () => live.current().accounts,
+    redeemer,
     details: async (record) =>
       detailsOf(
         {
@@ -128,6 +129,7 @@ export function adminParts(
         offers: catalogues.offers,
         nowMs: deps.clock.now(),
       }),
+    resets,
     usage,
     metrics,
     waiting,

@@ -171,6 +171,7 @@ async function run(
     retries: createRetryBudget(() => retrySettings(live.current()), parts.pool.inFlight),
     bodies: createBodyBudget(deps.clock),
     catalogues: parts.catalogues,
+    resets: parts.resets,
   };
   const server = await listeningAt(urlOf(listen, listen.port), () =>
     orReport(events, () =>

@@ -11,6 +11,8 @@ import { createForecaster } from "../upstream/forecaster.ts";
 import { loggedSwitches } from "../upstream/logged-switches.ts";
 import { createPool, type Pool } from "../upstream/pool.ts";
 import { poolSettings } from "../upstream/pool-settings.ts";
+import { createPooledResets } from "../upstream/pooled-resets.ts";
+import { createRedeemer } from "../upstream/redeemer.ts";
 import { createRefresher } from "../upstream/refresher.ts";
 import { createResetCreditReader } from "../upstream/reset-credits.ts";
 import { createRouting } from "../upstream/routing.ts";
@@ -85,6 +87,15 @@ export function poolParts({
       timeoutMs: config().proxy.usage_timeout_ms,
     }),
   });
+  const redeemer = createRedeemer({
+    store,
+    pool,
+    events,
+    refresher,
+    resetCredits,
+    settings: () => ({ timeoutMs: config().proxy.usage_timeout_ms }),
+  });
+  const resets = createPooledResets({ store, redeemer, view: pool.view });
   const care = createCredentialCare({
     deps,
     store,
@@ -94,7 +105,18 @@ export function poolParts({
     enrol: () => enrolFromDisk({ layout, deps, events, store, owner }, pool),
   });
   const forecaster = createForecaster({ deps, pool, usage, isRecording: () => config().usage.enabled });
-  return { pool, affinity, children, catalogues, resetCredits, refresher, care, forecaster };
+  return {
+    pool,
+    affinity,
+    children,
+    catalogues,
+    resetCredits,
+    refresher,
+    redeemer,
+    resets,
+    care,
+    forecaster,
+  };
 }
 
 export type PoolParts = ReturnType<typeof poolParts>;

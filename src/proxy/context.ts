@@ -10,6 +10,7 @@ import type { EventLog } from "../state/events.ts";
 import type { Catalogues } from "../upstream/catalogues.ts";
 import type { Origin } from "../upstream/placement.ts";
 import type { Pool } from "../upstream/pool.ts";
+import type { PooledResets } from "../upstream/pooled-resets.ts";
 import type { Upstream } from "../upstream/upstream.ts";
 import type { BodyBudget } from "./body-budget.ts";
 import type { Connection } from "./connections.ts";
@@ -53,6 +54,7 @@ export interface ProxyContext {
   readonly beginTrace: BeginTrace | undefined;
   /** Turns whose clients were asked to send them again. */
   readonly movedTurns: MovedTurns;
+  readonly resets: PooledResets;
   /** Turns that wait for a reset. */
   readonly waiting: WaitingTurns;
 }

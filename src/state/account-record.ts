@@ -11,6 +11,7 @@ import {
 import type { AnchorCount } from "../core/anchor/anchor-count.ts";
 import { HEALTHY, type Health } from "../core/health.ts";
 import { type Quota, UNKNOWN_QUOTA } from "../core/quota.ts";
+import type { Redemption } from "../core/redemption.ts";
 import type { ResetCredits } from "../core/reset-credits.ts";
 import type { Ramp } from "../core/slow-start.ts";
 
@@ -64,6 +65,8 @@ export interface AccountRecord extends UpstreamRecord {
   readonly anchors: AnchorCount | undefined;
   /** Undefined until the backend has reported them. */
   readonly resetCredits: ResetCredits | undefined;
+  /** The request to spend one of them whose outcome is unknown. */
+  readonly redemption: Redemption | undefined;
 }
 
 /** A new upstream, with unknown health and quota. */
@@ -106,6 +109,7 @@ export function newAccount(
     quotaSyncMessages: 0,
     anchors: undefined,
     resetCredits: undefined,
+    redemption: undefined,
     ...known,
   };
 }

@@ -26,6 +26,7 @@ import {
   UNKNOWN_QUOTA,
   withoutExhausted,
 } from "../core/quota.ts";
+import type { Redemption } from "../core/redemption.ts";
 import type { ResetCredits } from "../core/reset-credits.ts";
 import { rampAfter } from "../core/slow-start.ts";
 import type { AccountRecord, UpstreamRecord } from "./account-record.ts";
@@ -146,6 +147,17 @@ export function noteResetCredits(record: AccountRecord, resetCredits: ResetCredi
   change(record, { resetCredits });
 }
 
+/** Replaces the request to spend a reset credit whose outcome is unknown. */
+export function noteRedemption(record: AccountRecord, redemption: Redemption | undefined): void {
+  change(record, { redemption });
+}
+
+/** A reset credit was spent at `atMs`: neither an earlier limit nor figures of exhausted windows count any more. */
+export function noteReset(record: AccountRecord, atMs: number): void {
+  changeHealth(record, { kind: "room", asOfMs: atMs });
+  changeFigures(record, withoutExhausted(record.quota));
+}
+
 /** The state of a child proxy has changed. `isReport`: its report includes the limits that refuse requests. */
 export function noteSight(record: UpstreamRecord, isReport: boolean): void {
   changeFigures(record, isReport ? UNKNOWN_QUOTA : record.quota);
@@ -186,6 +198,7 @@ export function forgetIdentity(record: AccountRecord): void {
     quotaSyncMs: 0,
     anchors: undefined,
     resetCredits: undefined,
+    redemption: undefined,
   });
   changeFigures(record, UNKNOWN_QUOTA);
 }

@@ -96,6 +96,7 @@ function decodeAccount(file: AccountFile, upstream: string, nowMs: number): Acco
     quotaSyncMessages: file.quota.last_sync_message_counter,
     anchors: own?.anchors,
     resetCredits: own?.reset_credits && resetCreditsOf(own.reset_credits),
+    redemption: own?.redemption && { ...own.redemption, creditId: own.redemption.creditId },
   });
 }
 

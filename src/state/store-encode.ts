@@ -71,6 +71,7 @@ export function encodeAccount(
       ...(account.options === NO_OPTIONS ? {} : { options: fieldsOfOptions(account.options) }),
       ...(account.anchors === undefined ? {} : { anchors: account.anchors }),
       ...(account.resetCredits === undefined ? {} : { reset_credits: account.resetCredits }),
+      redemption: account.redemption,
       plan_type: quota.planType,
       main: ownLimit(quota.main),
       additional: quota.additional.map(ownLimit),

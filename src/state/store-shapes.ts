@@ -104,6 +104,10 @@ const OwnAccountFile = z.object({
     .optional()
     .catch(undefined),
   reset_credits: ResetCreditsFile.optional().catch(undefined),
+  redemption: z
+    .object({ requestId: z.string(), creditId: z.string().optional(), sinceMs: z.number() })
+    .optional()
+    .catch(undefined),
   main: OwnLimitFile,
   additional: z.array(OwnLimitFile),
   spending: SpendingFile.optional().catch(undefined),

@@ -14,9 +14,11 @@ export interface AskContext {
   readonly events: EventLog;
 }
 
-/** A GET request. */
+/** A GET request, or a POST of `json`. */
 export interface Question extends Pick<OutgoingRequest, "path" | "search" | "headers" | "hops"> {
   readonly bounds: FetchBounds;
+  /** The body of a POST request. */
+  readonly json?: Readonly<Record<string, unknown>>;
   /** Changes the prepared URL. Default: unchanged. */
   readonly address?: (url: string) => string;
   /** Cancels the request. */
@@ -30,11 +32,12 @@ export async function askUpstream(
   question: Question,
   mayRenew = true,
 ): Promise<Answer | string> {
-  const { path, search, headers, hops, bounds, address = (url: string) => url, signal } = question;
+  const { path, search, headers, hops, bounds, json, address = (url: string) => url, signal } = question;
+  const method = json === undefined ? "GET" : "POST";
   let prepared: PrepareResult;
   try {
     prepared = await upstream.prepare({
-      method: "GET",
+      method,
       path,
       search,
       // A copy, because the upstream adds its own headers and the request may be sent again.
@@ -51,6 +54,8 @@ export async function askUpstream(
     const init = {
       ...fetchOptions(egress),
       headers: prepared.headers,
+      method,
+      ...(json === undefined ? {} : { body: JSON.stringify(json) }),
       ...(signal === undefined ? {} : { signal }),
     };
     const answer = await boundedFetch(address(url), init, bounds);

@@ -59,6 +59,16 @@ export const isUsagePath = remembered(MOST_PATHS, (path) =>
   /^\/usage$|\/(?:wham|api\/codex)\/usage\/?$/.test(plain(path)),
 );
 
+/** True for the list of reset credits, under any of its prefixes and in any spelling. */
+export const isResetCreditsPath = remembered(MOST_PATHS, (path) =>
+  /\/(?:wham|api\/codex)\/rate-limit-reset-credits\/?$/.test(plain(path)),
+);
+
+/** True for the path that spends a reset credit. */
+export const isRedeemPath = remembered(MOST_PATHS, (path) =>
+  /\/(?:wham|api\/codex)\/rate-limit-reset-credits\/consume\/?$/.test(plain(path)),
+);
+
 // --- internal ---
 
 const TURN_PATH = /^(?:\/v1)?\/responses(?:\/|$)|\/codex\/responses(?:\/|$)/;

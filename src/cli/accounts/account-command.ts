@@ -27,6 +27,7 @@ import exportCommand from "./export-command.ts";
 import importCommand from "./import-command.ts";
 import { listedState } from "./listed-state.ts";
 import login from "./login-command.ts";
+import redeem from "./redeem-command.ts";
 import set from "./set-command.ts";
 import { withAccounts } from "./with-accounts.ts";
 
@@ -147,5 +148,6 @@ export default defineCommand({
     enable,
     disable,
     drain,
+    redeem,
   },
 });

@@ -76,7 +76,7 @@ function stateText({ status }: AccountDetails, state: ShownState, { paint }: Tex
 }
 
 /** `Weekly limit  14%/day, reached Tue 14:00 (between Tue 09:00 and the reset)`. */
-function forecastTexts({ status: { forecast = [] } }: AccountDetails, nowMs: number): string[] {
+export function forecastTexts({ status: { forecast = [] } }: AccountDetails, nowMs: number): string[] {
   const width = Math.max(0, ...forecast.map((one) => limitName(one).length));
   return forecast.map((one) => {
     const pace = one.percent_per_hour === undefined ? "" : `${paceWords(one)}, `;

@@ -8,6 +8,7 @@ import { type AccountOps, createAccountOps } from "../../auth/account-ops.ts";
 import { reconcile } from "../../auth/homes.ts";
 import { type KeyOps, openKeys } from "../../auth/keys.ts";
 import type { QuotaView } from "../../core/quota.ts";
+import { offlineRedeemer } from "../../daemon/offline-redeemer.ts";
 import { CodexlbError } from "../../errors.ts";
 import { lineSource, readConfigFile } from "../../state/config-source.ts";
 import { tryLock } from "../../state/lock.ts";
@@ -99,6 +100,7 @@ function localAccounts(context: CommandContext, write: boolean): AccountOps {
     deps,
     upstream: () => upstream,
     fileOptions: () => config.accounts,
+    redeemer: offlineRedeemer(deps, store, config),
     details: (record) =>
       detailsOf(
         {

@@ -111,6 +111,11 @@ export const EXAMPLES: readonly Example[] = [
     line: "codexlb account pin second",
   },
   {
+    command: "codexlb account redeem",
+    purpose: "Reset the limits of an account with a saved reset",
+    line: "codexlb account redeem second",
+  },
+  {
     command: "codexlb account drain",
     purpose: "Start no new sessions on these accounts",
     line: "codexlb account drain second third",

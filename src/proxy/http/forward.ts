@@ -15,6 +15,7 @@ import type { IncomingRequest, ProxyContext } from "../context.ts";
 import { createExchange, type Exchange, type Home } from "../exchange.ts";
 import { limitsOfClient } from "../key-limits.ts";
 import { type Refusal, refusalResponse } from "../refusal.ts";
+import { resetCreditsResponse } from "../reset-credits.ts";
 import { factsOfRequest, type RequestFacts } from "../session.ts";
 import { createTurnRecorder, type TurnRecorder } from "../turn/turn-recorder.ts";
 import type { TurnTrace } from "../turn-trace.ts";
@@ -33,6 +34,8 @@ export async function forward(context: ProxyContext, incoming: IncomingRequest):
     await incoming.connection.received();
     const catalogue = await catalogueResponse(context, incoming);
     if (catalogue !== undefined) return ownResponse(catalogue);
+    const resets = await resetCreditsResponse(context, incoming, body.content);
+    if (resets !== undefined) return ownResponse(resets);
     const result = await forwardBody(context, incoming, body);
     if (limitsOfClient(incoming)?.models === undefined) return result;
     return { by: result.by, response: await allowedModels(incoming, result.response) };
