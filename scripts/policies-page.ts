@@ -201,7 +201,9 @@ session's prompt is not in the account's cache. The test suite runs this and pri
 - cache hits: the share of turns whose prompt was in the account's cache, without the first turn of each session.
 `;
 
-const DEFAULT_HEAD = `### Why usage_balanced is the default
+const DEFAULT_HEAD = `To compare them on your own turns and accounts, run \`codexlb simulate\` ([simulate.md](simulate.md)).
+
+### Why usage_balanced is the default
 
 \`reset_aware\` leaves less quota unused, so it was a candidate for the default. The table compares both over four weeks.
 A session ends when a turn is refused, so its

@@ -45,6 +45,7 @@ export const ADVISED_COMMANDS = {
   explain: AT_PROXY,
   dashboard: AT_PROXY,
   usage: ON_ACCOUNTS,
+  simulate: ON_ROOT,
   "config path": ON_ROOT,
   "config check": ON_ROOT,
   "config show": ON_ROOT,

@@ -24,6 +24,7 @@ export const COMMANDS: Command = defineCommand({
     status: lazy(() => import("./status/status-command.ts")),
     wait: lazy(() => import("./wait/wait-command.ts")),
     usage: lazy(() => import("./usage/usage-command.ts")),
+    simulate: lazy(() => import("./simulate/simulate-command.ts")),
     explain: lazy(() => import("./status/explain-command.ts")),
     dashboard: lazy(() => import("./dashboard/dashboard-command.ts")),
     config: lazy(() => import("./config/config-command.ts")),

@@ -24,6 +24,22 @@ export function priceOf(model: string, own: PriceTable): Price | undefined {
   return priceIn(model, own) ?? priceIn(model.replace(DATE, ""), own);
 }
 
+/** The tokens that a price applies to. */
+export interface PricedTokens {
+  readonly input: number;
+  /** Part of `input`. */
+  readonly cachedInput: number;
+  /** Reasoning is part of it. */
+  readonly output: number;
+}
+
+/** What `tokens` cost at `price`, in USD. */
+export function costOf({ input, cachedInput, output }: PricedTokens, price: Price): number {
+  return (
+    ((input - cachedInput) * price.input + cachedInput * price.cachedInput + output * price.output) / 1e6
+  );
+}
+
 // --- internal ---
 
 const DATE = /-\d{4}-\d{2}-\d{2}$/;

@@ -46,7 +46,7 @@ export function backWords(atMs: number, nowMs: number): readonly [string, ...str
   const when = until(atMs, nowMs);
   const time = timeOfDay(atMs);
   if (left < DAY_MS) return [`back at ${time} (${when})`, `back at ${time}`, `back ${time}`];
-  const day = weekday(atMs);
+  const day = weekdayOf(atMs);
   if (left < 6 * DAY_MS) return [`back ${day} ${time} (${when})`, `back ${day} ${time}`, `back ${day}`];
   const date = shortDate(atMs, nowMs);
   return left <= MOST_DAYS_MS
@@ -65,14 +65,14 @@ export function resetAt(atMs: number, nowMs: number): string {
   const left = atMs - nowMs;
   if (left < MINUTE_MS) return inSeconds(left);
   if (left < DAY_MS) return `at ${timeOfDay(atMs)}`;
-  return left < 6 * DAY_MS ? `on ${weekday(atMs)} at ${timeOfDay(atMs)}` : `on ${shortDate(atMs, nowMs)}`;
+  return left < 6 * DAY_MS ? `on ${weekdayOf(atMs)} at ${timeOfDay(atMs)}` : `on ${shortDate(atMs, nowMs)}`;
 }
 
 /** A time to come: `05:41` today, `Tue 05:41` within six days, otherwise the date. */
 export function dayAndTime(atMs: number, nowMs: number): string {
   if (new Date(atMs).toDateString() === new Date(nowMs).toDateString()) return timeOfDay(atMs);
   if (atMs - nowMs >= 6 * DAY_MS) return shortDate(atMs, nowMs);
-  return `${weekday(atMs)} ${timeOfDay(atMs)}`;
+  return `${weekdayOf(atMs)} ${timeOfDay(atMs)}`;
 }
 
 /** The day of `atMs`: `18 Mar`, with the year if that is another one than now. */
@@ -86,6 +86,11 @@ export function shortDate(atMs: number, nowMs: number): string {
 export function timeOfDay(atMs: number): string {
   const at = new Date(atMs);
   return `${twoDigits(at.getHours())}:${twoDigits(at.getMinutes())}`;
+}
+
+/** `Tue`. */
+export function weekdayOf(atMs: number): string {
+  return WEEKDAYS[new Date(atMs).getDay()] ?? "";
 }
 
 /** `05:41:09`. */
@@ -102,10 +107,6 @@ export function pastTime(atMs: number, nowMs: number): string {
 
 const WEEKDAYS = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"] as const;
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"] as const;
-
-function weekday(atMs: number): string {
-  return WEEKDAYS[new Date(atMs).getDay()] ?? "";
-}
 
 function inSeconds(ms: number): string {
   return `in ${Math.max(1, Math.ceil(ms / 1000))} s`;

@@ -1,6 +1,6 @@
 // Makes the lines of a usage report from sums, with an estimate of their cost.
 
-import { PRICES_AS_OF, type Price, type PriceTable, priceOf } from "./prices.ts";
+import { costOf, PRICES_AS_OF, type Price, type PriceTable, priceOf } from "./prices.ts";
 import type { UsageGrouping, UsageLine, UsageReport, UsageSums } from "./usage-report.ts";
 import { tokensOf } from "./usage-words.ts";
 
@@ -132,10 +132,3 @@ const SUMMED = [
   "estimated_cost_usd",
   "unpriced_turns",
 ] as const;
-
-/** The cost in USD. Cached input is part of the input, and reasoning part of the output. */
-function costOf({ input, cachedInput, output }: UsageSums, price: Price): number {
-  return (
-    ((input - cachedInput) * price.input + cachedInput * price.cachedInput + output * price.output) / 1e6
-  );
-}

@@ -1,6 +1,7 @@
 // The possible words at a place of the command line, from the descriptions of the commands. `names` finds the names of
 // accounts, keys and tags.
 
+import { POLICY_MODES } from "../../core/policy.ts";
 import { type IncompleteFlags, readFlags } from "../flags.ts";
 import type { Command } from "../help/command-description.ts";
 import { type CommandDescription, commandAt, type Flag, subCommandsOf } from "../help/command-description.ts";
@@ -95,6 +96,10 @@ async function subCommandWords(at: CommandDescription): Promise<Candidate[]> {
   return [...(await subCommandsOf(at))].map(([word, { description }]) => ({ word, description }));
 }
 
+function plainWords(words: readonly string[]): Candidate[] {
+  return words.map((word) => ({ word, description: "" }));
+}
+
 /** The values of a flag or positional, according to its placeholder. */
 async function valueOffer({ at, read, names }: Place, { name, hint = "" }: Flag): Promise<Offer> {
   if (DIRECTORIES.has(hint)) return { kind: "directories" };
@@ -102,9 +107,10 @@ async function valueOffer({ at, read, names }: Place, { name, hint = "" }: Flag)
   const root = typeof read.values.root === "string" ? read.values.root : undefined;
   if (hint === "ALIAS" || hint === `ALIAS${SEVERAL}`)
     return { kind: "words", words: await names("aliases", root) };
+  if (hint === "POLICY,...") return { kind: "words", words: plainWords(POLICY_MODES) };
   if (hint === "TAG,...") return { kind: "words", words: await names("tags", root) };
   if (hint === "KEY" || (name === "name" && KEY_WANTED.has(at.path.join(" "))))
     return { kind: "words", words: await names("keys", root) };
   if (!hint.includes("|")) return NOTHING;
-  return { kind: "words", words: hint.split("|").map((word) => ({ word, description: "" })) };
+  return { kind: "words", words: plainWords(hint.split("|")) };
 }

@@ -91,6 +91,16 @@ export const EXAMPLES: readonly Example[] = [
     line: "codexlb usage --by project --since 30d",
   },
   {
+    command: "codexlb simulate",
+    purpose: "Find out which plan you can cancel",
+    line: "codexlb simulate --since 4w",
+  },
+  {
+    command: "codexlb simulate",
+    purpose: "Find out whether one Pro account could replace two Plus accounts",
+    line: "codexlb simulate --accounts=-alice,-bob,+pro",
+  },
+  {
     command: "codexlb explain",
     purpose: "Find out which account gets the next turn, and why",
     line: "codexlb explain",

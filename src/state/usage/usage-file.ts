@@ -37,13 +37,15 @@ export function setAside(path: string, nowMs: number): string {
 }
 
 /**
- * Opens the file at `path` for reading while no proxy runs; undefined if there is none. Creates no files if the last
- * proxy shut down in order. Throws `Error` for a file that is not codexlb's.
+ * Opens the file at `path` for reading, whether or not a proxy runs; undefined if there is none. Creates no files if the
+ * last proxy shut down in order. Throws `Error` for a file that is not codexlb's.
  */
 export function readUsageFile(path: string): Database | undefined {
   const size = (suffix: string) => statSync(`${path}${suffix}`, { throwIfNoEntry: false })?.size ?? 0;
   if (size("") === 0) return undefined;
-  const mode = size("-wal") === 0 ? "immutable=1" : "mode=ro";
+  // A running proxy has both side files open, even while its log is empty.
+  const isAtRest = size("-wal") === 0 && size("-shm") === 0;
+  const mode = isAtRest ? "immutable=1" : "mode=ro";
   const url = `file:${encodeURI(path).replaceAll("?", "%3f").replaceAll("#", "%23")}?${mode}`;
   const database = new Database(url, constants.SQLITE_OPEN_READONLY | constants.SQLITE_OPEN_URI);
   try {

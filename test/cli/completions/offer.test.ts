@@ -59,6 +59,7 @@ describe("offered are", () => {
     ["login-with ", ["alice"]],
     ["key rm ", ["ci"]],
     ["usage --key ", ["ci"]],
+    ["simulate --policy ", ["usage_balanced", "sticky", "round_robin", "least_in_flight", "reset_aware"]],
     ["key rm --root x ", ["ci"]],
     // New names.
     ["key add ", []],

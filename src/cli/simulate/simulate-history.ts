@@ -1,0 +1,175 @@
+// Measures the accounts, chooses the scenarios, and runs them.
+
+import { advised } from "../../advice.ts";
+import { unknownAccountNext } from "../../auth/enrol.ts";
+import { timeOfDay } from "../../core/anchor/anchor-times.ts";
+import { counted } from "../../core/count-words.ts";
+import { dayOf } from "../../core/local-days.ts";
+import { ownLimitFor } from "../../core/meters.ts";
+import { POLICY_MODES, type PolicyMode } from "../../core/policy.ts";
+import { PRICES_AS_OF } from "../../core/prices.ts";
+import type { AccountChange } from "../../core/replay/account-changes.ts";
+import { isEnough, LEAST_DAYS, LEAST_TURNS } from "../../core/replay/calibration.ts";
+import { KNOWN_PLANS } from "../../core/replay/plan-sizes.ts";
+import { replayTurns } from "../../core/replay/recorded-turn.ts";
+import type { ReportedAccount, SimulationReport } from "../../core/replay/simulation-report.ts";
+import { CodexlbError } from "../../errors.ts";
+import { type MeasuredAccount, measureAccounts } from "../../simulation/measured-accounts.ts";
+import { addedAccounts, runScenario } from "../../simulation/run-simulation.ts";
+import { scenariosOf } from "../../simulation/scenarios.ts";
+import { type AccountRecord, optionsOf } from "../../state/account-record.ts";
+import { poolSettings } from "../../upstream/pool-settings.ts";
+import type { CommandContext } from "../context.ts";
+import { usage } from "../flags.ts";
+import { type PastTurns, readPastTurns } from "./past-turns.ts";
+
+export interface SimulationRequest {
+  readonly sinceMs: number;
+  readonly nowMs: number;
+  /** Undefined: all policies. */
+  readonly policies: readonly PolicyMode[] | undefined;
+  /** Undefined: each account is taken away once. */
+  readonly changes: readonly AccountChange[] | undefined;
+}
+
+/**
+ * Throws `not_found` if the history is too short, `account_not_found` and `usage` for changes that are not possible, and
+ * what `readPastTurns` throws.
+ */
+export async function simulateHistory(
+  context: CommandContext,
+  { sinceMs, nowMs, policies, changes }: SimulationRequest,
+): Promise<SimulationReport> {
+  const past = await readPastTurns(context, sinceMs, nowMs);
+  const { config } = past;
+  const inService = past.accounts.filter(({ health, draining }) => health.kind !== "disabled" && !draining);
+  requireKnown(changes, past.accounts, inService);
+  const { accounts, unmeasured } = measured(past, inService);
+  const settings = poolSettings(config);
+  const added = addedAccounts(changes ?? [], accounts, settings);
+  if ("unknown" in added) throw unknownPlan(added.unknown);
+  const { turns: simulated, ofOtherLimits } = withoutOwnLimits(past, inService);
+  const turns = replayTurns(simulated, config.prices);
+  const first = turns[0];
+  if (first === undefined)
+    throw new CodexlbError("not_found", "no turn of this period can be simulated", {
+      next: `select a longer one: ${advised("simulate", "--since", "4w")}`,
+    });
+  const input = {
+    accounts,
+    added,
+    settings,
+    anchor: { ...config.anchor, at: config.anchor.at.map(timeOfDay).filter((time) => time !== undefined) },
+    turns,
+    sinceMs: Math.max(sinceMs, first.atMs),
+    untilMs: nowMs,
+  };
+  const scenarios = scenariosOf(
+    {
+      aliases: accounts.map(({ record }) => record.alias),
+      configured: config.policy.mode,
+      policies,
+      changes,
+      hasFloors: accounts.some(({ record }) => {
+        const { floorDaily, floorWeekly } = optionsOf(record, config.accounts);
+        return floorDaily > 0 || floorWeekly > 0;
+      }),
+      hasAnchoring: config.anchor.enabled,
+    },
+    POLICY_MODES,
+  );
+  return {
+    since_ms: input.sinceMs,
+    until_ms: nowMs,
+    turns: turns.length,
+    turns_of_children: past.recorded.ofChildren,
+    turns_of_other_limits: ofOtherLimits,
+    unpriced_turns: turns.filter(({ isPriced }) => !isPriced).length,
+    prices_as_of: PRICES_AS_OF,
+    accounts: accounts.map(reported),
+    added: added.map(reported),
+    left_out: past.accounts.filter((record) => !inService.includes(record)).map(({ alias }) => alias),
+    unmeasured,
+    scenarios: scenarios.map((scenario, index) => {
+      const hasOtherAccounts = scenario.without.length > 0 || scenario.added.length > 0;
+      return runScenario(input, scenario, index === 0 || hasOtherAccounts);
+    }),
+  };
+}
+
+// --- internal ---
+
+function measured(
+  { uses, costs, measuredMs }: PastTurns,
+  inService: readonly AccountRecord[],
+): { readonly accounts: readonly MeasuredAccount[]; readonly unmeasured: readonly string[] } {
+  const extent = { turns: measuredMs.length, days: new Set(measuredMs.map(dayOf)).size };
+  if (!isEnough(extent))
+    throw new CodexlbError(
+      "not_found",
+      `the history is too short: ${counted(extent.turns, "turn")} on ${counted(extent.days, "day")} in the last four weeks`,
+      { next: `run this again after ${LEAST_TURNS} turns on ${LEAST_DAYS} days` },
+    );
+  const { accounts, unknown } = measureAccounts(inService, uses, costs);
+  if (accounts.length === 0)
+    throw new CodexlbError("not_found", "the history does not show how much quota a turn takes", {
+      next: `run this again when an account has used more of its windows on ${LEAST_DAYS} days`,
+    });
+  return { accounts, unmeasured: unknown.map(({ alias }) => alias) };
+}
+
+function reported({ record, plan, source, sizes }: MeasuredAccount): ReportedAccount {
+  return {
+    alias: record.alias,
+    plan,
+    source,
+    windows: sizes.map(({ kind, usd, error }) => ({ kind, size_usd: usd, error })),
+  };
+}
+
+/** The turns under the main limits: of other limits the history shows nothing. */
+function withoutOwnLimits({ recorded }: PastTurns, accounts: readonly AccountRecord[]) {
+  const hasOwnLimit = new Map<string, boolean>();
+  const isOwn = (model: string): boolean => {
+    const known =
+      hasOwnLimit.get(model) ??
+      accounts.some(({ quota }) => ownLimitFor(quota, model, () => undefined) !== undefined);
+    hasOwnLimit.set(model, known);
+    return known;
+  };
+  const turns = recorded.turns.filter(({ model }) => !isOwn(model));
+  return { turns, ofOtherLimits: recorded.turns.length - turns.length };
+}
+
+function requireKnown(
+  changes: readonly AccountChange[] | undefined,
+  all: readonly AccountRecord[],
+  inService: readonly AccountRecord[],
+): void {
+  for (const change of changes ?? []) {
+    if (change.kind === "plan" || inService.some(({ alias }) => alias === change.alias)) continue;
+    const { alias } = change;
+    if (all.some((record) => record.alias === alias))
+      throw new CodexlbError(
+        "account_not_found",
+        `${alias} is disabled or draining, so it is not simulated`,
+        {
+          next: "leave it out of --accounts, or enable it",
+        },
+      );
+    throw new CodexlbError("account_not_found", `no account is called ${JSON.stringify(alias)}`, {
+      next: unknownAccountNext(
+        alias,
+        inService.map((record) => record.alias),
+      ),
+    });
+  }
+}
+
+function unknownPlan(change: AccountChange): CodexlbError {
+  const plan = change.kind === "plan" ? change.plan : change.alias;
+  return usage(
+    `flag --accounts: the size of the plan ${JSON.stringify(plan)} is not known`,
+    `use a plan that one of your accounts has, or one of: ${KNOWN_PLANS.join(", ")}`,
+  );
+}

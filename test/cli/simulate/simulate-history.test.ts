@@ -1,0 +1,202 @@
+// `codexlb simulate` on roots whose past is known: what it measures, what it finds, and what it refuses to say.
+
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { join } from "node:path";
+import { contextOf } from "../../../src/cli/context.ts";
+import { type SimulationRequest, simulateHistory } from "../../../src/cli/simulate/simulate-history.ts";
+import { startOfDay } from "../../../src/core/local-days.ts";
+import { accountChanges } from "../../../src/core/replay/account-changes.ts";
+import type { SimulationReport } from "../../../src/core/replay/simulation-report.ts";
+import { newAccount } from "../../../src/state/account-record.ts";
+import { layoutOf } from "../../../src/state/layout.ts";
+import { openStore } from "../../../src/state/store.ts";
+import { fakeClock } from "../../support/clock.ts";
+import { hashOfDirectory } from "../../support/directory-hash.ts";
+import { PAST_TURN_USD, type Past, writePast } from "../../support/past-root.ts";
+import { type TempDirectory, tempDirectory } from "../../support/temp.ts";
+import { NOON } from "../../support/turn-record.ts";
+
+/** alice and bob have the same plan. Together they have more than is used, each one alone has less. */
+const PAST: Past = {
+  accounts: [
+    { alias: "alice", plan: "plus", shortUsd: 3, weekUsd: 10 },
+    { alias: "bob", plan: "plus", shortUsd: 3, weekUsd: 10 },
+  ],
+  nowMs: NOON,
+  days: 20,
+};
+
+let temp: TempDirectory;
+let count = 0;
+beforeAll(() => {
+  temp = tempDirectory();
+});
+afterAll(() => temp[Symbol.dispose]());
+
+const rootWith = (past: Past): string => {
+  const root = join(temp.path, `root${count++}`);
+  writePast(layoutOf(root), past);
+  return root;
+};
+
+const simulate = (root: string, request: Partial<SimulationRequest> = {}): Promise<SimulationReport> =>
+  simulateHistory(contextOf(root), {
+    sinceMs: startOfDay(NOON, -14),
+    nowMs: NOON,
+    policies: undefined,
+    changes: undefined,
+    ...request,
+  });
+
+const changesIn = (text: string) => {
+  const changes = accountChanges(text);
+  if ("wrong" in changes) throw new Error(`wrong change ${changes.wrong}`);
+  return changes;
+};
+
+describe("two accounts whose quota is known", () => {
+  let root = "";
+  let report: SimulationReport;
+  beforeAll(async () => {
+    root = rootWith(PAST);
+    report = await simulate(root);
+  });
+
+  test("the sizes of their windows are within the stated error, which is small", () => {
+    expect(report.accounts.map(({ alias, plan, source }) => [alias, plan, source])).toEqual([
+      ["alice", "plus", "own"],
+      ["bob", "plus", "own"],
+    ]);
+    for (const { windows } of report.accounts)
+      for (const [index, size] of [3, 10].entries()) {
+        const { size_usd = 0, error = 0 } = windows[index] ?? {};
+        expect(error).toBeGreaterThan(0);
+        expect(error).toBeLessThan(0.1);
+        expect(Math.abs(size_usd / size - 1)).toBeLessThanOrEqual(error);
+      }
+  });
+
+  test("all policies serve all turns, at the cost of the record if no session moves", () => {
+    const all = report.scenarios.filter(({ without }) => without.length === 0);
+    expect(all.map(({ policy }) => policy)).toEqual([
+      "usage_balanced",
+      "sticky",
+      "round_robin",
+      "least_in_flight",
+      "reset_aware",
+    ]);
+    expect(report.turns).toBe(14 * 60);
+    for (const { refused, wait_hours } of all) expect([refused, wait_hours]).toEqual([0, 0]);
+    expect(all[0]?.moves).toBe(0);
+    expect(all[0]?.cost_usd).toBeCloseTo(report.turns * PAST_TURN_USD, 6);
+    expect(all[0]?.cached).toBeCloseTo(0.8, 6);
+  });
+
+  test("one account alone refuses the turns of which its week has no room", () => {
+    const alone = report.scenarios.filter(({ without }) => without.length > 0);
+    expect(alone.map(({ without }) => without)).toEqual([["alice"], ["bob"]]);
+    for (const { refused, refused_least, refused_most, refused_times, wait_hours } of alone) {
+      // Fourteen days need 27.72 USD, of which two weeks of one account have 20.
+      expect(refused).toBeGreaterThan(150);
+      expect(refused).toBeLessThan(320);
+      expect(refused_least).toBeLessThan(refused);
+      expect(refused_most).toBeGreaterThan(refused);
+      expect(refused_times.reduce((sum, { turns }) => sum + turns, 0)).toBe(refused);
+      expect(wait_hours).toBeGreaterThan(0);
+    }
+  });
+
+  test("the same history gives the same report, and nothing in the root changes", async () => {
+    const before = hashOfDirectory(root);
+    expect(await simulate(root)).toEqual(report);
+    expect(hashOfDirectory(root)).toBe(before);
+  });
+
+  test("an added account of the same plan, a copy, and a larger plan take the place of one that is taken away", async () => {
+    for (const [text, size] of [
+      ["-bob,+plus", 10],
+      ["-bob,+=alice", 10],
+      ["-bob,+pro", 200],
+    ] as const) {
+      const { scenarios, added } = await simulate(root, { changes: changesIn(text) });
+      const [now, changed] = scenarios;
+      expect([now?.without, now?.added]).toEqual([[], []]);
+      expect([text, changed?.without, changed?.refused]).toEqual([text, ["bob"], 0]);
+      const week = added[0]?.windows.find(({ kind }) => kind === "weekly");
+      expect(Math.abs((week?.size_usd ?? 0) / size - 1)).toBeLessThan(0.1);
+    }
+  });
+
+  test("named policies are the only ones that are compared", async () => {
+    const { scenarios } = await simulate(root, { policies: ["sticky", "reset_aware"] });
+    expect(scenarios.map(({ policy, without }) => [policy, without])).toEqual([
+      ["sticky", []],
+      ["reset_aware", []],
+    ]);
+  });
+
+  test("an account or a plan that does not exist is reported", async () => {
+    expect(simulate(root, { changes: changesIn("-bib") })).rejects.toThrow('no account is called "bib"');
+    expect(simulate(root, { changes: changesIn("+golden") })).rejects.toThrow(
+      'the size of the plan "golden" is not known',
+    );
+  });
+});
+
+test("floors and anchoring that are set are also compared with none", async () => {
+  const root = rootWith({
+    ...PAST,
+    config: '[accounts.alice]\nfloor_weekly = "50%"\n[anchor]\nenabled = true\nat = ["07:00"]\n',
+  });
+  const { scenarios } = await simulate(root, { policies: ["usage_balanced"] });
+  expect(scenarios.map(({ floors, anchoring }) => [floors, anchoring])).toEqual([
+    [true, true],
+    [false, true],
+    [true, false],
+  ]);
+});
+
+test("an account without a history has the windows of its plan, and one of an unknown plan is not simulated", async () => {
+  const root = rootWith(PAST);
+  const layout = layoutOf(root);
+  const store = openStore(layout.store, () => "https://example.com", {
+    clock: fakeClock(NOON),
+    log: { info: () => {}, warn: () => {} },
+  });
+  for (const [alias, planType] of [
+    ["carol", "plus"],
+    ["dave", "prolite"],
+    ["erin", "unheard"],
+  ] as const) {
+    const record = newAccount(alias, join(layout.accounts, alias));
+    store.state.accounts.push({ ...record, quota: { ...record.quota, planType } });
+  }
+  store.touch();
+  store.flush();
+  const { accounts, unmeasured } = await simulate(root, { policies: ["sticky"] });
+  expect(accounts.map(({ alias, source }) => [alias, source])).toEqual([
+    ["alice", "own"],
+    ["bob", "own"],
+    ["carol", "same_plan"],
+    ["dave", "plan_size"],
+  ]);
+  const weeks = accounts.map(({ windows }) => windows.find(({ kind }) => kind === "weekly")?.size_usd ?? 0);
+  const [first = 0, second = 0, third = 0, fourth = 0] = weeks;
+  expect(third).toBeCloseTo((first + second) / 2, 9);
+  expect(fourth).toBeCloseTo(10 * third, 9);
+  expect(unmeasured).toEqual(["erin"]);
+});
+
+test("a short history gives no figures", async () => {
+  expect(simulate(rootWith({ ...PAST, days: 2 }))).rejects.toThrow(
+    "the history is too short: 120 turns on 2 days in the last four weeks",
+  );
+  expect(simulate(join(temp.path, "missing"))).rejects.toThrow("the history is too short: 0 turns on 0 days");
+});
+
+test("draining accounts are not simulated", async () => {
+  const accounts = PAST.accounts.map((account) => ({ ...account, draining: account.alias === "bob" }));
+  const { accounts: simulated, left_out } = await simulate(rootWith({ ...PAST, accounts }));
+  expect(simulated.map(({ alias }) => alias)).toEqual(["alice"]);
+  expect(left_out).toEqual(["bob"]);
+});
