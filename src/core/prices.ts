@@ -2,6 +2,7 @@
 // are not billed by tokens, so a cost is never more than an estimate.
 
 import packaged from "./model-prices.json";
+import type { TokenCounts } from "./turn-record.ts";
 
 /** The price of a model, in USD per million tokens. */
 export interface Price {
@@ -22,6 +23,21 @@ export const PRICES_AS_OF: string = packaged.as_of;
  */
 export function priceOf(model: string, own: PriceTable): Price | undefined {
   return priceIn(model, own) ?? priceIn(model.replace(DATE, ""), own);
+}
+
+/** The price of the model with the most expensive output. */
+export function dearestPrice(own: PriceTable): Price {
+  return Object.values({ ...PACKAGED, ...own }).reduce((a, b) => (b.output > a.output ? b : a));
+}
+
+/** What these tokens cost at `price`, USD. Cached input is part of the input, and reasoning part of the output. */
+export function costUsd(
+  { input, cachedInput, output }: Pick<TokenCounts, "input" | "cachedInput" | "output">,
+  price: Price,
+): number {
+  return (
+    ((input - cachedInput) * price.input + cachedInput * price.cachedInput + output * price.output) / 1e6
+  );
 }
 
 // --- internal ---

@@ -28,7 +28,7 @@ export function createMetrics(context: MetricsContext): Metrics {
   return {
     scrape: (accept) =>
       expositionOf(accept, (report) => {
-        const upstreams = reportPool(pool, report);
+        const upstreams = reportPool(pool, report, clock.now());
         traffic.report(report, upstreams);
         report("turnsWaiting", waitingTurns());
         reportProcess(context, report);

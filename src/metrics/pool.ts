@@ -1,5 +1,6 @@
 // The state of the pool as metrics. It is read when a monitoring program asks.
 
+import { roundedUsd, spentUsd } from "../core/api-billing.ts";
 import { type Candidate, isOpen } from "../core/availability.ts";
 import type { Condition } from "../core/condition.ts";
 import { OPERATOR_REASON } from "../core/health.ts";
@@ -10,7 +11,11 @@ import { type Labels, nameLabel, reasonLabel } from "./labels.ts";
 import type { Report, UpstreamLabels } from "./report.ts";
 
 /** Reports the state of the pool. Returns the labels of its upstreams. */
-export function reportPool(pool: Pick<Pool, "watched" | "facts">, report: Report): UpstreamLabels {
+export function reportPool(
+  pool: Pick<Pool, "watched" | "facts">,
+  report: Report,
+  nowMs: number,
+): UpstreamLabels {
   const { accounts, children, main } = pool.watched();
   const upstreams = new Map<string, Labels>();
   for (const { alias, candidate } of accounts) {
@@ -25,7 +30,14 @@ export function reportPool(pool: Pick<Pool, "watched" | "facts">, report: Report
     report("childUsable", Number(isUsable(candidate)), labels);
     if (presence !== "unseen") report("childReachable", Number(presence === "seen"), labels);
   }
-  for (const { id, url } of pool.facts().children) {
+  const facts = pool.facts();
+  for (const { alias, billing, candidate } of facts.accounts) {
+    if (billing === undefined) continue;
+    const labels = { account: nameLabel(alias) };
+    report("apiKeySpent", roundedUsd(spentUsd(billing, nowMs)), labels);
+    report("apiKeyCap", candidate.options.monthlyCap, labels);
+  }
+  for (const { id, url } of facts.children) {
     const labels = upstreams.get(id);
     if (labels !== undefined) upstreams.set(url, labels);
   }

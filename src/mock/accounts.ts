@@ -27,11 +27,14 @@ export interface MockAccountOptions {
   readonly memberTurns?: number;
   /** True if its first window begins with its first turn. Default: it runs from the start, and again after each reset. */
   readonly idle?: boolean;
+  /** An API key: the account serves `/v1` with it, as OpenAI's API does, and has no windows and no login. */
+  readonly apiKey?: string;
   /** The account's own response to `GET …/models`. Default: the backend's common one. */
   readonly models?: unknown;
 }
 
 export interface MockAccount extends TokenOwner, MeteredAccount {
+  readonly apiKey: string | undefined;
   /** Its own catalogue, if it has one. */
   models: unknown;
 }
@@ -39,6 +42,8 @@ export interface MockAccount extends TokenOwner, MeteredAccount {
 export interface MockAccounts extends TokenIssuer<MockAccount>, Usage {
   readonly all: readonly MockAccount[];
   byAlias(alias: string): MockAccount;
+  /** The account whose login or API key a request has; undefined if there is none. */
+  ownerOf(request: Request): MockAccount | undefined;
 }
 
 const TOKEN_SECONDS = 3_600;
@@ -57,6 +62,7 @@ export function createMockAccounts(
       email: `${alias}@example.com`,
       plan,
       windows,
+      apiKey: more.apiKey,
       models: more.models,
       turns,
       used: 0,
@@ -73,6 +79,8 @@ export function createMockAccounts(
       served: 0,
     }),
   );
+  const logins = all.filter(({ apiKey }) => apiKey === undefined);
+  const issuer = createTokenIssuer(logins, clock, tokenSeconds);
   return {
     all,
     byAlias: (alias) => {
@@ -80,7 +88,17 @@ export function createMockAccounts(
       if (found === undefined) throw new Error(`the simulated backend has no account ${alias}`);
       return found;
     },
-    ...createTokenIssuer(all, clock, tokenSeconds),
+    ownerOf: (request) => {
+      if (!isApiRequest(request)) return issuer.authenticate(request.headers);
+      const bearer = request.headers.get("authorization")?.replace(/^Bearer /i, "");
+      return all.find(({ apiKey }) => apiKey !== undefined && apiKey === bearer);
+    },
+    ...issuer,
     ...createUsage(clock, startMs),
   };
+}
+
+/** True for a request to the simulated OpenAI API, which names no ChatGPT account. */
+export function isApiRequest({ url, headers }: Request): boolean {
+  return new URL(url).pathname.startsWith("/v1/") && !headers.has("chatgpt-account-id");
 }

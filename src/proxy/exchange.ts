@@ -27,6 +27,8 @@ export interface ExchangeOptions extends RequestFacts {
   readonly trace?: TurnTrace | undefined;
   /** When the proxy had received the turn whole; undefined for a request that is no turn. */
   readonly arrival?: Arrival | undefined;
+  /** The size of the turn; undefined for a request that is no turn. */
+  readonly bytes?: number | undefined;
   /** The upstream whose connection is open, which is tried first. */
   readonly home?: Home | undefined;
 }
@@ -86,7 +88,13 @@ export function createExchange(
   const { requestId, path, search } = incoming;
   const tried = new Set<string>();
   const maxAttempts = mostAttempts(context, incoming);
-  const placement = { ...originOf(incoming, session, model), tried, spends: options.spends, requestId };
+  const placement = {
+    ...originOf(incoming, session, model),
+    tried,
+    spends: options.spends,
+    requestId,
+    bytes: options.bytes,
+  };
 
   const purpose: AttemptPurpose =
     recorder !== undefined ? "turn" : incoming.isHandshake ? "handshake" : "other";

@@ -92,6 +92,12 @@ function decodeAccount(file: AccountFile, upstream: string, nowMs: number): Acco
     lastSwitchReason: file.last_switch_reason,
     quotaSyncMs: file.quota.last_sync_at,
     quotaSyncMessages: file.quota.last_sync_message_counter,
+    billing: own?.api && {
+      baseUrl: own.api.base_url,
+      month: own.api.month,
+      spentUsd: own.api.spent_usd,
+      reservedUsd: 0,
+    },
     anchors: own?.anchors,
   });
 }

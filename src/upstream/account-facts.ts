@@ -24,6 +24,7 @@ export function accountFacts(
     health: record.health,
     quota: record.quota,
     candidate,
+    billing: record.billing,
     lastUsedMs: record.lastUsedMs,
     lastSwitchReason: record.lastSwitchReason,
     sessions,

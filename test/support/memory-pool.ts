@@ -71,6 +71,8 @@ export function memoryPool(options: MemoryPoolOptions): { readonly pool: Pool; r
         options: (view) => optionsOf(record, view.fileOptions),
         capacity: (view) => capacityOfQuota(record.quota, view, optionsOf(record, view.fileOptions)),
         ownLimit: ({ model, refusedBy }) => ownLimitFor(record.quota, model, refusedBy),
+        refuses: () => false,
+        meter: () => undefined,
         noteVerdict: () => {},
         retire: () => "",
       }) as Partial<Account> as Account,

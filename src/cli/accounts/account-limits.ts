@@ -3,7 +3,7 @@
 import { limitWindows, type ShownWindow } from "../../core/limit-windows.ts";
 import { WINDOW_LIMITS } from "../../core/reason-words.ts";
 import type { AccountAnswer } from "../../core/status-schema.ts";
-import { creditsText } from "../../core/status-words.ts";
+import { creditsText, spentWords } from "../../core/status-words.ts";
 import { backWords } from "../../core/time-words.ts";
 import { WINDOW_KINDS } from "../../core/windows.ts";
 import { shortLine } from "../../printable.ts";
@@ -48,6 +48,7 @@ export function limitLines(account: AccountAnswer, style: TextStyle, nowMs: numb
       return `${name}${gap}  ${leftText(window, style, nowMs)}${isOld ? " (old figure)" : ""}`;
     }),
     ...(account.credits?.has_credits ? [`credits: ${creditsText(account)}`] : []),
+    ...(account.api_key === undefined ? [] : [spentWords(account.api_key)]),
     ...(isSpent ? ["the workspace has reached the spend limit set by its owner"] : []),
   ];
 }

@@ -7,7 +7,7 @@ import { CodexlbError } from "../../errors.ts";
 import { isCompactPath, isTurnPath } from "../../upstream/paths.ts";
 import { allowedModels } from "../allowed-models.ts";
 import { type AttemptResult, attempt } from "../attempts.ts";
-import { type RequestBody, readBody } from "../bodies.ts";
+import { type RequestBody, readBody, sizeOf } from "../bodies.ts";
 import { catalogueResponse } from "../catalogues.ts";
 import type { IncomingRequest, ProxyContext } from "../context.ts";
 import { createExchange, type Exchange, type Home } from "../exchange.ts";
@@ -74,6 +74,7 @@ async function forwardBody(
     recorder,
     trace,
     arrival: isMessage ? { transport: "sse", at: arrivedAt } : undefined,
+    bytes: isMessage ? sizeOf(body.content) : undefined,
   });
   let outcome: AttemptResult<HttpReply> | undefined;
   try {

@@ -52,6 +52,7 @@ function own(
     health,
     quota: known,
     candidate: candidateOf(record, capacity, healthAt(health, NOW)),
+    billing: undefined,
     lastUsedMs: 0,
     lastSwitchReason: undefined,
     sessions: 0,
