@@ -25,7 +25,7 @@ const KEY = "sk-test-real";
 /** The price of every model here: a turn of the simulated API costs 0.07 USD. */
 const PRICE = "input = 100\ncached_input = 10\noutput = 840\n";
 const ALICE = { alias: "alice", turns: 1 };
-const MODEL = "gpt-test";
+const MODEL = "gpt-6.2-sol";
 
 async function setupWithKey(cap: string): Promise<Setup> {
   const setup = await startReal(
