@@ -26,6 +26,7 @@ export const ADVISED_COMMANDS = {
   "account show": ON_ACCOUNTS,
   "account login": ON_ACCOUNTS,
   "account import": ON_ACCOUNTS,
+  "account add-key": ON_ACCOUNTS,
   "account pin": ON_ACCOUNTS,
   "account unpin": ON_ACCOUNTS,
   "account enable": ON_ACCOUNTS,

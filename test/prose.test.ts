@@ -57,7 +57,7 @@ const ALLOWED: readonly Allowed[] = [
   { file: "src/cli/run/tagged-run.ts", line: "resting", because: JSON_VALUE },
   { file: "src/core/explanation-words.ts", line: "resting: [", because: JSON_VALUE },
   { file: "test/cli/status/explanation-frame.test.ts", line: '"resting"', because: JSON_VALUE },
-  { file: "test/core/availability.test.ts", line: "cooling 5 resting resting", because: JSON_VALUE },
+  { file: "test/core/availability.test.ts", line: "cooling 6 resting resting", because: JSON_VALUE },
   { file: "test/core/explain.test.ts", line: "resting: cooling down after", because: JSON_VALUE },
   { file: "test/cli/message-snapshots.test.ts", line: "--user nobody", because: UNIX_USER },
   { file: "test/service/paths.test.ts", line: "nobody", because: UNIX_USER },

@@ -238,6 +238,14 @@ export function createAccountOps({
         });
       if (options !== undefined) requireOptions(options);
       const record = findAccount(state, name);
+      if (options?.monthlyCap != null && record.billing === undefined)
+        throw new CodexlbError(
+          "invalid_request",
+          `${record.alias} has no API key, so it has no monthly cap`,
+          {
+            next: `add a key as an account with: ${advised("account add-key", "ALIAS", "--key-stdin", "--monthly-cap", "20usd")}`,
+          },
+        );
       const before = { ...record };
       if (outboundProxy !== undefined) setOutboundProxy(record, outboundProxy ?? undefined);
       if (options !== undefined) setOptions(record, changedOptions(record.options, options));

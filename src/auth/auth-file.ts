@@ -5,6 +5,7 @@ import { advised } from "../advice.ts";
 import { headerValue } from "../core/bounds.ts";
 import { parseJson } from "../core/json.ts";
 import { CodexlbError } from "../errors.ts";
+import { type ApiKey, apiKeyIn } from "./api-key-file.ts";
 import { type Claims, readClaims } from "./claims.ts";
 
 /** The credentials for an account's requests, and the account's identity according to its tokens. */
@@ -19,6 +20,8 @@ export interface Credentials {
   readonly planType: string | undefined;
   /** When the access token expires, Unix ms; undefined for an opaque token. */
   readonly expiresMs: number | undefined;
+  /** The base URL of the API that the access token is a key of; undefined for a ChatGPT login. */
+  readonly apiBaseUrl: string | undefined;
   /** When the tokens were issued or renewed, Unix ms; undefined if the file does not say. */
   readonly refreshedMs: number | undefined;
 }
@@ -35,6 +38,9 @@ export interface NewTokens {
  * codexlb cannot serve.
  */
 export function parseAuthFile(text: string, name: string): Credentials {
+  const apiKey = apiKeyIn(text);
+  if (typeof apiKey === "string") throw invalid(name, `is not usable: ${apiKey}`);
+  if (apiKey !== undefined) return credentialsOfKey(apiKey);
   const access = personalAccessOf(text);
   return access === undefined ? tokenCredentials(text, name) : credentialsOfAccess(access);
 }
@@ -148,6 +154,7 @@ function tokenCredentials(text: string, name: string): Credentials {
     planType: id?.planType ?? access?.planType,
     expiresMs: exp === undefined ? undefined : exp * 1000,
     refreshedMs: timeOf(file.last_refresh),
+    apiBaseUrl: undefined,
   };
 }
 
@@ -224,6 +231,23 @@ function credentialsOfAccess({
     planType: owner?.planType,
     expiresMs: undefined,
     refreshedMs: undefined,
+    apiBaseUrl: undefined,
+  };
+}
+
+/** An API key is sent unchanged, cannot be renewed, and does not name its owner. */
+function credentialsOfKey({ key, baseUrl }: ApiKey): Credentials {
+  return {
+    accessToken: key,
+    refreshToken: undefined,
+    idToken: undefined,
+    accountId: undefined,
+    userId: undefined,
+    email: undefined,
+    planType: undefined,
+    expiresMs: undefined,
+    refreshedMs: undefined,
+    apiBaseUrl: baseUrl,
   };
 }
 

@@ -229,7 +229,12 @@ function refuseOther(
   if (!anonymous && !isAnother(record, credentials)) return;
   const known = identityOf(record);
   const logins = [credentials, ...accounts.map(identityOf)];
-  const owner = anonymous ? "does not name its account" : `is for ${personName(credentials, logins)}`;
+  const owner =
+    credentials.apiBaseUrl !== undefined
+      ? "is an API key"
+      : anonymous
+        ? "does not name its account"
+        : `is for ${personName(credentials, logins)}`;
   throw new CodexlbError(
     "identity_differs",
     `${record.alias} is enrolled as ${personName(known, logins) ?? nameOf(record)}, but this login ${owner}`,

@@ -4,7 +4,7 @@
 import { lstatSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { advised } from "../advice.ts";
-import { MISSING_AUTH } from "../core/health.ts";
+import { MISSING_AUTH, UNKNOWN_SPENDING } from "../core/health.ts";
 import { CodexlbError, messageOf, systemProblem } from "../errors.ts";
 import { type AccountRecord, accountId, keptOf, newAccount } from "../state/account-record.ts";
 import { readTextIfPresent } from "../state/atomic-file.ts";
@@ -131,7 +131,11 @@ function identify(
       ? before
       : newAccount(alias, homeDir, before && keptOf(before));
   try {
-    adoptIdentity(record, readCredentials(homeDir));
+    const credentials = readCredentials(homeDir);
+    // Another program has written store.json without it, or a person has added the directory.
+    const isUnknown = credentials.apiBaseUrl !== undefined && record.billing === undefined;
+    adoptIdentity(record, credentials);
+    if (isUnknown) changeHealth(record, { kind: "disable", reason: UNKNOWN_SPENDING, atMs: nowMs });
     if (record.health.kind === "disabled" && record.health.reason === MISSING_AUTH)
       changeHealth(record, { kind: "renewed" });
     accounts.push(record);

@@ -126,8 +126,11 @@ export function nameOf(record: AccountRecord): string {
   return personName(identityOf(record), []) ?? record.id;
 }
 
-/** True if the credentials belong to another account or user than the record. */
-export function isAnother(record: AccountRecord, { accountId, userId }: Credentials): boolean {
+/** True if the credentials belong to another account or user than the record, or if only one of them has an API key. */
+export function isAnother(record: AccountRecord, credentials: Credentials): boolean {
+  const { accountId, userId, apiBaseUrl } = credentials;
+  if (record.loginMark !== undefined && (record.billing === undefined) !== (apiBaseUrl === undefined))
+    return true;
   const differs = (a: string | undefined, b: string | undefined) =>
     a !== undefined && b !== undefined && a !== b;
   return differs(record.chatgptAccountId, accountId) || differs(record.chatgptUserId, userId);

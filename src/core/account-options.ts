@@ -1,4 +1,5 @@
-// What the user has set for one account: its priority, its floors, its tags, and a note. Pure.
+// What the user has set for one account: its priority, its floors, its tags, a note, and the monthly cap of an API key.
+// Pure.
 
 import { type ByWindow, presentOf, type WindowKind } from "./windows.ts";
 
@@ -13,6 +14,8 @@ export interface AccountOptions {
   readonly tags: readonly string[];
   /** A text for people. */
   readonly note: string;
+  /** How much an account with an API key may spend in a month, USD; 0: nothing. Other accounts have none. */
+  readonly monthlyCap: number;
 }
 
 /** The options that are set, for example in config.toml. */
@@ -27,6 +30,7 @@ export const DEFAULT_OPTIONS: AccountOptions = {
   floorWeekly: 0,
   tags: [],
   note: "",
+  monthlyCap: 0,
 };
 
 /** The options by their names in config.toml, JSON and flags (there with hyphens), in the order in which they are shown. */
@@ -36,10 +40,12 @@ export const OPTION_NAMES = {
   floor_weekly: "floorWeekly",
   tags: "tags",
   note: "note",
+  monthly_cap: "monthlyCap",
 } as const satisfies Readonly<Record<string, OptionName>>;
 
 export const LARGEST_PRIORITY = 1_000;
 export const LONGEST_NOTE = 200;
+const LARGEST_CAP_USD = 1_000_000;
 const MOST_TAGS = 16;
 
 /** Whether accounts at their floor serve when no other account can (`last`), or not even then (`never`). */
@@ -57,6 +63,7 @@ export function optionsIn(own: OptionValues, file: OptionValues = NO_OPTIONS): A
     floorWeekly: value("floorWeekly"),
     tags: value("tags"),
     note: value("note"),
+    monthlyCap: value("monthlyCap"),
   };
 }
 
@@ -92,6 +99,13 @@ export function percentIn(text: string): number | undefined {
 export function noteProblem(note: string): string | undefined {
   if (/[\p{Cc}\p{Zl}\p{Zp}]/u.test(note)) return "must be one line, without control characters";
   return note.length > LONGEST_NOTE ? `must have at most ${LONGEST_NOTE} characters` : undefined;
+}
+
+/** Why a cap of `usd` is not allowed; undefined if it is. */
+export function capProblem(usd: number): string | undefined {
+  return usd > 0 && usd <= LARGEST_CAP_USD
+    ? undefined
+    : `must be an amount in USD above 0 and up to ${LARGEST_CAP_USD}, such as 20usd`;
 }
 
 /** Tags in lower case, without duplicates and blank ones. */

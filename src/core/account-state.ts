@@ -2,8 +2,10 @@
 
 import { advised } from "../advice.ts";
 import { WHOLE_PCT } from "./account-options.ts";
+import { usdText } from "./api-billing.ts";
 import { isLimitCode, isLoginCode, reasonWords } from "./reason-words.ts";
 import type { AccountAnswer } from "./status-schema.ts";
+import { hasRoom } from "./status-words.ts";
 import { backWords } from "./time-words.ts";
 
 /**
@@ -44,6 +46,7 @@ export function shownState(account: AccountAnswer, ownName: string, nowMs: numbe
       proxyName: isOwn ? undefined : account.proxy_name,
       enabled: account.enabled,
       disabledReason: account.disabled_reason,
+      hasApiKey: account.api_key !== undefined,
       cooldownReason: account.cooldown_reason,
       cooldownUntilMs: nowMs + account.cooldown_seconds * 1000,
     },
@@ -54,7 +57,7 @@ export function shownState(account: AccountAnswer, ownName: string, nowMs: numbe
   const restricted = restrictedState(account, nowMs);
   if (restricted !== undefined) return restricted;
   if (account.at_floor !== undefined) return floorState(account, account.at_floor, nowMs);
-  if (!account.draining) return READY;
+  if (!account.draining) return account.api_key === undefined ? READY : apiKeyState(account.api_key, nowMs);
   return account.pinned
     ? {
         level: "low",
@@ -85,6 +88,8 @@ export interface ServiceFacts {
   readonly proxyName: string | undefined;
   readonly enabled: boolean;
   readonly disabledReason: string;
+  /** True if its login is an API key. */
+  readonly hasApiKey: boolean;
   readonly cooldownReason: string | undefined;
   /** Unix ms; 0 or a past time without a cooldown. */
   readonly cooldownUntilMs: number;
@@ -106,19 +111,39 @@ export function exhaustedState(resets: readonly number[], nowMs: number): ShownS
   return limitState("limit reached", resets.includes(0) ? 0 : Math.max(...resets), nowMs);
 }
 
+/** The state of an account with an API key. */
+export function apiKeyState(apiKey: NonNullable<AccountAnswer["api_key"]>, nowMs: number): ShownState {
+  const { spent_usd: spent, cap_usd: cap, reset_at } = apiKey;
+  if (cap === undefined)
+    return { ...OUT, cause: "failed", wordings: ["no monthly cap, so it serves no turn", "no monthly cap"] };
+  if (!hasRoom(apiKey)) return limitState(`cap of ${usdText(cap)} reached`, reset_at * 1000, nowMs);
+  return {
+    level: "low",
+    canServe: true,
+    wordings: [
+      `last resort, ${spent.toFixed(2)} of ${usdText(cap)} spent this month`,
+      `last resort, $${spent.toFixed(2)} of $${cap}`,
+      "last resort",
+    ],
+  };
+}
+
 // --- internal ---
 
 const OUT = { level: "bad", canServe: false } as const;
 
-function disabledState({ alias, proxyName, disabledReason: reason }: ServiceFacts): ShownState {
+function disabledState({ alias, proxyName, disabledReason: reason, hasApiKey }: ServiceFacts): ShownState {
   if (reason === "" || reason === "operator")
     return { level: "off", canServe: false, cause: "off", wordings: ["disabled by you", "disabled"] };
   const words = reasonWords(reason);
   if (!isLoginCode(reason))
     return { ...OUT, cause: "failed", wordings: [`disabled: ${words}`, "disabled"], isDead: true };
   const target = proxyName === undefined ? [] : ["--proxy-name", proxyName];
-  const command = advised("account login", ...target, alias);
-  return { ...OUT, cause: "login", wordings: [`${words}: ${command}`, words], command, isDead: true };
+  const what = hasApiKey ? "API key refused" : words;
+  const command = hasApiKey
+    ? advised("account add-key", ...target, alias, "--key-stdin")
+    : advised("account login", ...target, alias);
+  return { ...OUT, cause: "login", wordings: [`${what}: ${command}`, what], command, isDead: true };
 }
 
 function coolingState(reason: string, untilMs: number, nowMs: number): ShownState {

@@ -7,6 +7,7 @@
 //   credits         third          first              open       credits       -
 //   at_floor        fourth         first              open       at_floor      -
 //   exhausted       fifth          first              open       exhausted     exhausted
+//   last_resort     sixth          no                 open       last_resort   -
 //   cooling         last           last               cooling    resting       resting
 //   limited         no             first              limited    out           limited
 //   kept_back       no             first              limited    kept_back     limited
@@ -15,9 +16,11 @@
 //   without_model   no             no                 left out   out           out
 //   without_tag     no             no                 left out   out           out
 //   tried           no             no                 open       out           out
+//   turns_only      -              no                 open       out           -
 //   disabled        no             no                 disabled   out           out
 //
-// A floor does not hold back a pin: the pinned account is then ready.
+// A floor does not hold back a pin: the pinned account is then ready. The same is true of an account that is otherwise the
+// last resort.
 
 import { type AccountOptions, DEFAULT_OPTIONS } from "./account-options.ts";
 import { allowsTags, type TagNeeds } from "./account-tags.ts";
@@ -40,7 +43,9 @@ export type Availability =
   /** The upstream has none of the tags that the request requires. */
   | "without_tag"
   /** The upstream already failed this request. */
-  | "tried";
+  | "tried"
+  /** The upstream serves only turns, and the request is none. */
+  | "turns_only";
 
 /** An upstream as the policies see it. */
 export interface Candidate {
@@ -50,6 +55,8 @@ export interface Candidate {
   readonly reason: string | undefined;
   /** `health`: requests failed there, or the operator disabled it. `capacity`: its figures or its report say so. */
   readonly closedBy: "health" | "capacity" | undefined;
+  /** True if it serves turns and nothing else. */
+  readonly turnsOnly: boolean;
   /** When cooling or the limit ends, Unix ms; 0 when that is unknown, and in the other conditions. */
   readonly untilMs: number;
   /** The upstream keeps its sessions and takes no new ones. */
@@ -99,6 +106,7 @@ export function candidateOf(
     condition,
     reason: isHealthy ? capacity.why : health.reason,
     closedBy: isOpen(condition) ? undefined : closing,
+    turnsOnly: capacity.turnsOnly === true,
     untilMs: health.kind === "cooling" ? health.untilMs : capacity.untilMs,
     draining,
     inFlight,
@@ -115,13 +123,14 @@ export function availabilityFor(candidate: Candidate, needs: RequestNeeds): Avai
   const atFloor = condition === "at_floor" || condition === "kept_back";
   const isHeld = condition === "limited" || (condition === "kept_back" && id !== needs.pinnedId);
   if (condition === "disabled" || (isHeld && needs.spends)) return condition;
+  if (candidate.turnsOnly && !needs.spends) return "turns_only";
   if (needs.tags.required.length > 0 && !allowsTags(candidate.options, needs.tags)) return "without_tag";
   if (needs.offering?.has(id) === false) return "without_model";
   if (needs.tried.has(id)) return "tried";
   if (needs.spends && needs.readers?.has(id) === false) return "cannot_read";
   if (candidate.draining && !needs.searching && id !== needs.pinnedId && id !== needs.boundId)
     return "draining";
-  if (atFloor && id === needs.pinnedId) return "ready";
+  if ((atFloor || condition === "last_resort") && id === needs.pinnedId) return "ready";
   return needs.spends || condition === "cooling" ? condition : "ready";
 }
 
@@ -158,6 +167,7 @@ export type Tier =
   | "credits"
   | "at_floor"
   | "exhausted"
+  | "last_resort"
   | "resting"
   | "kept_back"
   | "out";
@@ -195,7 +205,8 @@ const ROWS: Readonly<Record<Availability, Row>> = {
   credits: { rank: 2, shortage: "open", tier: "credits", absence: undefined },
   at_floor: { rank: 3, shortage: "open", tier: "at_floor", absence: undefined },
   exhausted: { rank: 4, shortage: "open", tier: "exhausted", absence: "exhausted" },
-  cooling: { rank: 5, shortage: "cooling", tier: "resting", absence: "resting" },
+  last_resort: { rank: 5, shortage: "open", tier: "last_resort", absence: undefined },
+  cooling: { rank: 6, shortage: "cooling", tier: "resting", absence: "resting" },
   limited: { ...OUT, absence: "limited", shortage: "limited" },
   kept_back: { rank: undefined, shortage: "limited", tier: "kept_back", absence: "limited" },
   disabled: { ...OUT, shortage: "disabled" },
@@ -204,4 +215,5 @@ const ROWS: Readonly<Record<Availability, Row>> = {
   without_model: OUT,
   without_tag: OUT,
   tried: OUT,
+  turns_only: OUT,
 };

@@ -33,6 +33,8 @@ export interface Capacity {
   readonly score: number;
   /** True if a limit other than the main one counts for some models. */
   readonly hasOwnLimits: boolean;
+  /** True if the upstream serves turns and nothing else. Default false. */
+  readonly turnsOnly?: boolean;
 }
 
 /** The conditions under which capacity is judged. */

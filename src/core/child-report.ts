@@ -63,6 +63,8 @@ export function reportOf(answer: StatusAnswer, own: Hop, askedMs: number): Child
       cycle ??= wayOf([own, child, ...account.proxy_path.filter(({ id }) => id !== own.id), own]);
       return [];
     }
+    // A proxy behind another one spends no money on its turns.
+    if (account.api_key !== undefined) return [];
     return [remoteAccount(account, ownerName, child, askedMs)];
   });
   const children = withoutWayBack(answer.child_proxies, isOwn);

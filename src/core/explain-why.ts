@@ -2,6 +2,7 @@
 
 import { floorOf, windowsAtFloor } from "./account-options.ts";
 import { hasTag } from "./account-tags.ts";
+import { CAP_REASON, NO_CAP_REASON, RESERVED_REASON } from "./api-capacity.ts";
 import { type Availability, availabilityFor, type Candidate, rankOf } from "./availability.ts";
 import { disabledText } from "./health.ts";
 import { type Choice, type ChoiceContext, type ChoiceReason, urgency } from "./policy.ts";
@@ -84,6 +85,8 @@ export function whyNot(
       return `urgency ${pace(candidate, context)}: ${winner} has ${pace(chosen, context)}`;
     case "least-bad":
       return `its cooldown ends after ${winner}'s`;
+    case "last-resort":
+      return `${winner} comes first in the list`;
     case "anchor":
       return `this turn only starts the 5h window of ${winner}`;
     default:
@@ -119,6 +122,7 @@ const CHOSEN: Readonly<Record<ChoiceReason, string>> = {
   "reset-stay": "it served last, and no other is more urgent by more than delta_percent",
   "reset-aware": "the most quota left for the time until its reset",
   "least-bad": "all accounts are cooling down; its cooldown ends first",
+  "last-resort": "no other account can serve, and its monthly cap is not reached",
   anchor: "this turn starts its 5h window",
 };
 
@@ -144,11 +148,15 @@ function status(candidate: Candidate, availability: Availability, nowMs: number)
       return `at its floor${floorsReached(candidate)}, and policy.spend_floors is "never"${ends}`;
     case "exhausted":
       return "exhausted according to its figures";
+    case "last_resort":
+      return "it has an API key, so it serves only if no other account can";
+    case "turns_only":
+      return "an API key serves only turns";
     case "cooling":
       if (closedBy === "health") return `cooling down after ${reason}${ends}`;
       return reason ?? "cooling down after a failure";
     case "limited":
-      return `${reason === undefined || reason === USAGE_LIMIT ? "its limit is exhausted" : reason}${ends}`;
+      return `${LIMITED[reason ?? ""] ?? reason ?? "its limit is exhausted"}${ends}`;
     case "disabled":
       return closedBy === "health" ? disabledText(reason) : (reason ?? "");
     case "without_model":
@@ -174,8 +182,13 @@ function floorsReached({ summary: { windows }, options }: Candidate): string {
   return texts.length === 0 ? "" : ` (${texts.join(", ")})`;
 }
 
-/** The reason of a refusal because of a limit. */
-const USAGE_LIMIT = "usage-limit";
+/** Why an account takes no turns until a reset, by its reason. */
+const LIMITED: Readonly<Record<string, string>> = {
+  "usage-limit": "its limit is exhausted",
+  [CAP_REASON]: "its monthly cap is reached",
+  [NO_CAP_REASON]: "it has no monthly cap",
+  [RESERVED_REASON]: "its turns in flight may reach its monthly cap",
+};
 
 function number(value: number): string {
   return value.toFixed(2);

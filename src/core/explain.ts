@@ -127,6 +127,7 @@ export function passedOver({ chosen, reason, accounts }: PoolExplanation): Reado
   const isPassedOver = ({ tier, priority }: AccountExplanation) =>
     tier === "kept_back" ||
     (tier === "at_floor" && first.tier !== "at_floor") ||
+    (tier === "last_resort" && first.tier !== "last_resort") ||
     (decides && tier === first.tier && priority < first.priority);
   return new Map(accounts.filter(isPassedOver).map(({ id, why }) => [id, why]));
 }

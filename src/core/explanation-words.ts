@@ -54,6 +54,7 @@ const TIERS: Readonly<Record<string, readonly [string, StateLevel]>> = {
   at_floor: ["at its floor", "low"],
   kept_back: ["at its floor", "bad"],
   exhausted: ["limit reached", "bad"],
+  last_resort: ["last resort", "low"],
   resting: ["cooling down", "low"],
   out: ["out of service", "bad"],
 };

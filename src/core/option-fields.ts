@@ -3,6 +3,7 @@
 import { z } from "zod";
 import { CodexlbError } from "../errors.ts";
 import {
+  capProblem,
   noteProblem,
   OPTION_NAMES,
   type OptionChanges,
@@ -20,6 +21,7 @@ export const OptionFields = z.object({
   floor_weekly: z.number().optional(),
   tags: z.array(z.string()).optional(),
   note: z.string().optional(),
+  monthly_cap: z.number().optional(),
 });
 export type OptionFields = z.output<typeof OptionFields>;
 
@@ -30,6 +32,7 @@ export const OptionChangeFields = z.object({
   floor_weekly: z.number({ error: "must be a number" }).nullish(),
   tags: z.array(z.string({ error: "must be a string" }), { error: "must be a list" }).nullish(),
   note: z.string({ error: "must be a string" }).nullish(),
+  monthly_cap: z.number({ error: "must be a number" }).nullish(),
 });
 export type OptionChangeFields = z.output<typeof OptionChangeFields>;
 
@@ -43,6 +46,7 @@ export function optionsOfFields(fields: OptionChangeFields): OptionChanges {
     floorWeekly: fields.floor_weekly,
     tags: fields.tags,
     note: fields.note,
+    monthlyCap: fields.monthly_cap,
   };
 }
 
@@ -63,7 +67,8 @@ export function optionEntries(
 }
 
 /** Throws `invalid_request` if a value is not allowed. */
-export function requireOptions({ priority, floorDaily, floorWeekly, tags, note }: OptionChanges): void {
+export function requireOptions(changes: OptionChanges): void {
+  const { priority, floorDaily, floorWeekly, tags, note, monthlyCap } = changes;
   const percent = (value: number | null | undefined) =>
     value == null || percentIn(String(value)) !== undefined
       ? undefined
@@ -74,6 +79,7 @@ export function requireOptions({ priority, floorDaily, floorWeekly, tags, note }
     ["floor_weekly", percent(floorWeekly)],
     ["tags", tags == null ? undefined : tagsProblem(tags)],
     ["note", note == null ? undefined : noteProblem(note)],
+    ["monthly_cap", monthlyCap == null ? undefined : capProblem(monthlyCap)],
   ];
   for (const [field, problem] of problems)
     if (problem !== undefined)

@@ -2,11 +2,13 @@
 
 import { shortLine } from "../printable.ts";
 import { type AccountOptions, type OptionChanges, optionsIn } from "./account-options.ts";
+import { usdText } from "./api-billing.ts";
 import { WINDOW_LIMITS } from "./reason-words.ts";
 import type { AccountAnswer } from "./status-schema.ts";
 
 /** What `changes` set, for the report of a change: `priority 10; keeps back the last 20 % of the 5h limit`. */
-export function changeWords({ priority, floorDaily, floorWeekly, tags, note }: OptionChanges): string {
+export function changeWords(changes: OptionChanges): string {
+  const { priority, floorDaily, floorWeekly, tags, note, monthlyCap } = changes;
   return [
     ...(priority === undefined ? [] : [priority === null ? "default priority" : `priority ${priority}`]),
     ...floorWords(WINDOW_LIMITS.daily, floorDaily),
@@ -15,6 +17,7 @@ export function changeWords({ priority, floorDaily, floorWeekly, tags, note }: O
       ? []
       : [tags === null || tags.length === 0 ? "no tags" : `tags ${tags.join(", ")}`]),
     ...(note === undefined ? [] : [note === null || note === "" ? "no note" : `note: ${note}`]),
+    ...(monthlyCap === undefined ? [] : [capWords(monthlyCap ?? 0)]),
   ].join("; ");
 }
 
@@ -45,6 +48,7 @@ export function optionsOfStatus(account: AccountAnswer): AccountOptions {
     floorWeekly: account.floor_weekly_pct,
     tags: account.tags,
     note: account.note,
+    monthlyCap: account.api_key?.cap_usd,
   });
 }
 
@@ -64,11 +68,16 @@ export function optionTexts(account: AccountAnswer, sources: readonly OptionSour
     floor_weekly: changeWords({ floorWeekly: account.floor_weekly_pct ?? 0 }),
     tags: changeWords({ tags: account.tags ?? [] }),
     note: changeWords({ note: account.note ?? "" }),
+    monthly_cap: changeWords({ monthlyCap: account.api_key?.cap_usd ?? 0 }),
   };
   return sources.map(({ name, source }) => shortLine(`${words[name] ?? name} (from ${source})`));
 }
 
 // --- internal ---
+
+function capWords(usd: number): string {
+  return usd === 0 ? "no monthly cap, so it serves no turn" : `spends at most ${usdText(usd)} a month`;
+}
 
 function floorWords(limit: string, floor: number | null | undefined): string[] {
   if (floor === undefined) return [];

@@ -66,6 +66,8 @@ export type ChoiceReason =
   | "reset-stay"
   | "reset-aware"
   | "least-bad"
+  /** No other upstream can serve, so an account with an API key does. */
+  | "last-resort"
   /** Only for turns that start a window (upstream/anchorer.ts). */
   | "anchor";
 
@@ -89,7 +91,9 @@ export function choose(candidates: readonly Candidate[], context: ChoiceContext)
   };
   if (serves(pinnedId)) return { id: pinnedId, reason: "pinned", switched: false };
   if (serves(boundId)) return { id: boundId, reason: "affinity", switched: false };
-  const choice = byPolicy(candidates, firstInOrder(candidates, isOpen), context);
+  const isFirst = firstInOrder(candidates, isOpen);
+  const choice =
+    best === "last_resort" ? lastResort(candidates, isFirst) : byPolicy(candidates, isFirst, context);
   // The session leaves its upstream, even if the policy stays with the one that served other sessions last.
   const leaves = choice !== undefined && boundId !== undefined && choice.id !== boundId;
   return leaves ? { ...choice, switched: true } : choice;
@@ -231,6 +235,12 @@ function best(
 function leastBad(all: readonly Candidate[], open: Test): Choice | undefined {
   const soonest = best(all, open, (a, b) => b.untilMs - a.untilMs);
   return soonest && { id: soonest.id, reason: "least-bad", switched: true };
+}
+
+/** The policies compare quota, which an API key does not have. */
+function lastResort(all: readonly Candidate[], open: Test): Choice | undefined {
+  const first = all.find(open);
+  return first && { id: first.id, reason: "last-resort", switched: true };
 }
 
 /** A lower bound, because in the last minutes of a window any remaining quota would be almost infinitely urgent. */

@@ -1,5 +1,6 @@
 // The state of a pool at one moment, from which the status document, its short line and an account's details are made.
 
+import type { ApiBilling } from "./api-billing.ts";
 import type { Candidate } from "./availability.ts";
 import type { ChildReport } from "./child-report.ts";
 import type { Health } from "./health.ts";
@@ -23,6 +24,8 @@ export interface AccountFacts {
   /** The account under its main limit. */
   readonly candidate: Candidate;
   readonly resetCredits: ResetCredits | undefined;
+  /** What its API key has spent; undefined for a ChatGPT account. */
+  readonly billing: ApiBilling | undefined;
   readonly lastUsedMs: number;
   readonly lastSwitchReason: string | undefined;
   /** The number of sessions that stay with it. */

@@ -33,8 +33,13 @@ export interface PricedTokens {
   readonly output: number;
 }
 
+/** The price of the model with the most expensive output. */
+export function dearestPrice(own: PriceTable): Price {
+  return Object.values({ ...PACKAGED, ...own }).reduce((a, b) => (b.output > a.output ? b : a));
+}
+
 /** What `tokens` cost at `price`, in USD. */
-export function costOf({ input, cachedInput, output }: PricedTokens, price: Price): number {
+export function costUsd({ input, cachedInput, output }: PricedTokens, price: Price): number {
   return (
     ((input - cachedInput) * price.input + cachedInput * price.cachedInput + output * price.output) / 1e6
   );

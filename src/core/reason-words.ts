@@ -114,17 +114,22 @@ const REASONS: Readonly<Record<string, string>> = {
   "invalid-grant": "login expired",
   limited: "limit reached",
   "missing-auth": "login missing",
+  "monthly-cap": "monthly cap reached",
+  "monthly-cap-reserved": "monthly cap reserved",
+  "no-monthly-cap": "no monthly cap",
   operator: "disabled by you",
   "refresh-token-expired": "login expired",
   "refresh-token-invalidated": "login expired",
   "refresh-token-reused": "login expired",
   "request-failed": "request failed",
+  "unknown-spending": "what it spent this month is unknown",
   "usage-limit": "limit reached",
 };
 
 const CHOICES: Readonly<Record<string, string>> = {
   affinity: "its session",
   anchor: "start of its 5h window",
+  "last-resort": "last resort",
   "least-bad": "all are cooling down",
   "least-in-flight": "fewest in flight",
   pinned: "pinned",

@@ -101,6 +101,20 @@ const ACCOUNT = {
   /** The backend's code for the reason why nothing is left. */
   limit_reached_type: text.optional(),
   additional_limits: z.array(Limit).nullish(),
+  /** What its API key has spent this month. Absent for a ChatGPT account. */
+  api_key: z
+    .looseObject({
+      /** The key is only sent there. */
+      base_url: text,
+      spent_usd: z.number(),
+      /** What the turns in flight may cost. */
+      reserved_usd: z.number().default(0),
+      /** The monthly cap; absent if none is set, and then it serves no turn. */
+      cap_usd: z.number().optional(),
+      /** When the next month begins. */
+      reset_at: unixSeconds,
+    })
+    .optional(),
   /** What the user has set for the account; each is absent without a value. */
   priority: z.number().optional(),
   floor_daily_pct: z.number().optional(),

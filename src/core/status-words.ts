@@ -1,5 +1,6 @@
 // The words with which every view shows accounts: times, percentages, states.
 
+import { usdText } from "./api-billing.ts";
 import { limitWindows } from "./limit-windows.ts";
 import type { AccountAnswer, StatusAnswer } from "./status-schema.ts";
 
@@ -33,7 +34,7 @@ export function isPinned(account: Account, status: StatusAnswer): boolean {
 
 /**
  * `ready`, `draining`, `disabled(REASON)`, `cooldown(Ns)`, `unhealthy`, `limited(REASON)` if its workspace restricts
- * it, or `floor(WINDOWS)`.
+ * it, `floor(WINDOWS)`, or for an API key `last-resort` or `cap-reached`.
  */
 export function accountState(account: Account): string {
   if (!account.enabled || account.disabled_reason !== "")
@@ -44,7 +45,23 @@ export function accountState(account: Account): string {
   if (type !== undefined && type !== "rate_limit_reached") return `limited(${type})`;
   if (member !== undefined && member.left_pct <= 0) return "limited(member limit)";
   if (account.at_floor !== undefined) return `floor(${account.at_floor.join(",")})`;
-  return account.draining ? "draining" : "ready";
+  if (account.draining) return "draining";
+  if (account.api_key === undefined) return "ready";
+  return hasRoom(account.api_key) ? "last-resort" : "cap-reached";
+}
+
+/** `3.20 of 20.00 USD spent this month`; `and 0.40 USD reserved` follows while turns are in flight. */
+export function spentWords({ spent_usd, cap_usd, reserved_usd }: NonNullable<Account["api_key"]>): string {
+  const spent =
+    cap_usd === undefined
+      ? `${usdText(spent_usd)} spent this month, no monthly cap`
+      : `${spent_usd.toFixed(2)} of ${usdText(cap_usd)} spent this month`;
+  return reserved_usd > 0 ? `${spent}, ${usdText(reserved_usd)} reserved` : spent;
+}
+
+/** True if the API key may spend more this month. */
+export function hasRoom({ spent_usd, cap_usd = 0 }: NonNullable<Account["api_key"]>): boolean {
+  return spent_usd < cap_usd;
 }
 
 /** The sources and ages of the main limit's figures, without repetitions: `headers 5s`, `usage_api 40m (too old)`. */

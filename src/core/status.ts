@@ -1,6 +1,7 @@
 // Makes the status document, and the parts of it that the short line needs, from the facts of a pool.
 
 import { windowsAtFloor } from "./account-options.ts";
+import { nextMonthMs, roundedUsd, spentUsd } from "./api-billing.ts";
 import { type Candidate, cooldownLeftMs, isOpen } from "./availability.ts";
 import { FLOOR_REASON } from "./capacity.ts";
 import { distinct, pooledRemote } from "./child-report.ts";
@@ -192,6 +193,7 @@ function accountStatus(account: AccountFacts, facts: PoolFacts, view: QuotaView)
     cooldown_seconds: Math.ceil(cooldownMs / 1000),
     ...(cooldownMs > 0 && reason !== undefined ? { cooldown_reason: reason } : {}),
     ...optionFields(candidate),
+    ...billingField(account, view.nowMs),
     ...windowFields(main, candidate.summary),
     ...spendingFields(account),
     ...resetCreditsField(account, view),
@@ -217,6 +219,24 @@ function resetCreditsField(
   const now = resetCreditsAt(resetCredits, nowMs);
   const expires_at = unixSeconds(firstExpiryMs(now));
   return { reset_credits: { count: now.count, expires_at, as_of_ms: now.asOfMs } };
+}
+
+function billingField(
+  { billing, candidate }: AccountFacts,
+  nowMs: number,
+): Pick<AccountStatus, "api_key" | "windows"> {
+  if (billing === undefined) return {};
+  const { monthlyCap } = candidate.options;
+  return {
+    windows: [],
+    api_key: {
+      base_url: billing.baseUrl,
+      spent_usd: roundedUsd(spentUsd(billing, nowMs)),
+      reserved_usd: roundedUsd(billing.reservedUsd),
+      ...(monthlyCap === 0 ? {} : { cap_usd: monthlyCap }),
+      reset_at: nextMonthMs(nowMs) / 1000,
+    },
+  };
 }
 
 /** What the user has set for the account, without the defaults, and the floors that it has reached. */

@@ -1,6 +1,6 @@
 // Makes the lines of a usage report from sums, with an estimate of their cost.
 
-import { costOf, PRICES_AS_OF, type Price, type PriceTable, priceOf } from "./prices.ts";
+import { costUsd, PRICES_AS_OF, type Price, type PriceTable, priceOf } from "./prices.ts";
 import type { UsageGrouping, UsageLine, UsageReport, UsageSums } from "./usage-report.ts";
 import { tokensOf } from "./usage-words.ts";
 
@@ -88,7 +88,7 @@ export function addSums(builder: LineBuilder, sums: UsageSums, price: Price | un
   builder.firstOutputs += sums.firstOutputs;
   builder.firstOutputMs += sums.firstOutputMs;
   if (price === undefined) line.unpriced_turns += sums.reported;
-  else line.estimated_cost_usd += costOf(sums, price);
+  else line.estimated_cost_usd += costUsd(sums, price);
 }
 
 /** The line of `builder`, with its average. */

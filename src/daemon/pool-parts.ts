@@ -4,6 +4,7 @@ import { homesChanged, reconcile } from "../auth/homes.ts";
 import { createRefreshLane, tokenUrlOf } from "../auth/refresh.ts";
 import { createAccount } from "../upstream/account.ts";
 import { createAffinity } from "../upstream/affinity.ts";
+import { createApiAccount } from "../upstream/api-account.ts";
 import { createCatalogues } from "../upstream/catalogues.ts";
 import { createChildren } from "../upstream/children.ts";
 import { createCredentialCare } from "../upstream/credential-care.ts";
@@ -46,6 +47,7 @@ export function poolParts({
     baseUrl: () => config().proxy.upstream_base_url,
     cooldownMs: () => config().proxy.cooldown_default_seconds * 1000,
   };
+  const apiContext = { clock: deps.clock, store, outbound, prices: () => config().prices };
   const affinity = createAffinity({ path: layout.sessions, deps, owner });
   const children = createChildren({
     deps,
@@ -63,7 +65,10 @@ export function poolParts({
     pastSwitches: loggedSwitches(layout.events),
     settings: () => poolSettings(config()),
     self,
-    makeAccount: (record) => createAccount(record, accountContext),
+    makeAccount: (record) =>
+      record.billing === undefined
+        ? createAccount(record, accountContext)
+        : createApiAccount(record, apiContext),
     children: children.list,
     models: () => catalogues,
   });

@@ -115,13 +115,25 @@ export const METRICS = {
     name: "codexlb_account_state",
     type: "gauge",
     labels: ["account", "state", "reason"],
-    help: "1 for the account's current state (ready, probing, credits, at_floor, exhausted, cooling, limit_reached, kept_back, draining, disabled), with the reason for at_floor, kept_back, cooling, limit_reached and disabled, and for draining accounts that are also in one of these states.",
+    help: "1 for the account's current state (ready, probing, credits, at_floor, exhausted, last_resort, cooling, limit_reached, kept_back, draining, disabled), with the reason for at_floor, kept_back, cooling, limit_reached and disabled, and for draining accounts that are also in one of these states.",
   },
   accountQuota: {
     name: "codexlb_account_quota_remaining_ratio",
     type: "gauge",
     labels: ["account", "window"],
     help: "What is left of the account's main limit, 0 to 1, by window (daily: about 5 hours, weekly, monthly). Absent while unknown.",
+  },
+  apiKeySpent: {
+    name: "codexlb_api_key_spent_usd",
+    type: "gauge",
+    labels: ["account"],
+    help: "What the account's API key has spent this month, in USD, by the tokens that the API reported.",
+  },
+  apiKeyCap: {
+    name: "codexlb_api_key_cap_usd",
+    type: "gauge",
+    labels: ["account"],
+    help: "The monthly cap of the account's API key, in USD; 0 if none is set.",
   },
   accountReset: {
     name: "codexlb_account_quota_reset_timestamp_seconds",

@@ -1,5 +1,6 @@
 // The state of the pool as metrics. It is read when a monitoring program asks.
 
+import { roundedUsd, spentUsd } from "../core/api-billing.ts";
 import { type Candidate, isOpen } from "../core/availability.ts";
 import type { Condition } from "../core/condition.ts";
 import { OPERATOR_REASON } from "../core/health.ts";
@@ -35,6 +36,12 @@ export function reportPool(
     const labels = upstreams.get(id);
     if (labels !== undefined && resetCredits !== undefined)
       report("accountResetCredits", resetCreditsAt(resetCredits, nowMs).count, labels);
+  }
+  for (const { alias, billing, candidate } of facts.accounts) {
+    if (billing === undefined) continue;
+    const labels = { account: nameLabel(alias) };
+    report("apiKeySpent", roundedUsd(spentUsd(billing, nowMs)), labels);
+    report("apiKeyCap", candidate.options.monthlyCap, labels);
   }
   for (const { id, url } of facts.children) {
     const labels = upstreams.get(id);

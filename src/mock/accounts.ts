@@ -23,11 +23,14 @@ export interface MockAccountOptions {
   readonly idle?: boolean;
   /** Saved resets of its windows. Default: the backend reports none. */
   readonly resets?: number;
+  /** An API key: the account serves `/v1` with it, as OpenAI's API does, and has no windows and no login. */
+  readonly apiKey?: string;
   /** The account's own response to `GET …/models`. Default: the backend's common one. */
   readonly models?: unknown;
 }
 
 export interface MockAccount extends TokenOwner, ResettableAccount {
+  readonly apiKey: string | undefined;
   /** Its own catalogue, if it has one. */
   models: unknown;
 }
@@ -35,6 +38,8 @@ export interface MockAccount extends TokenOwner, ResettableAccount {
 export interface MockAccounts extends TokenIssuer<MockAccount>, Usage {
   readonly all: readonly MockAccount[];
   byAlias(alias: string): MockAccount;
+  /** The account whose login or API key a request has; undefined if there is none. */
+  ownerOf(request: Request): MockAccount | undefined;
 }
 
 const TOKEN_SECONDS = 3_600;
@@ -53,6 +58,7 @@ export function createMockAccounts(
       email: `${alias}@example.com`,
       plan,
       windows,
+      apiKey: more.apiKey,
       models: more.models,
       turns,
       used: 0,
@@ -71,6 +77,8 @@ export function createMockAccounts(
       redeemed: new Set(),
     }),
   );
+  const logins = all.filter(({ apiKey }) => apiKey === undefined);
+  const issuer = createTokenIssuer(logins, clock, tokenSeconds);
   return {
     all,
     byAlias: (alias) => {
@@ -78,7 +86,17 @@ export function createMockAccounts(
       if (found === undefined) throw new Error(`the simulated backend has no account ${alias}`);
       return found;
     },
-    ...createTokenIssuer(all, clock, tokenSeconds),
+    ownerOf: (request) => {
+      if (!isApiRequest(request)) return issuer.authenticate(request.headers);
+      const bearer = request.headers.get("authorization")?.replace(/^Bearer /i, "");
+      return all.find(({ apiKey }) => apiKey !== undefined && apiKey === bearer);
+    },
+    ...issuer,
     ...createUsage(clock, startMs),
   };
+}
+
+/** True for a request to the simulated OpenAI API, which names no ChatGPT account. */
+export function isApiRequest({ url, headers }: Request): boolean {
+  return new URL(url).pathname.startsWith("/v1/") && !headers.has("chatgpt-account-id");
 }

@@ -108,8 +108,8 @@ export function mockApp(context: MockContext, models: unknown): Hono {
   get(
     /\/models$/,
     "models",
-    (account) => account.models ?? models ?? { models: [] },
-    (account) => ({ etag: modelsEtag(account) }),
+    (account) => (account.apiKey === undefined ? (account.models ?? models ?? { models: [] }) : API_MODELS),
+    (account) => (account.apiKey === undefined ? { etag: modelsEtag(account) } : {}),
   );
   get(/\/(?:wham|api\/codex)\/usage$/, "usage", (account) =>
     usageOf(accounts.rates(account), account, context.clock.now()),
@@ -163,6 +163,12 @@ export function mockApp(context: MockContext, models: unknown): Hono {
 
 // --- internal ---
 
+/** The form of OpenAI's API reference (models, list). */
+const API_MODELS = {
+  object: "list",
+  data: [{ id: "gpt-5", object: "model", created: 0, owned_by: "openai" }],
+};
+
 const OwnModels = z.object({ alias: z.string(), models: z.array(z.unknown()) });
 
 async function token(context: MockContext, signIn: SignIn, request: Request): Promise<Response> {
@@ -212,6 +218,9 @@ function turn(context: MockContext, account: MockAccount, json: unknown, request
     return refuse(400, "unsupported_parameter", "Unsupported parameter: previous_response_id");
   const problem = inputProblem(asked, account);
   if (problem !== undefined) return refuse(400, problem.code, problem.message);
+  // The API reports neither windows nor a catalogue's version.
+  if (account.apiKey !== undefined)
+    return eventStream(context.turns.events(asked, account), context.sends, "finish", {}, request.signal);
   const headers = () => rateHeaders(context.accounts.rates(account), account.plan);
   const spent = context.accounts.spend(account, asked.model);
   if (spent.kind === "refused") {

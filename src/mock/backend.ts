@@ -31,6 +31,8 @@ export interface MockBackend {
   readonly origin: string;
   /** The value for `upstream_base_url`. */
   readonly baseUrl: string;
+  /** The base URL of the simulated OpenAI API. */
+  readonly apiUrl: string;
   readonly tokenUrl: string;
   readonly accounts: MockAccounts;
   readonly faults: FaultScript;
@@ -81,11 +83,14 @@ export function startMock(options: MockOptions): MockBackend {
           account: checked,
           responses: new Set(),
         };
-        const headers = {
-          ...rateHeaders(context.accounts.rates(checked), checked.plan),
-          "x-models-etag": modelsEtag(checked),
-          ...MESSAGE_LIMIT_HEADERS,
-        };
+        const headers =
+          checked.apiKey !== undefined
+            ? {}
+            : {
+                ...rateHeaders(context.accounts.rates(checked), checked.plan),
+                "x-models-etag": modelsEtag(checked),
+                ...MESSAGE_LIMIT_HEADERS,
+              };
         return self.upgrade(request, { data, headers })
           ? undefined
           : new Response("not a WebSocket", { status: 400 });
@@ -106,6 +111,7 @@ export function startMock(options: MockOptions): MockBackend {
   return {
     origin,
     baseUrl: `${origin}/backend-api`,
+    apiUrl: `${origin}/v1`,
     tokenUrl: `${origin}/oauth/token`,
     accounts: context.accounts,
     faults: context.faults,

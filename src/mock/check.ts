@@ -1,7 +1,7 @@
 // Handles every request of the simulated backend first: records it, applies a scripted fault, and checks its
 // credentials.
 
-import type { MockAccount } from "./accounts.ts";
+import { isApiRequest, type MockAccount } from "./accounts.ts";
 import type { MockContext } from "./context.ts";
 import { changesEvents, type Fault, type FaultPoint } from "./faults.ts";
 import { brokenResponse, eventStream } from "./streams.ts";
@@ -14,12 +14,13 @@ export async function check(
   points: readonly FaultPoint[],
   json: unknown,
 ): Promise<MockAccount | Response> {
-  const account = context.accounts.authenticate(request.headers);
+  const account = context.accounts.ownerOf(request);
   const headers = Object.fromEntries(request.headers);
   const path = new URL(request.url).pathname;
-  const named = context.accounts.all.find(
-    (one) => one.accountId === request.headers.get("chatgpt-account-id"),
-  );
+  const isApi = isApiRequest(request);
+  const named = isApi
+    ? account
+    : context.accounts.all.find((one) => one.accountId === request.headers.get("chatgpt-account-id"));
   context.note({
     point: points[0] ?? "other",
     method: request.method,
@@ -31,6 +32,7 @@ export async function check(
   const early = await faultBefore(context.faults.take(points, named?.alias), request, context, json, account);
   if (early !== undefined) return early;
   if (account !== undefined) return account;
+  if (isApi) return Response.json({ error: WRONG_KEY }, { status: 401 });
   const error = {
     message: "Provided authentication token is expired.",
     type: null,
@@ -39,6 +41,14 @@ export async function check(
   };
   return Response.json({ error }, { status: 401 });
 }
+
+/** The form of OpenAI's API reference (error codes: 401, incorrect API key). */
+const WRONG_KEY = {
+  message: "Incorrect API key provided.",
+  type: "invalid_request_error",
+  param: null,
+  code: "invalid_api_key",
+};
 
 /** The response of a scripted fault; undefined if there is none, or it only delays. */
 export async function faultBefore(

@@ -99,7 +99,8 @@ function answer(context: MockContext, socket: Socket, asked: TurnRequest): void 
     );
   const problem = inputProblem(asked, account);
   if (problem !== undefined) return error(context, socket, 400, problem.code, problem.message);
-  if (asked.generate) {
+  const isApi = account.apiKey !== undefined;
+  if (asked.generate && !isApi) {
     const spent = context.accounts.spend(account, asked.model);
     if (spent.kind === "refused") {
       const refusal = refusalOf(spent, account, context.clock.now());
@@ -107,13 +108,14 @@ function answer(context: MockContext, socket: Socket, asked: TurnRequest): void 
     }
   }
   const events = context.turns.events(asked, account);
-  const preamble = asked.generate
-    ? [
-        rateEvent(context.accounts.rates(account), account.plan),
-        { type: "response.metadata", headers: { "x-codex-turn-state": `ts-${account.accountId}` } },
-        { type: "codex.response.metadata", headers: { "x-models-etag": modelsEtag(account) } },
-      ]
-    : [];
+  const preamble =
+    asked.generate && !isApi
+      ? [
+          rateEvent(context.accounts.rates(account), account.plan),
+          { type: "response.metadata", headers: { "x-codex-turn-state": `ts-${account.accountId}` } },
+          { type: "codex.response.metadata", headers: { "x-models-etag": modelsEtag(account) } },
+        ]
+      : [];
   send(context, socket, [...preamble, ...events]);
 }
 

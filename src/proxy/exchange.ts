@@ -29,6 +29,8 @@ export interface ExchangeOptions extends RequestFacts {
   readonly trace?: TurnTrace | undefined;
   /** When the proxy had received the turn whole; undefined for a request that is no turn. */
   readonly arrival?: Arrival | undefined;
+  /** The size of the turn; undefined for a request that is no turn. */
+  readonly bytes?: number | undefined;
   /** The upstream whose connection is open, which is tried first. */
   readonly home?: Home | undefined;
   /** The state that the request is about, if it belongs to one account. */
@@ -100,6 +102,7 @@ export function createExchange(
     spends: options.spends,
     requestId,
     owners: stateSearch?.owners,
+    bytes: options.bytes,
   };
 
   const purpose: AttemptPurpose =

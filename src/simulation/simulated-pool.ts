@@ -73,6 +73,8 @@ function simulatedUpstream(record: AccountRecord): Account {
     options,
     capacity: (view) => capacityOfQuota(record.quota, view, options(view)),
     ownLimit: ({ model, refusedBy }) => ownLimitFor(record.quota, model, refusedBy),
+    refuses: () => false,
+    meter: () => undefined,
     patienceMs: (configuredMs) => configuredMs,
     prepare: async () => ({ kind: "unready", verdict: { kind: "client" }, why: noRequests.why }),
     noteVerdict: () => {},

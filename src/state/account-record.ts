@@ -9,6 +9,7 @@ import {
   optionsIn,
 } from "../core/account-options.ts";
 import type { AnchorCount } from "../core/anchor/anchor-count.ts";
+import type { ApiBilling } from "../core/api-billing.ts";
 import { HEALTHY, type Health } from "../core/health.ts";
 import { type Quota, UNKNOWN_QUOTA } from "../core/quota.ts";
 import type { Redemption } from "../core/redemption.ts";
@@ -61,6 +62,8 @@ export interface AccountRecord extends UpstreamRecord {
   /** When the usage endpoint last answered, Unix ms, and the message counter then. */
   readonly quotaSyncMs: number;
   readonly quotaSyncMessages: number;
+  /** What its API key has spent; undefined for a ChatGPT account. */
+  readonly billing: ApiBilling | undefined;
   /** The anchor turns of the last day on which there were some. */
   readonly anchors: AnchorCount | undefined;
   /** Undefined until the backend has reported them. */
@@ -107,6 +110,7 @@ export function newAccount(
     deadLoginMark: undefined,
     quotaSyncMs: 0,
     quotaSyncMessages: 0,
+    billing: undefined,
     anchors: undefined,
     resetCredits: undefined,
     redemption: undefined,

@@ -2,6 +2,7 @@
 
 import { z } from "zod";
 import {
+  capProblem,
   normalizedTags,
   noteProblem,
   OPTION_NAMES,
@@ -10,6 +11,7 @@ import {
   priorityProblem,
   tagsProblem,
 } from "../core/account-options.ts";
+import { usdIn } from "../core/api-billing.ts";
 import { NO_TEXT } from "./setting-types.ts";
 
 /** A list of tags; empty by default. */
@@ -31,6 +33,7 @@ export const accountOptions = () =>
           .string({ error: NO_TEXT })
           .superRefine((value, context) => complain(context, noteProblem(value)))
           .optional(),
+        monthly_cap: usd().optional(),
       },
       {
         error: ({ code }) =>
@@ -40,11 +43,12 @@ export const accountOptions = () =>
       },
     )
     .transform(
-      ({ floor_daily: floorDaily, floor_weekly: floorWeekly, ...set }): OptionValues => ({
-        ...set,
-        floorDaily,
-        floorWeekly,
-      }),
+      ({
+        floor_daily: floorDaily,
+        floor_weekly: floorWeekly,
+        monthly_cap: monthlyCap,
+        ...set
+      }): OptionValues => ({ ...set, floorDaily, floorWeekly, monthlyCap }),
     );
 
 // --- internal ---
@@ -64,6 +68,16 @@ const percentage = () =>
   });
 
 const NO_PERCENTAGE = 'must be a percentage from 0 to 100, such as 20 or "20%"';
+
+/** An amount in USD, as a number or as a text such as "20usd". */
+const usd = () =>
+  z.union([z.number(), z.string()], { error: NO_AMOUNT }).transform((value, context) => {
+    const amount = usdIn(String(value));
+    complain(context, amount === undefined ? NO_AMOUNT : capProblem(amount));
+    return amount ?? 0;
+  });
+
+const NO_AMOUNT = 'must be an amount in USD above 0, such as 20 or "20usd"';
 
 function complain(context: z.core.$RefinementCtx, problem: string | undefined): void {
   if (problem !== undefined) context.addIssue({ code: "custom", message: problem });

@@ -3,6 +3,7 @@
 
 import type { OptionValues } from "../core/account-options.ts";
 import type { AnchorCount } from "../core/anchor/anchor-count.ts";
+import { type ApiBilling, newBilling } from "../core/api-billing.ts";
 import { healthSetBack, plausibleHealth, plausibleQuota } from "../core/clock-set-back.ts";
 import { learnedFigures } from "../core/figures.ts";
 import {
@@ -171,6 +172,8 @@ export interface LoginFacts {
   readonly userId: string | undefined;
   readonly email: string | undefined;
   readonly planType: string | undefined;
+  /** The base URL of the API that it is a key of; undefined for a ChatGPT login. */
+  readonly apiBaseUrl: string | undefined;
   /** Hash that identifies the credentials. */
   readonly mark: string;
 }
@@ -183,9 +186,21 @@ export function identify(record: AccountRecord, login: LoginFacts): void {
     email: login.email ?? record.email,
     loginMark: login.mark,
   });
+  const { apiBaseUrl: baseUrl } = login;
+  if (baseUrl !== record.billing?.baseUrl)
+    setBilling(
+      record,
+      baseUrl === undefined ? undefined : { ...(record.billing ?? newBilling(baseUrl)), baseUrl },
+    );
   const { quota } = record;
   if (quota.planType === undefined && login.planType !== undefined)
     changeFigures(record, { ...quota, planType: login.planType });
+}
+
+/** Replaces what the account's API key has spent, and what is reserved. */
+export function setBilling(record: AccountRecord, billing: ApiBilling | undefined): void {
+  change(record, { billing });
+  changeFigures(record, record.quota);
 }
 
 /** The alias now belongs to another account, so nothing known about the former account applies. */
@@ -196,6 +211,7 @@ export function forgetIdentity(record: AccountRecord): void {
     email: undefined,
     health: HEALTHY,
     quotaSyncMs: 0,
+    billing: undefined,
     anchors: undefined,
     resetCredits: undefined,
     redemption: undefined,

@@ -94,6 +94,12 @@ function decodeAccount(file: AccountFile, upstream: string, nowMs: number): Acco
     lastSwitchReason: file.last_switch_reason,
     quotaSyncMs: file.quota.last_sync_at,
     quotaSyncMessages: file.quota.last_sync_message_counter,
+    billing: own?.api && {
+      baseUrl: own.api.base_url,
+      month: own.api.month,
+      spentUsd: own.api.spent_usd,
+      reservedUsd: 0,
+    },
     anchors: own?.anchors,
     resetCredits: own?.reset_credits && resetCreditsOf(own.reset_credits),
     redemption: own?.redemption && { ...own.redemption, creditId: own.redemption.creditId },

@@ -1,6 +1,7 @@
 // Writes store.json (its shape is in store-shapes.ts).
 
 import { NO_OPTIONS } from "../core/account-options.ts";
+import type { ApiBilling } from "../core/api-billing.ts";
 import { fieldsOfOptions } from "../core/option-fields.ts";
 import type { LimitQuota, QuotaWindow } from "../core/quota.ts";
 import { goSlots } from "../core/windows.ts";
@@ -69,6 +70,7 @@ export function encodeAccount(
       user_id: account.chatgptUserId,
       outbound_proxy: outboundProxy,
       ...(account.options === NO_OPTIONS ? {} : { options: fieldsOfOptions(account.options) }),
+      ...(account.billing === undefined ? {} : { api: billingFile(account.billing) }),
       ...(account.anchors === undefined ? {} : { anchors: account.anchors }),
       ...(account.resetCredits === undefined ? {} : { reset_credits: account.resetCredits }),
       redemption: account.redemption,
@@ -89,6 +91,11 @@ function textOf(account: AccountRecord, upstream: string, encoded: EncodedAccoun
   const text = JSON.stringify(entry, undefined, 2).replaceAll("\n", "\n    ");
   encoded.set(account, { revision: account.revision, text });
   return text;
+}
+
+/** The turns in flight count as spent, because a killed process does not learn what they cost. */
+function billingFile({ baseUrl, month, spentUsd, reservedUsd }: ApiBilling): Record<string, unknown> {
+  return { base_url: baseUrl, month, spent_usd: spentUsd + reservedUsd };
 }
 
 function encodeQuota({ quota, quotaSyncMs, quotaSyncMessages }: AccountRecord): Record<string, unknown> {

@@ -108,6 +108,10 @@ const OwnAccountFile = z.object({
     .object({ requestId: z.string(), creditId: z.string().optional(), sinceMs: z.number() })
     .optional()
     .catch(undefined),
+  api: z
+    .object({ base_url: z.string(), month: z.string(), spent_usd: z.number().min(0) })
+    .optional()
+    .catch(undefined),
   main: OwnLimitFile,
   additional: z.array(OwnLimitFile),
   spending: SpendingFile.optional().catch(undefined),

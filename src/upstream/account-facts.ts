@@ -25,6 +25,7 @@ export function accountFacts(
     quota: record.quota,
     candidate,
     resetCredits: record.resetCredits,
+    billing: record.billing,
     lastUsedMs: record.lastUsedMs,
     lastSwitchReason: record.lastSwitchReason,
     sessions,

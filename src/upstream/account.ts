@@ -6,7 +6,6 @@ import { readCredentials } from "../auth/homes.ts";
 import { rememberIdentity } from "../auth/identity.ts";
 import type { RefreshLane, Renewal } from "../auth/refresh.ts";
 import { remembered } from "../core/bounded-map.ts";
-import { capacityOfQuota } from "../core/capacity.ts";
 import { MISSING_AUTH } from "../core/health.ts";
 import { ownLimitFor } from "../core/meters.ts";
 import { judge } from "../core/verdict.ts";
@@ -15,6 +14,7 @@ import { messageOf } from "../errors.ts";
 import type { Outbound } from "../network/egress.ts";
 import { type AccountRecord, optionsOf } from "../state/account-record.ts";
 import { retireLogin } from "../state/record-changes.ts";
+import { capacityOfAccount } from "./account-capacity.ts";
 import { backendPath, isTurnPath } from "./paths.ts";
 import type { Routing } from "./routing.ts";
 import type { OutgoingRequest, PrepareResult, Upstream } from "./upstream.ts";
@@ -36,6 +36,9 @@ const EXPIRY_MARGIN_MS = 30_000;
 const AHEAD_MS = 10 * 60_000;
 /** A token without an expiry is renewed after this time, as Codex does. */
 const OPAQUE_AGE_MS = 8 * 24 * 3_600_000;
+
+/** Statuses below 500 after which another account may serve a request that is no turn. */
+export const FAILS_OVER: ReadonlySet<number> = new Set([401, 408, 429]);
 
 /** An enrolled account. */
 export interface Account extends Upstream {
@@ -128,7 +131,9 @@ export function createAccount(record: AccountRecord, context: AccountContext): A
     failsOver: FAILS_OVER,
     judge,
     options,
-    capacity: (view) => capacityOfQuota(record.quota, view, options(view)),
+    capacity: (view) => capacityOfAccount(record, view, options(view)),
+    refuses: () => false,
+    meter: () => undefined,
     ownLimit: ({ model, refusedBy }) => ownLimitFor(record.quota, model, refusedBy),
     patienceMs: (configuredMs) => configuredMs,
     prepare: async (outgoing) => {
@@ -168,8 +173,6 @@ export function createAccount(record: AccountRecord, context: AccountContext): A
 
 // --- internal ---
 
-const FAILS_OVER: ReadonlySet<number> = new Set([401, 408, 429]);
-
 function isDue({ refreshToken, expiresMs, refreshedMs }: Credentials, nowMs: number): boolean {
   if (refreshToken === undefined) return false;
   if (expiresMs !== undefined) return expiresMs - AHEAD_MS <= nowMs;
@@ -188,6 +191,8 @@ async function address(
   record: AccountRecord,
   { baseUrl: configured, routing, outbound }: AccountContext,
 ): Promise<PrepareResult> {
+  // The file was replaced a moment ago. The key must not be sent to this backend.
+  if (credentials.apiBaseUrl !== undefined) throw new Error("its auth.json now contains an API key");
   const baseUrl = record.ownBaseUrl ?? configured();
   const base = baseOf(baseUrl);
   const { headers } = outgoing;

@@ -101,6 +101,8 @@ export function createChild(
     },
     // Options belong to accounts; those of the child's accounts are the child's matter.
     options: () => DEFAULT_OPTIONS,
+    refuses: () => false,
+    meter: () => undefined,
     patienceMs: (configuredMs) => {
       const isSilent =
         observation.kind === "lost" ? observation.fault === "unreachable" : isUncertain(observation);

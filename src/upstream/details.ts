@@ -8,7 +8,6 @@ import { readCredentials } from "../auth/homes.ts";
 import { identityOf, workspacesToShow } from "../auth/identity.ts";
 import { OPTION_NAMES } from "../core/account-options.ts";
 import { candidateOf } from "../core/availability.ts";
-import { capacityOfQuota } from "../core/capacity.ts";
 import { isRepetition, isTransportDetail } from "../core/event-filter.ts";
 import type { Forecasts } from "../core/forecast/status-forecast.ts";
 import { healthAt } from "../core/health.ts";
@@ -27,6 +26,7 @@ import { readLogLines } from "../state/log-parts.ts";
 import { optionKey } from "../state/option-settings.ts";
 import type { Config } from "../state/settings.ts";
 import type { StoreState } from "../state/store-state.ts";
+import { capacityOfAccount } from "./account-capacity.ts";
 import { accountFacts } from "./account-facts.ts";
 import type { Affinity } from "./affinity.ts";
 import { poolSettings } from "./pool-settings.ts";
@@ -94,7 +94,7 @@ export function factsAtRest(state: StoreState, config: Config, view: QuotaView):
     policy,
     accounts: state.accounts.map((record) => {
       const options = optionsOf(record, fileOptions);
-      const capacity = capacityOfQuota(record.quota, capacityView, options);
+      const capacity = capacityOfAccount(record, capacityView, options);
       const candidate = candidateOf(record, capacity, healthAt(record.health, view.nowMs), options);
       return accountFacts(record, candidate, workspaces.get(record.alias), 0);
     }),
@@ -131,7 +131,8 @@ const LINES = 2_000;
 /** The times of the login; nothing if it cannot be read. */
 function loginOf({ homeDir }: AccountRecord): Pick<AccountDetails, "login"> {
   try {
-    const { idToken = "", refreshToken, refreshedMs, expiresMs } = readCredentials(homeDir);
+    const { idToken = "", refreshToken, refreshedMs, expiresMs, apiBaseUrl } = readCredentials(homeDir);
+    if (apiBaseUrl !== undefined) return {}; // a key has no times
     const signedInS = readClaims(idToken)?.authTime;
     return {
       login: {

@@ -3,6 +3,7 @@
 
 import type { Choice } from "../core/policy.ts";
 import type { QuotaEvidence } from "../core/quota.ts";
+import type { TokenCounts } from "../core/turn-record.ts";
 import type { Verdict } from "../core/verdict.ts";
 import type { Clock } from "../deps.ts";
 import type { EventFields } from "../state/events.ts";
@@ -16,6 +17,8 @@ import type { Upstream } from "./upstream.ts";
 export interface PickRequest extends PlacementRequest {
   /** Identifies the request in the events of this use. */
   readonly requestId: number;
+  /** The size of the turn; undefined for a request that is no turn. */
+  readonly bytes?: number | undefined;
 }
 
 /** One use of one upstream. Settle it whenever a reply or event was judged; release it when the use ends. */
@@ -27,6 +30,8 @@ export interface Lease {
   settle(verdict: Verdict, about?: UseDetails): void;
   /** Merges figures from a reply or event. */
   learn(evidence: QuotaEvidence): void;
+  /** The upstream reported the tokens of the turn. `model`: the one that served it, if the response names it. */
+  used(tokens: TokenCounts, model: string | undefined): void;
   /** Binds the session to this upstream, because from now on only this upstream can decrypt its history. */
   hold(): void;
   /** Binds `session`, which this use has opened, to this upstream. */
@@ -96,7 +101,8 @@ export function createLeases(context: LeasesContext): Leases {
       let isReleased = false;
       beginUse(record);
       const startedMs = clock.now();
-      const { requestId, session, model } = request;
+      const { requestId, session, model, bytes } = request;
+      const meter = bytes === undefined ? undefined : upstream.meter({ model, bytes });
       const [failedId = choice.failedId ?? failures.of(session)] = request.tried;
       const { id: upstreamId, label } = upstream;
       const use: LiveUse = { requestId, upstreamId, label, session, model, startedMs };
@@ -119,10 +125,12 @@ export function createLeases(context: LeasesContext): Leases {
             fields: { ...fields, req_id: request.requestId },
           });
           upstream.noteVerdict(verdict);
+          if (verdict.kind === "ok") meter?.served();
           if (verdict.kind === "ok" && turn) for (const memory of [detours, failures]) memory.end(session);
           if (request.spends && FAILURES.has(verdict.kind)) failures.begin(session, failedId ?? record.id);
         },
         learn: (evidence) => ledger.learn(record, evidence),
+        used: (tokens, model) => meter?.used(tokens, model),
         hold: () => {
           if (request.session !== undefined) affinity.bind(request.session, record.id, true);
         },
@@ -135,6 +143,7 @@ export function createLeases(context: LeasesContext): Leases {
         release: () => {
           if (isReleased) return;
           isReleased = true;
+          meter?.end();
           endUse(record);
           live.delete(use);
         },

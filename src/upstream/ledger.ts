@@ -142,7 +142,7 @@ export function createLedger(context: LedgerContext): Ledger {
     countTurn(record, use.startedMs);
     state.messageCounter++;
     // A use because of affinity, as a last resort or because of a client's pin does not make the account active.
-    const isChoice = use.reason !== "affinity" && use.reason !== "least-bad" && !use.pinned;
+    const isChoice = !NO_CHOICES.has(use.reason) && !use.pinned;
     const binding = use.session === undefined ? undefined : affinity.get(use.session);
     const moved = switches.note({
       ...use,
@@ -169,7 +169,8 @@ export function createLedger(context: LedgerContext): Ledger {
     if (use.session === undefined) return;
     // Once only one account can decrypt the history, that stays true while the session is bound to that account.
     const held = use.held || (binding?.held === true && binding.upstreamId === record.id);
-    if (held || mayBind(binding?.upstreamId, record.id, use.model))
+    // A session that an API key has served goes back to the accounts as soon as one can serve.
+    if (held || (use.reason !== "last-resort" && mayBind(binding?.upstreamId, record.id, use.model)))
       affinity.bind(use.session, record.id, held);
     affinity.noteServed(use.session, record.id);
   };
@@ -263,6 +264,8 @@ export function createLedger(context: LedgerContext): Ledger {
 }
 
 // --- internal ---
+
+const NO_CHOICES: ReadonlySet<ChoiceReason> = new Set(["affinity", "least-bad", "last-resort"]);
 
 function wholeSeconds(ms: number): number {
   return Math.max(1, Math.ceil(ms / 1000));

@@ -8,6 +8,8 @@ import type { Member } from "./roster.ts";
 
 export interface AccountMember extends Member {
   readonly record: AccountRecord;
+  /** True if it has an API key. */
+  readonly isPaid: boolean;
   readonly upstream: Account;
 }
 
@@ -43,10 +45,13 @@ export function createMembers({ state, makeAccount, children: current }: Members
     sync: () => {
       const before = all;
       const knownAccounts = new Map(accounts.map((member) => [member.record, member]));
-      accounts = state.accounts.map(
-        (record) =>
-          knownAccounts.get(record) ?? { record, upstream: makeAccount(record), judgement: undefined },
-      );
+      accounts = state.accounts.map((record) => {
+        const known = knownAccounts.get(record);
+        const isSame = known?.isPaid === (record.billing !== undefined);
+        if (known !== undefined && isSame) return known;
+        const isPaid = record.billing !== undefined;
+        return { record, isPaid, upstream: makeAccount(record), judgement: undefined };
+      });
       const knownChildren = new Map(children.map((member) => [member.upstream, member]));
       children = current().map(
         (child) =>

@@ -49,6 +49,12 @@ export function backendPath(basePath: string, path: string): string {
   return join(base, path);
 }
 
+/** The path below the base URL of OpenAI's API for a path of the Responses API; undefined for another one. */
+export function responsesPath(path: string): string | undefined {
+  const [, below] = BELOW_RESPONSES.exec(path) ?? [];
+  return below === undefined ? undefined : `/responses${below}`;
+}
+
 /** True for `GET …/wham/accounts/check`, under any of its prefixes and in any spelling. */
 export const isAccountsCheckPath = remembered(MOST_PATHS, (path) =>
   /\/(?:wham|api\/codex)\/accounts\/check$/.test(plain(path)),
@@ -73,6 +79,7 @@ export const isRedeemPath = remembered(MOST_PATHS, (path) =>
 
 const TURN_PATH = /^(?:\/v1)?\/responses(?:\/|$)|\/codex\/responses(?:\/|$)/;
 const RESPONSES = /^(?:\/v1)?\/responses(\/.*)?$/i;
+const BELOW_RESPONSES = /^(?:\/v1|.*\/codex)?\/responses(|\/compact)$/i;
 const MODELS = /^(?:\/v1)?\/models$/i;
 /** The other paths that Codex uses below its base URL. */
 const CODEX_BELOW_V1 = /^\/v1\/((?:images|alpha|realtime)\/.*)$/i;

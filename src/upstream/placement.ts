@@ -79,12 +79,12 @@ export interface PlacementContext {
   /** One of them; undefined if there is no such upstream. */
   readonly candidate: (id: string, model: string | undefined) => Candidate | undefined;
   readonly offering: Offering;
-  /** The upstreams that lead back to a proxy in `hops`. */
-  readonly loops: (hops: readonly Hop[]) => readonly string[];
+  /** The upstreams that take no request which has passed `hops`: those that lead back to one of them, and API keys. */
+  readonly closedTo: (hops: readonly Hop[]) => readonly string[];
 }
 
 export function createPlacement(context: PlacementContext): Placement {
-  const { clock, policy, state, affinity, detours, candidates, candidate, offering, loops } = context;
+  const { clock, policy, state, affinity, detours, candidates, candidate, offering, closedTo } = context;
   /** The upstream that was last chosen for a turn. `round_robin` continues after it, even before that turn ends. */
   let turnId: string | undefined;
 
@@ -108,7 +108,7 @@ export function createPlacement(context: PlacementContext): Placement {
       boundId: (settings.affinity || holds ? binding?.upstreamId : undefined) ?? openId,
       readers: holds ? readersOf(binding.upstreamId, state.accounts, candidates(model)) : undefined,
       offering: model === undefined ? undefined : offering(model, candidates(model)),
-      tried: hops.length === 0 ? tried : new Set([...tried, ...loops(hops)]),
+      tried: hops.length === 0 ? tried : new Set([...tried, ...closedTo(hops)]),
       searching,
       tags: isPinned ? { ...tagNeeds, preferred: [] } : tagNeeds,
     };
@@ -120,9 +120,10 @@ export function createPlacement(context: PlacementContext): Placement {
     if (avoided === undefined) return how;
     const around = { ...how, tried: new Set([...how.tried, avoided]) };
     const other = choose(candidates(model), around);
-    // A floor does not give way for a detour.
-    const isAtFloor = other !== undefined && candidate(other.id, model)?.condition === "at_floor";
-    return hasRoom(other, model) && !isAtFloor ? around : how;
+    // A floor does not give way for a detour, and no money is spent for one.
+    const condition = other && candidate(other.id, model)?.condition;
+    const isReserve = condition === "at_floor" || condition === "last_resort";
+    return hasRoom(other, model) && !isReserve ? around : how;
   };
 
   /** The first owner of the state that may be asked. */

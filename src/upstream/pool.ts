@@ -67,7 +67,7 @@ export interface Pool extends PoolViews, Pick<Placement, "shouldMove" | "takerOf
   /** Merges figures from outside of any request. */
   learn(accountId: string, evidence: QuotaEvidence): void;
   accountOf(accountId: string): Account | undefined;
-  /** The enabled upstreams in list order, without those that lead back to a proxy in `hops`. */
+  /** The enabled upstreams that have a catalogue, in list order, without those that lead back to a proxy in `hops`. */
   serving(hops: readonly Hop[]): readonly ServingMember[];
   /** The id of this proxy's account with the alias or id `name`. */
   idOf(name: string): string | undefined;
@@ -117,11 +117,16 @@ export function createPool(context: PoolContext): Pool {
     };
   };
 
-  const loops = (hops: readonly Hop[]): readonly string[] =>
-    members.children().flatMap(({ upstream }) => {
+  const closedTo = (hops: readonly Hop[]): readonly string[] => {
+    if (hops.length === 0) return [];
+    const children = members.children().filter(({ upstream }) => {
       const id = upstream.report(view())?.id;
-      return hops.some((hop) => hop.id === id) ? [upstream.id] : [];
+      return hops.some((hop) => hop.id === id);
     });
+    // The proxy in front may have other accounts that can serve.
+    const paid = members.accounts().filter(({ record }) => record.billing !== undefined);
+    return [...children, ...paid].map(({ record }) => record.id);
+  };
 
   const policy = () => settings().policy;
   const candidate = (id: string, model: string | undefined) => roster.candidate(id, capacityView(model));
@@ -134,8 +139,12 @@ export function createPool(context: PoolContext): Pool {
     detours,
     candidates: (model) => roster.candidates(capacityView(model)),
     candidate,
-    offering: createOffering({ clock, offers: (id, model) => context.models().offers(id, model) }),
-    loops,
+    offering: createOffering({
+      clock,
+      offers: (id, model) => context.models().offers(id, model),
+      refuses: (id, model) => members.byId(id)?.upstream.refuses(model) === true,
+    }),
+    closedTo,
   });
   const switches = createSwitches({
     past: context.pastSwitches,
@@ -206,11 +215,14 @@ export function createPool(context: PoolContext): Pool {
     accountOf: (id) => members.account(id)?.upstream,
     serving: (hops) => {
       const states = roster.candidates(capacityView(undefined));
-      const excluded = loops(hops);
+      const excluded = closedTo(hops);
       return members
         .all()
         .filter(
-          ({ record }, index) => states[index]?.condition !== "disabled" && !excluded.includes(record.id),
+          ({ record }, index) =>
+            states[index]?.condition !== "disabled" &&
+            states[index]?.turnsOnly === false &&
+            !excluded.includes(record.id),
         );
     },
     idOf: (name) => accountNamed(state, name)?.id,

@@ -98,7 +98,7 @@ export function createRefresher(context: RefresherContext): Refresher {
 
   const due = (record: AccountRecord): boolean => {
     const nowMs = clock.now();
-    if (record.health.kind === "disabled" || backsOff(record)) return false;
+    if (!hasUsage(record) || record.health.kind === "disabled" || backsOff(record)) return false;
     const { intervalMs, intervalMessages } = settings();
     const waitMs = prolonged(intervalMs, late.get(record.id) ?? 0);
     return nowMs - heardMs(record) >= waitMs || record.unheardTurns >= intervalMessages;
@@ -116,11 +116,11 @@ export function createRefresher(context: RefresherContext): Refresher {
       cancel?.();
     },
     refresh: async (record) => {
-      if (!backsOff(record)) await ask(record, true);
+      if (hasUsage(record) && !backsOff(record)) await ask(record, true);
     },
     refreshAll: async () => {
       const old = store.state.accounts.filter(
-        (record) => clock.now() - record.quotaSyncMs >= FORCED_INTERVAL_MS,
+        (record) => hasUsage(record) && clock.now() - record.quotaSyncMs >= FORCED_INTERVAL_MS,
       );
       const failed = new Map(old.map(({ alias }) => [alias, NO_RESPONSE]));
       const asked = inGroups(old, async (record) => {
@@ -138,6 +138,11 @@ export function createRefresher(context: RefresherContext): Refresher {
 }
 
 // --- internal ---
+
+/** True for ChatGPT accounts: an API key has no usage endpoint. */
+function hasUsage({ billing }: AccountRecord): boolean {
+  return billing === undefined;
+}
 
 const NO_RESPONSE = `no response within ${FORCED_WAIT_MS / 1_000} s`;
 const NOT_USAGE = "the response is not a usage object";

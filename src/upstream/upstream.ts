@@ -6,6 +6,7 @@ import type { Capacity, CapacityView } from "../core/capacity.ts";
 import type { Failure } from "../core/failure.ts";
 import type { Hop } from "../core/hops.ts";
 import type { LimitName } from "../core/meters.ts";
+import type { TokenCounts } from "../core/turn-record.ts";
 import type { Scope, Verdict } from "../core/verdict.ts";
 import type { Egress } from "../network/egress.ts";
 import type { EventFields } from "../state/events.ts";
@@ -38,6 +39,18 @@ export interface PreparedRequest {
   isEgressCurrent(): boolean;
   /** The access token in `headers`, for `renew`. */
   readonly token: string;
+  /** True if the upstream does not take compressed bodies. Default false. */
+  readonly plainBody?: boolean;
+}
+
+/** What one turn costs on an upstream that is paid by the token. */
+export interface TurnMeter {
+  /** The upstream serves the turn, so it costs the estimate until its tokens are known. */
+  served(): void;
+  /** The upstream reported these tokens. `model`: the one that served the turn, if the response names it. */
+  used(tokens: TokenCounts, model: string | undefined): void;
+  /** The turn is over: the reservation for it ends. */
+  end(): void;
 }
 
 /** The prepared request, or why the upstream cannot take it now. */
@@ -65,6 +78,10 @@ export interface Upstream {
   options(view: Pick<CapacityView, "fileOptions">): AccountOptions;
   /** The limit that counts for `view.model`; undefined if it is the main one. */
   ownLimit(view: CapacityView): LimitName | undefined;
+  /** True if the upstream never serves `model`, whatever its catalogue says. */
+  refuses(model: string): boolean;
+  /** Reserves what a turn may cost; undefined if turns cost nothing. `bytes`: the size of its request. */
+  meter(turn: { readonly model: string | undefined; readonly bytes: number }): TurnMeter | undefined;
   /** The longest silence of a response, ms. `configuredMs` is the one in the settings. */
   patienceMs(configuredMs: number): number;
   prepare(outgoing: OutgoingRequest): Promise<PrepareResult>;

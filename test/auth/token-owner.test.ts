@@ -49,6 +49,7 @@ test("the owner of a personal access token is looked up at the sign-in service, 
     planType: "pro",
     expiresMs: undefined,
     refreshedMs: undefined,
+    apiBaseUrl: undefined,
   });
   expect(JSON.parse(auth)).toMatchObject({ OPENAI_API_KEY: null, personal_access_token: "at-good" });
   expect(await withTokenOwner(auth, "x", { env: { CODEXLB_ISSUER: "http://127.0.0.1:1" } })).toBe(auth);

@@ -70,6 +70,7 @@ test("an availability has one rank, one word, and one report to a run", () => {
     "credits",
     "at_floor",
     "exhausted",
+    "last_resort",
     "cooling",
     "limited",
     "kept_back",
@@ -78,6 +79,7 @@ test("an availability has one rank, one word, and one report to a run", () => {
     "without_model",
     "without_tag",
     "tried",
+    "turns_only",
     "disabled",
   ];
   expect(all.map((one) => `${one} ${rankOf(one)} ${tierOf(one)} ${absenceOf(one)}`)).toEqual([
@@ -86,7 +88,8 @@ test("an availability has one rank, one word, and one report to a run", () => {
     "credits 2 credits undefined",
     "at_floor 3 at_floor undefined",
     "exhausted 4 exhausted exhausted",
-    "cooling 5 resting resting",
+    "last_resort 5 last_resort undefined",
+    "cooling 6 resting resting",
     "limited undefined out limited",
     "kept_back undefined kept_back limited",
     "draining undefined out out",
@@ -94,6 +97,7 @@ test("an availability has one rank, one word, and one report to a run", () => {
     "without_model undefined out out",
     "without_tag undefined out out",
     "tried undefined out out",
+    "turns_only undefined out out",
     "disabled undefined out out",
   ]);
 });

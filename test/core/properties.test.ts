@@ -68,6 +68,7 @@ const candidates: fc.Arbitrary<Candidate[]> = fc
         floorWeekly: fc.constant(0),
         tags: fc.subarray(TAGS),
         note: fc.constant(""),
+        monthlyCap: fc.constant(0),
       }),
     }),
     { maxLength: 6 },

@@ -48,8 +48,8 @@ export async function startReal(
   config = '[policy]\nmode = "sticky"\n',
 ): Promise<Setup> {
   const base = startBase(recorder, accounts);
-  for (const { alias, expiresInSeconds } of accounts)
-    await enrolIn(base, base.tool.root, alias, expiresInSeconds);
+  for (const { alias, expiresInSeconds, apiKey } of accounts)
+    if (apiKey === undefined) await enrolIn(base, base.tool.root, alias, expiresInSeconds);
   const url = await base.proxy(base.tool.root, config);
   return base.setup(url);
 }

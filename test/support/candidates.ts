@@ -34,6 +34,7 @@ export function candidate(
     reason: undefined,
     closedBy: undefined,
     untilMs: 0,
+    turnsOnly: false,
     draining: false,
     inFlight: 0,
     ramp: undefined,

@@ -4,7 +4,7 @@
 import { writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { type MeterHistory, observed } from "../../src/core/forecast/meter-history.ts";
-import { costOf, priceOf } from "../../src/core/prices.ts";
+import { costUsd, priceOf } from "../../src/core/prices.ts";
 import { WINDOW_KINDS, type WindowKind } from "../../src/core/windows.ts";
 import { createSimulatedAccount, type SimulatedAccount } from "../../src/simulation/simulated-account.ts";
 import { accountId, newAccount } from "../../src/state/account-record.ts";
@@ -40,7 +40,7 @@ export interface Past {
 export const PAST_MODEL = "gpt-6.2-sol";
 export const PAST_TOKENS = { input: 50_000, cachedInput: 40_000, output: 900, reasoning: 300 };
 /** What one turn costs, in USD at API prices. */
-export const PAST_TURN_USD = costOf(
+export const PAST_TURN_USD = costUsd(
   PAST_TOKENS,
   priceOf(PAST_MODEL, {}) ?? { input: 0, cachedInput: 0, output: 0 },
 );

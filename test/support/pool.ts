@@ -93,8 +93,8 @@ export async function startPool(options: TestPoolOptions): Promise<TestPool> {
     },
     log: { info: () => {}, warn: (message) => void warnings.push(message) },
   };
-  for (const { alias, expiresInSeconds } of options.accounts)
-    enrol(layout, alias, mock.authFile(alias, expiresInSeconds));
+  for (const { alias, expiresInSeconds, apiKey } of options.accounts)
+    if (apiKey === undefined) enrol(layout, alias, mock.authFile(alias, expiresInSeconds));
   makePrivateDirectory(layout.root);
   writeFileAtomic(layout.config, options.config ?? '[policy]\nmode = "sticky"\n');
   options.prepare?.(layout, mock);

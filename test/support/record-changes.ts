@@ -86,6 +86,7 @@ export const recordChange: fc.Arbitrary<RecordChange> = fc.oneof(
         userId: "user",
         email: "a@example.com",
         planType: "plus",
+        apiBaseUrl: undefined,
         mark: "mark",
       }),
     changes.forgetIdentity,

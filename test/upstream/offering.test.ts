@@ -5,7 +5,7 @@ import { fakeClock } from "../support/clock.ts";
 /** `offers`: whether the catalogue of each upstream lists every model. */
 function setup(offers: Record<string, boolean | undefined>) {
   const clock = fakeClock();
-  const asked = createOffering({ clock, offers: (id) => offers[id] });
+  const asked = createOffering({ clock, offers: (id) => offers[id], refuses: () => false });
   const upstreams = Object.keys(offers).map((id) => ({ id }));
   return { clock, offers, of: (model: string) => asked(model, upstreams) };
 }

@@ -10,7 +10,14 @@ import type { Pool } from "../../src/upstream/pool.ts";
 import { type FakeClock, fakeClock } from "../support/clock.ts";
 import { memoryPool } from "../support/memory-pool.ts";
 
-const NO_LOGIN = { accountId: undefined, userId: undefined, email: undefined, planType: undefined, mark: "" };
+const NO_LOGIN = {
+  accountId: undefined,
+  userId: undefined,
+  email: undefined,
+  planType: undefined,
+  apiBaseUrl: undefined,
+  mark: "",
+};
 
 interface Setup {
   readonly pool: Pool;

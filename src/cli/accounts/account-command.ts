@@ -21,6 +21,7 @@ import { accountView } from "./account-details.ts";
 import { accountLines } from "./account-lines.ts";
 import { type Place, placeOf } from "./account-place.ts";
 import { listedTable, treeTable } from "./account-table.ts";
+import addKey from "./add-key-command.ts";
 import { ALIAS, onlyAlias } from "./alias-argument.ts";
 import { disable, drain, enable, pin, rm, unpin } from "./change-commands.ts";
 import exportCommand from "./export-command.ts";
@@ -138,6 +139,7 @@ export default defineCommand({
   subCommands: {
     login,
     import: importCommand,
+    "add-key": addKey,
     export: exportCommand,
     list,
     show,

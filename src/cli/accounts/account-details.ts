@@ -5,7 +5,7 @@ import { limitWindows } from "../../core/limit-windows.ts";
 import { optionTexts } from "../../core/option-words.ts";
 import { reasonWords } from "../../core/reason-words.ts";
 import { creditCountWords } from "../../core/reset-credit-words.ts";
-import { accountState, creditsText, hasMonthly, relative } from "../../core/status-words.ts";
+import { accountState, creditsText, hasMonthly, relative, spentWords } from "../../core/status-words.ts";
 import { ago } from "../../core/time-words.ts";
 import { oneLine, shortLine } from "../../printable.ts";
 import { table } from "../terminal/table.ts";
@@ -17,16 +17,16 @@ export function accountView(details: AccountDetails, nowMs: number): string {
     ["account", accountOf(details)],
     ["home", details.home],
     ["state", stateLine(details)],
-    ...WINDOWS.filter((name) => name !== "monthly" || hasMonthly(status)).map((name): [string, string] => [
-      name,
-      windowOf(status, name, nowMs),
-    ]),
+    ...WINDOWS.filter((name) => (name === "monthly" ? hasMonthly(status) : status.api_key === undefined)).map(
+      (name): [string, string] => [name, windowOf(status, name, nowMs)],
+    ),
     ...(status.additional_limits ?? []).map((limit): [string, string] => [
       `${limit.limit_name || limit.limit_id} limit`,
       limitLine(limit),
     ]),
     ...spendingRows(status, nowMs),
     ...resetCreditRows(status, nowMs),
+    ...apiKeyRows(status),
     ...(details.outbound_proxy === undefined
       ? []
       : [["outbound proxy", details.outbound_proxy] satisfies [string, string]]),
@@ -46,6 +46,7 @@ export function accountView(details: AccountDetails, nowMs: number): string {
 // --- internal ---
 
 function accountOf({ status, chatgpt_account_id }: AccountDetails): string {
+  if (status.api_key !== undefined) return "API key";
   const plan = status.plan_type === undefined ? "plan unknown" : `plan ${status.plan_type}`;
   const workspace = chatgpt_account_id === undefined ? [] : [`workspace ${chatgpt_account_id}`];
   return [status.email || "no e-mail address", plan, ...workspace].join(", ");
@@ -59,6 +60,14 @@ function stateLine({ status }: AccountDetails): string {
     ...(status.pinned ? ["pinned"] : []),
     `score ${status.score.toFixed(3)}`,
   ].join(", ");
+}
+
+function apiKeyRows({ api_key: apiKey }: AccountDetails["status"]): [string, string][] {
+  if (apiKey === undefined) return [];
+  return [
+    ["API key", `for ${apiKey.base_url}`],
+    ["spent", spentWords(apiKey)],
+  ];
 }
 
 const WINDOWS = ["daily", "weekly", "monthly"] as const;

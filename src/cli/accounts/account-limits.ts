@@ -4,7 +4,7 @@ import { limitWindows, type ShownWindow } from "../../core/limit-windows.ts";
 import { WINDOW_LIMITS } from "../../core/reason-words.ts";
 import { resetCreditTexts } from "../../core/reset-credit-words.ts";
 import type { AccountAnswer } from "../../core/status-schema.ts";
-import { creditsText } from "../../core/status-words.ts";
+import { creditsText, spentWords } from "../../core/status-words.ts";
 import { backWords } from "../../core/time-words.ts";
 import { WINDOW_KINDS } from "../../core/windows.ts";
 import { shortLine } from "../../printable.ts";
@@ -50,6 +50,7 @@ export function limitLines(account: AccountAnswer, style: TextStyle, nowMs: numb
     }),
     ...(account.credits?.has_credits ? [`credits: ${creditsText(account)}`] : []),
     ...resetCreditTexts(account, nowMs),
+    ...(account.api_key === undefined ? [] : [spentWords(account.api_key)]),
     ...(isSpent ? ["the workspace has reached the spend limit set by its owner"] : []),
   ];
 }

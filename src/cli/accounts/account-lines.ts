@@ -57,6 +57,7 @@ const INDENT = " ".repeat(MARGIN.length + LABEL_WIDTH + MARGIN.length);
 const NARROW_COLUMNS = 40;
 
 function ownerTexts({ status, chatgpt_account_id: workspace }: AccountDetails): string[] {
+  if (status.api_key !== undefined) return [`API key for ${shortLine(status.api_key.base_url)}`];
   const plan = status.plan_type === undefined ? "plan unknown" : `${status.plan_type} plan`;
   return [
     `${status.email || "no e-mail address"}, ${plan}`,

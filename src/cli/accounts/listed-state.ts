@@ -1,10 +1,12 @@
 // The state of an account as `codexlb account list` prints it.
 
 import type { ListedAccount } from "../../auth/account-ops.ts";
+import { hasRoom } from "../../core/status-words.ts";
+import { listedApiKey } from "./listed-api-key.ts";
 
 /**
  * The state in the words and the order of the Go program, whose scripts compare it: `cooldown(Ns)`, `disabled(REASON)`
- * (only `disabled` unless `withReason`), `draining` or `ready`.
+ * (only `disabled` unless `withReason`), `draining` or `ready`; for an API key `last-resort` or `cap-reached`.
  */
 export function listedState(
   account: ListedAccount,
@@ -15,5 +17,8 @@ export function listedState(
   if (left > 0) return `cooldown(${Math.floor(left / 1000) + 1}s)`;
   const why = account.disabled_reason;
   if (!account.enabled || why !== "") return why === "" || !withReason ? "disabled" : `disabled(${why})`;
-  return account.codexlb.draining ? "draining" : "ready";
+  if (account.codexlb.draining) return "draining";
+  const apiKey = listedApiKey(account, nowMs);
+  if (apiKey === undefined) return "ready";
+  return hasRoom(apiKey) ? "last-resort" : "cap-reached";
 }

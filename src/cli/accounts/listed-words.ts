@@ -5,6 +5,7 @@ import type { ListedAccount } from "../../auth/account-ops.ts";
 import { optionsIn, windowsAtFloor } from "../../core/account-options.ts";
 import {
   AT_FLOOR,
+  apiKeyState,
   closedState,
   DRAINING,
   exhaustedState,
@@ -13,15 +14,18 @@ import {
 } from "../../core/account-state.ts";
 import { optionsOfFields } from "../../core/option-fields.ts";
 import { mapWindows, NO_WINDOWS, presentOf } from "../../core/windows.ts";
+import { listedApiKey } from "./listed-api-key.ts";
 
 /** The state of an account as it is listed from store.json. */
 export function listedWords(account: ListedAccount, nowMs: number): ShownState {
+  const apiKey = listedApiKey(account, nowMs);
   const closed = closedState(
     {
       alias: account.alias,
       proxyName: undefined,
       enabled: account.enabled,
       disabledReason: account.disabled_reason,
+      hasApiKey: apiKey !== undefined,
       cooldownReason: account.codexlb.health?.reason,
       cooldownUntilMs: account.cooldown_until_ms,
     },
@@ -31,6 +35,7 @@ export function listedWords(account: ListedAccount, nowMs: number): ShownState {
   if (limited !== undefined) return limited;
   // A pinned account gets new sessions even while it is draining, and older proxies do not list the pin.
   if (account.codexlb.draining) return { ...DRAINING, wordings: ["draining"] };
+  if (apiKey !== undefined) return apiKeyState(apiKey, nowMs);
   return isAtFloor(account, nowMs) ? AT_FLOOR : READY;
 }
 

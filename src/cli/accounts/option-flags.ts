@@ -1,6 +1,7 @@
 // The flags with which `codexlb account set` changes the options of an account.
 
 import {
+  capProblem,
   normalizedTags,
   noteProblem,
   type OptionChanges,
@@ -9,6 +10,7 @@ import {
   tagsProblem,
 } from "../../core/account-options.ts";
 import type { TagDemand } from "../../core/account-tags.ts";
+import { usdIn } from "../../core/api-billing.ts";
 import { WINDOW_LIMITS } from "../../core/reason-words.ts";
 import { integerFlag, usage } from "../flags.ts";
 
@@ -38,6 +40,11 @@ export const OPTION_FLAGS = {
     description: "Note shown next to the account in lists (none: remove it)",
     valueHint: "TEXT",
   },
+  "monthly-cap": {
+    type: "string",
+    description: "How much an account with an API key may spend in a month, such as 20usd (none: nothing)",
+    valueHint: "USD",
+  },
 } as const;
 
 type OptionFlags = { readonly [Name in keyof typeof OPTION_FLAGS]?: string | undefined };
@@ -52,6 +59,7 @@ export function optionChanges(flags: OptionFlags): OptionChanges | undefined {
     floorWeekly: changeOf(flags["floor-weekly"], (text) => floorIn(text, "floor-weekly")),
     tags: changeOf(flags.tag, tagsIn),
     note: changeOf(flags.note, noteIn),
+    monthlyCap: changeOf(flags["monthly-cap"], capIn),
   };
 }
 
@@ -66,6 +74,13 @@ export function tagDemand(
   if (tag !== undefined) return { tags: tagsIn(tag), only: only === true };
   if (only) throw usage(`${command}: --only needs --tag`, "name the tags, as in: --tag work --only");
   return undefined;
+}
+
+/** The amount in the value of `--monthly-cap`, USD. Throws `usage`. */
+export function capIn(text: string): number {
+  const usd = usdIn(text) ?? 0;
+  const problem = capProblem(usd);
+  return problem === undefined ? usd : refuse("monthly-cap", problem);
 }
 
 /** The tags in the value of `--tag`, separated by commas. Throws `usage`. */

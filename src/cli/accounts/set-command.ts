@@ -17,7 +17,7 @@ import { withAccounts } from "./with-accounts.ts";
 export default defineCommand({
   meta: {
     name: "codexlb account set",
-    description: "Set the priority, floors, tags, note or HTTP proxy of an account",
+    description: "Set the priority, floors, tags, note, monthly cap or HTTP proxy of an account",
   },
   args: {
     ...ROOT_FLAG,

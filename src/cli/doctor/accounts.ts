@@ -97,6 +97,7 @@ function examineAccount(record: AccountRecord, nowMs: number): Finding {
         }
       : { check, status: "bad", detail: disabledText(reason), remedy: login };
   }
+  if (credentials.apiBaseUrl !== undefined) return ok(check, `an API key for ${credentials.apiBaseUrl}`);
   const expired = credentials.expiresMs !== undefined && credentials.expiresMs <= nowMs;
   if (credentials.refreshToken === undefined)
     return {

@@ -65,8 +65,7 @@ export function openSecretLines(): SecretLines {
       }
       if (isTerminal) printError("\n");
       const line = lines.shift() ?? open;
-      if (line.length > LONGEST)
-        throw usage("login-with: the line on standard input is too long for a password");
+      if (line.length > LONGEST) throw usage("the line on standard input is too long");
       return line;
     },
     ended: end.promise,

@@ -40,7 +40,7 @@ export default defineCommand({
     accounts: {
       type: "string",
       description:
-        "Accounts, each as NAME[:TURNS][:OPTION...]; options: weekly, monthly, idle, credits=N, member=N, resets=N, MODEL=N",
+        "Accounts, each as NAME[:TURNS][:OPTION...]; options: weekly, monthly, idle, credits=N, member=N, resets=N, key=APIKEY, MODEL=N",
       default: "alice:3,bob:1000",
       valueHint: "LIST",
     },
@@ -66,7 +66,8 @@ export default defineCommand({
     });
     mock.faults.add(...faults);
     if (args.homes !== undefined)
-      for (const { alias } of accounts) writeHome(join(resolve(args.homes), alias), mock.authFile(alias));
+      for (const { alias } of accounts.filter(({ apiKey }) => apiKey === undefined))
+        writeHome(join(resolve(args.homes), alias), mock.authFile(alias));
     print(
       `simulated backend on ${mock.baseUrl}\n` +
         `  accounts:  ${accounts.map(({ alias, turns }) => `${alias} (${counted(turns, "turn")})`).join(", ")}\n` +
@@ -113,11 +114,12 @@ function withOption<Account extends MockAccountOptions>(account: Account, option
   if (option === "weekly" || option === "monthly") return { ...account, windows: [option] };
   if (option === "idle") return { ...account, idle: true };
   const [name = "", value = ""] = option.split("=");
+  if (name === "key" && value !== "") return { ...account, apiKey: value };
   if (name === "credits" && value === "unlimited") return { ...account, credits: "unlimited" };
   if (!/^\d+$/.test(value) || name === "")
     throw usage(
       `flag --accounts: unknown option ${JSON.stringify(option)}`,
-      "options: weekly, monthly, idle, credits=N, credits=unlimited, member=N, resets=N, MODEL=N",
+      "options: weekly, monthly, idle, credits=N, credits=unlimited, member=N, resets=N, key=APIKEY, MODEL=N",
     );
   const count = Number(value);
   switch (name) {

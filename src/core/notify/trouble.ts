@@ -99,7 +99,13 @@ export function troublesOf(pool: WatchedPool, view: TroubleView): Trouble[] {
 
 // --- internal ---
 
-const SERVES: ReadonlySet<Candidate["condition"]> = new Set(["ready", "probing", "credits", "at_floor"]);
+const SERVES: ReadonlySet<Candidate["condition"]> = new Set([
+  "ready",
+  "probing",
+  "credits",
+  "at_floor",
+  "last_resort",
+]);
 const EXHAUSTED: ReadonlySet<Candidate["condition"]> = new Set(["exhausted", "limited", "kept_back"]);
 
 function accountExhausted({ alias, candidate }: WatchedAccount, nowMs: number): Trouble {

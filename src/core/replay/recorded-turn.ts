@@ -1,6 +1,6 @@
 // The recorded turns of a user, and what each one costs in a simulation that serves it on another account.
 
-import { costOf, type Price, type PriceTable, priceOf } from "../prices.ts";
+import { costUsd, type Price, type PriceTable, priceOf } from "../prices.ts";
 import type { TokenCounts } from "../turn-record.ts";
 
 /** What a simulation needs of the record of a turn. */
@@ -55,7 +55,7 @@ export function replayTurns(turns: readonly RecordedTurn[], prices: PriceTable):
     const before = session === undefined ? undefined : last.get(session);
     if (session !== undefined) last.set(session, turn);
     const costWith = (cachedTokens: number): TurnCost => ({
-      usd: costOf({ ...tokens, cachedInput: cachedTokens }, price ?? USUAL_PRICE),
+      usd: costUsd({ ...tokens, cachedInput: cachedTokens }, price ?? USUAL_PRICE),
       cachedTokens,
     });
     const isFirst = before === undefined;
@@ -74,7 +74,7 @@ export function replayTurns(turns: readonly RecordedTurn[], prices: PriceTable):
 
 /** What the turn used where it was served, in USD at API prices; 0 if that is not known. */
 export function recordedCost({ tokens, model }: RecordedTurn, prices: PriceTable): number {
-  return tokens === undefined ? 0 : costOf(tokens, priceOf(model, prices) ?? USUAL_PRICE);
+  return tokens === undefined ? 0 : costUsd(tokens, priceOf(model, prices) ?? USUAL_PRICE);
 }
 
 // --- internal ---

@@ -9,7 +9,7 @@ import type { StateRequest } from "../../upstream/state-owners.ts";
 import { statePathOf } from "../../upstream/state-paths.ts";
 import { allowedModels } from "../allowed-models.ts";
 import { attempt } from "../attempts.ts";
-import { type RequestBody, readBody } from "../bodies.ts";
+import { type RequestBody, readBody, sizeOf } from "../bodies.ts";
 import { catalogueResponse } from "../catalogues.ts";
 import type { IncomingRequest, ProxyContext } from "../context.ts";
 import { createExchange, type Exchange, type Home } from "../exchange.ts";
@@ -77,6 +77,7 @@ async function forwardBody(
     recorder,
     trace,
     arrival: isMessage ? { transport: "sse", at: arrivedAt } : undefined,
+    bytes: isMessage ? sizeOf(body.content) : undefined,
   });
   let outcome: WaitResult | undefined;
   try {

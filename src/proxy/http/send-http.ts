@@ -47,10 +47,10 @@ export async function sendHttp(
   exchange: Exchange,
   sending: SendOptions,
 ): Promise<SendResult<HttpReply>> {
-  const { headers } = sending.prepared;
+  const { headers, plainBody } = sending.prepared;
   // The turn state names the server that began the turn, which only the first account can use.
   if (exchange.hasMoved()) headers.delete(TURN_STATE);
-  const sent = await sendFresh(context, exchange, sending);
+  const sent = await sendFresh(context, exchange, plainBody === true ? await decoded(sending) : sending);
   if (sent.kind !== "reply" || sent.verdict.kind !== "foreign_ciphertext") return sent;
   const encoding = exchange.incoming.request.headers.get("content-encoding");
   const text = await decodeBody(sending.body.content, encoding);
@@ -63,6 +63,16 @@ export async function sendHttp(
 }
 
 // --- internal ---
+
+/** With the body as plain text, if it is compressed. A body that cannot be decoded stays as it is. */
+async function decoded(sending: SendOptions): Promise<SendOptions> {
+  const { headers } = sending.prepared;
+  const encoding = headers.get("content-encoding");
+  const text = encoding === null ? undefined : await decodeBody(sending.body.content, encoding);
+  if (text === undefined) return sending;
+  headers.delete("content-encoding");
+  return { ...sending, body: bodyOf(new TextEncoder().encode(text)) };
+}
 
 /** The largest error response. The backend's have a few kB, a challenge page some tens of kB. */
 const ERROR_BODY_LIMIT_BYTES = 1024 * 1024;

@@ -177,7 +177,10 @@ class Recorder implements TurnRecorder {
     if (this.#isOver) return;
     this.#isOver = true;
     const tokens = this.#result?.tokens;
-    if (tokens !== undefined) this.#incoming.holder?.limiter?.spend(tokens.input + tokens.output);
+    if (tokens !== undefined) {
+      this.#incoming.holder?.limiter?.spend(tokens.input + tokens.output);
+      this.#lease?.used(tokens, this.#result?.model);
+    }
     const record = this.#recordOf(outcome, code);
     this.#add(record);
     this.#turn.trace?.turnEnded(record);

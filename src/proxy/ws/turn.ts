@@ -69,6 +69,7 @@ export async function serveTurn(
       recorder,
       trace,
       arrival,
+      bytes: message.length,
       home: mustMove ? undefined : homeOf(homeId, upstream.choice(), isSelfContained),
     });
     const transport = createTurnTransport(context, tunnel, exchange, { message, isSelfContained, homeId });

@@ -53,6 +53,7 @@ function own(
     quota: known,
     candidate: candidateOf(record, capacity, healthAt(health, NOW)),
     resetCredits: undefined,
+    billing: undefined,
     lastUsedMs: 0,
     lastSwitchReason: undefined,
     sessions: 0,

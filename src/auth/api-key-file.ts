@@ -1,0 +1,61 @@
+// The auth.json of an account with an API key: the form of Codex with a key, and the URL that the key is for. Both are in
+// one file, so no setting can send the key to another host.
+
+import { z } from "zod";
+import { parseJson } from "../core/json.ts";
+import { withoutTrailingSlash } from "../core/urls.ts";
+import { isLoopbackHost } from "../network/private-hosts.ts";
+
+export interface ApiKey {
+  readonly key: string;
+  /** Without a trailing slash. */
+  readonly baseUrl: string;
+}
+
+export const DEFAULT_API_URL = "https://api.openai.com/v1";
+
+/** The text of the auth.json. Codex writes the first two fields, too (0.171). */
+export function apiKeyFile({ key, baseUrl }: ApiKey): string {
+  const file = { auth_mode: "apikey", OPENAI_API_KEY: key, [URL_KEY]: withoutTrailingSlash(baseUrl) };
+  return `${JSON.stringify(file, undefined, 2)}\n`;
+}
+
+/** The API key in `text`, an auth.json that codexlb wrote; a text that says why it is not usable; undefined for another login. */
+export function apiKeyIn(text: string): ApiKey | string | undefined {
+  const file = KeyFile.safeParse(parseJson(text)).data;
+  if (file === undefined) return undefined;
+  const { OPENAI_API_KEY: key, [URL_KEY]: baseUrl } = file;
+  const problem = apiKeyProblem(key) ?? apiUrlProblem(baseUrl);
+  return problem ?? { key, baseUrl: withoutTrailingSlash(baseUrl) };
+}
+
+/** Why `key` cannot be an API key; undefined if it can. The text does not contain the key. */
+export function apiKeyProblem(key: string): string | undefined {
+  if (key === "") return "the API key is empty";
+  return KEY.test(key)
+    ? undefined
+    : "the API key has characters that cannot be sent in a header, or is too long";
+}
+
+/** Why the key may not be sent to `url`; undefined if it may. */
+export function apiUrlProblem(url: string): string | undefined {
+  if (!URL.canParse(url)) return "the base URL is not a URL";
+  const { protocol, hostname, username, password, search, hash } = new URL(url);
+  if (username !== "" || password !== "") return "the base URL contains a user name or a password";
+  if (search !== "" || hash !== "") return "the base URL contains a query or a fragment";
+  if (protocol === "https:" || (protocol === "http:" && isLoopbackHost(hostname))) return undefined;
+  return "the base URL must begin with https://, except on this machine";
+}
+
+// --- internal ---
+
+/** A key that codexlb adds to those of Codex. */
+const URL_KEY = "codexlb_base_url";
+
+const KEY = /^[!-~]{1,1024}$/;
+
+const KeyFile = z.looseObject({
+  auth_mode: z.literal("apikey"),
+  OPENAI_API_KEY: z.string(),
+  [URL_KEY]: z.string(),
+});

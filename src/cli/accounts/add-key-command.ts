@@ -1,0 +1,86 @@
+// `codexlb account add-key`: enrols an OpenAI API key as an account, which serves when no other account can.
+
+import { defineCommand } from "citty";
+import { advised } from "../../advice.ts";
+import { apiKeyFile, apiKeyProblem, apiUrlProblem, DEFAULT_API_URL } from "../../auth/api-key-file.ts";
+import { changeWords } from "../../core/option-words.ts";
+import { print } from "../../print.ts";
+import { REMOTE_FLAGS, ROOT_FLAG } from "../common-flags.ts";
+import { contextOf } from "../context.ts";
+import { usage } from "../flags.ts";
+import { openSecretLines } from "../login-with/secret-lines.ts";
+import { placeOf } from "./account-place.ts";
+import { onlyAlias } from "./alias-argument.ts";
+import { capIn } from "./option-flags.ts";
+import { withAccounts } from "./with-accounts.ts";
+
+export default defineCommand({
+  meta: {
+    name: "codexlb account add-key",
+    description: "Add an OpenAI API key, which serves only if no other account can",
+  },
+  args: {
+    ...ROOT_FLAG,
+    ...REMOTE_FLAGS,
+    "key-stdin": {
+      type: "boolean",
+      description: "Read the API key from standard input; on a terminal it is not shown",
+    },
+    "monthly-cap": {
+      type: "string",
+      description: "How much it may spend in a month, such as 20usd; required for a new account",
+      valueHint: "USD",
+    },
+    "base-url": {
+      type: "string",
+      description: "The API's base URL; the key is only sent there",
+      default: DEFAULT_API_URL,
+      valueHint: "URL",
+    },
+    replace: { type: "boolean", description: "Replace a ChatGPT account of the same alias" },
+    alias: { type: "positional", description: "Alias of the account", valueHint: "ALIAS" },
+  },
+  run: async ({ args, rawArgs }) => {
+    const alias = onlyAlias("add-key", rawArgs);
+    const monthlyCap = args["monthly-cap"] === undefined ? undefined : capIn(args["monthly-cap"]);
+    const baseUrl = args["base-url"].trim();
+    const problem = apiUrlProblem(baseUrl);
+    if (problem !== undefined) throw usage(`account add-key: ${problem}`);
+    if (!args["key-stdin"])
+      throw usage(
+        "account add-key: --key-stdin is missing",
+        `for example: ${advised("account add-key", alias, "--key-stdin", "--monthly-cap", "20usd")}`,
+      );
+    const context = contextOf(args.root, { createsRoot: true });
+    const place = await placeOf(context, args);
+    await withAccounts(context, place, { write: true, about: alias }, async (ops) => {
+      const known = (await ops.list()).find((account) => account.alias === alias);
+      if (monthlyCap === undefined && known?.codexlb.options.monthly_cap === undefined)
+        throw usage(
+          "account add-key: --monthly-cap is missing",
+          "name what the key may spend in a month, such as: --monthly-cap 20usd",
+        );
+      const auth = apiKeyFile({ key: await keyFromStandardInput(), baseUrl });
+      await ops.import(alias, { auth, config: undefined, replace: args.replace ?? false });
+      if (monthlyCap === undefined) return print(`account ${alias} has another API key\n`);
+      await ops.set(alias, { options: { monthlyCap } });
+      print(
+        `account ${alias} has an API key, ${changeWords({ monthlyCap })}, and serves only if no other account can\n`,
+      );
+    });
+  },
+});
+
+// --- internal ---
+
+async function keyFromStandardInput(): Promise<string> {
+  const lines = openSecretLines();
+  try {
+    const key = (await lines.next("API key: ")).trim();
+    const problem = apiKeyProblem(key);
+    if (problem !== undefined) throw usage(`account add-key: ${problem}`);
+    return key;
+  } finally {
+    lines.close();
+  }
+}

@@ -1,0 +1,25 @@
+// What the API key of a listed account has spent.
+
+import { z } from "zod";
+import type { ListedAccount } from "../../auth/account-ops.ts";
+import { nextMonthMs, spentUsd } from "../../core/api-billing.ts";
+import type { AccountAnswer } from "../../core/status-schema.ts";
+
+/** In the form of the status; undefined for a ChatGPT account. */
+export function listedApiKey({ codexlb }: ListedAccount, nowMs: number): AccountAnswer["api_key"] {
+  const api = ListedApi.safeParse(codexlb.api).data;
+  if (api === undefined) return undefined;
+  const { base_url, month, spent_usd } = api;
+  const { monthly_cap: cap_usd } = codexlb.options;
+  return {
+    base_url,
+    spent_usd: spentUsd({ baseUrl: base_url, month, spentUsd: spent_usd, reservedUsd: 0 }, nowMs),
+    reserved_usd: 0, // the stored amount includes it
+    ...(cap_usd === undefined ? {} : { cap_usd }),
+    reset_at: nextMonthMs(nowMs) / 1000,
+  };
+}
+
+// --- internal ---
+
+const ListedApi = z.object({ base_url: z.string(), month: z.string(), spent_usd: z.number() });

@@ -1,0 +1,150 @@
+// An account with an API key over both transports: it serves when no other account can, until its monthly cap is
+// reached, and it gets only what the API takes.
+
+import { expect, test } from "bun:test";
+import { zstdCompressSync } from "node:zlib";
+import { apiKeyFile } from "../../src/auth/api-key-file.ts";
+import { createSocketClient, createSseClient } from "../../src/mock/client.ts";
+import { takeTurn } from "../faults/codex-like.ts";
+import { startPool, type TestPool } from "../support/pool.ts";
+
+const KEY = "sk-test-0123456789";
+const ACCOUNTS = [
+  { alias: "alice", turns: 2 },
+  { alias: "openai", apiKey: KEY },
+];
+/** A turn of the simulated backend: 1,000 input tokens, 800 of them cached, and 50 output tokens. */
+const TURN_USD = (200 * 10 + 800 * 1 + 50 * 100) / 1e6;
+const PRICE = '[prices."gpt-test"]\ninput = 10\ncached_input = 1\noutput = 100\n';
+
+async function addKey(pool: TestPool, monthlyCap: number): Promise<void> {
+  const auth = apiKeyFile({ key: KEY, baseUrl: pool.mock.apiUrl });
+  await pool.accounts.import("openai", { auth, config: undefined, replace: false });
+  await pool.accounts.set("openai", { options: { monthlyCap } });
+}
+
+async function apiKeyOf(pool: TestPool) {
+  const { accounts } = (await pool.status()) as unknown as {
+    accounts: { alias: string; api_key?: { spent_usd: number; cap_usd?: number } }[];
+  };
+  return accounts.find(({ alias }) => alias === "openai")?.api_key;
+}
+
+for (const [transport, create] of [
+  ["SSE", createSseClient],
+  ["WebSocket", createSocketClient],
+] as const) {
+  test(`over ${transport} it serves after the last account is exhausted, until its cap`, async () => {
+    await using pool = await startPool({ accounts: ACCOUNTS, config: PRICE });
+    await addKey(pool, 2 * TURN_USD);
+    const client = create(pool.url, "one");
+    const served: string[] = [];
+    for (let turn = 0; turn < 4; turn++) served.push(await client.turn("hi", "gpt-test"));
+    expect(served).toEqual([
+      ...["Hello from alice", "Hello from alice"],
+      ...["Hello from openai", "Hello from openai"],
+    ]);
+    expect(await apiKeyOf(pool)).toMatchObject({ spent_usd: 2 * TURN_USD, cap_usd: 2 * TURN_USD });
+    await expect(client.turn("hi", "gpt-test")).rejects.toThrow("usage limit");
+    client.close();
+    const events = await pool.stopAndReadEvents();
+    const moves = events.filter(({ event }) => event === "request.switched");
+    expect(moves.map(({ fields }) => [fields?.from, fields?.to, fields?.switch_reason])).toEqual([
+      ["alice", "openai", "last-resort"],
+    ]);
+    expect(JSON.stringify(events)).not.toContain(KEY);
+  });
+}
+
+test("it gets the key and what the API takes, below its own base URL", async () => {
+  await using pool = await startPool({
+    accounts: [{ ...ACCOUNTS[0], turns: 0 }, ACCOUNTS[1]] as never,
+    config: PRICE,
+  });
+  await addKey(pool, 1);
+  const body = JSON.stringify({ model: "gpt-test", stream: true, store: false, input: [] });
+  const response = await fetch(`${pool.url}/backend-api/codex/responses`, {
+    method: "POST",
+    headers: {
+      "content-type": "application/json",
+      "content-encoding": "zstd",
+      "chatgpt-account-id": "proxy-only",
+      "x-codex-routing-hint": "model=gpt-test",
+      "x-codex-window-id": "w",
+      "session-id": "one",
+    },
+    body: zstdCompressSync(Buffer.from(body)),
+  });
+  expect(await response.text()).toContain("Hello from openai");
+  const sent = pool.mock.requests.find(({ account }) => account === "openai");
+  expect(sent?.path).toBe("/v1/responses");
+  expect(sent?.json).toEqual(JSON.parse(body));
+  expect(sent?.headers.authorization).toBe(`Bearer ${KEY}`);
+  expect(sent?.headers["x-codex-window-id"]).toBe("w");
+  for (const name of ["chatgpt-account-id", "x-codex-routing-hint", "content-encoding"])
+    expect(sent?.headers).not.toHaveProperty([name]);
+});
+
+test("it serves no model without a price, and nothing but turns", async () => {
+  await using pool = await startPool({
+    accounts: [{ ...ACCOUNTS[0], turns: 0 }, ACCOUNTS[1]] as never,
+    config: PRICE,
+  });
+  await addKey(pool, 1);
+  const client = createSseClient(pool.url, "one");
+  await expect(client.turn("hi", "unheard-of")).rejects.toThrow("usage limit");
+  client.close();
+  await pool.accounts.serve("alice", "disable");
+  await (await fetch(`${pool.url}/backend-api/wham/settings/user`)).text();
+  await (await fetch(`${pool.url}/backend-api/codex/models?client_version=0.171.0`)).text();
+  expect(pool.mock.requests.filter(({ headers }) => headers.authorization?.includes(KEY))).toEqual([]);
+});
+
+test("a pinned key serves although an account has room", async () => {
+  await using pool = await startPool({ accounts: ACCOUNTS, config: PRICE });
+  await addKey(pool, 1);
+  await pool.accounts.pin("openai");
+  const client = createSseClient(pool.url, "one");
+  expect(await client.turn("hi", "gpt-test")).toBe("Hello from openai");
+  await pool.accounts.unpin();
+  expect(await client.turn("hi", "gpt-test")).toBe("Hello from alice");
+  client.close();
+});
+
+test("parallel turns exceed the cap by no more than the turns in flight", async () => {
+  await using pool = await startPool({
+    accounts: [{ ...ACCOUNTS[0], turns: 0 }, ACCOUNTS[1]] as never,
+    config: PRICE,
+  });
+  const cap = 3 * TURN_USD;
+  await addKey(pool, cap);
+  const turns = Array.from({ length: 12 }, (_, index) =>
+    createSseClient(pool.url, `s${index}`)
+      .turn("hi", "gpt-test")
+      .then(
+        () => true,
+        () => false,
+      ),
+  );
+  const served = (await Promise.all(turns)).filter(Boolean).length;
+  expect(served).toBeGreaterThan(0);
+  const spent = (await apiKeyOf(pool))?.spent_usd ?? 0;
+  expect(spent).toBeCloseTo(served * TURN_USD, 6);
+});
+
+test("a refused key takes the account out of service, and the client gets the usage limit", async () => {
+  await using pool = await startPool({
+    accounts: [{ ...ACCOUNTS[0], turns: 0 }, ACCOUNTS[1]] as never,
+    config: PRICE,
+  });
+  const auth = apiKeyFile({ key: "sk-wrong", baseUrl: pool.mock.apiUrl });
+  await pool.accounts.import("openai", { auth, config: undefined, replace: false });
+  await pool.accounts.set("openai", { options: { monthlyCap: 1 } });
+  for (const transport of ["sse", "websocket"] as const) {
+    const seen = await takeTurn(
+      { url: pool.url, session: transport, waited: () => {}, hadOutput: () => {} },
+      transport,
+    );
+    expect(seen.shown).toEqual(["You've hit your usage limit"]);
+  }
+});
