@@ -2,10 +2,8 @@
 // daemon or in a command while no daemon runs. The other one is the admin client, which calls a proxy.
 
 import { z } from "zod";
-import { advised } from "../advice.ts";
 import { changedOptions, type OptionChanges, type OptionValues } from "../core/account-options.ts";
 import { fieldsOfOptions, OptionFields, optionEntries, requireOptions } from "../core/option-fields.ts";
-import { reasonWords } from "../core/reason-words.ts";
 import type { Deps } from "../deps.ts";
 import { CodexlbError } from "../errors.ts";
 import { outboundProxyProblem } from "../network/outbound-proxy.ts";
@@ -23,6 +21,7 @@ import {
 import type { Store } from "../state/store.ts";
 import { encodeAccount } from "../state/store-encode.ts";
 import type { AccountDetails } from "./account-details.ts";
+import { capWithoutKey, loginNeeded } from "./account-errors.ts";
 import { type EnrolChange, findAccount, installReversibly, removeAccount } from "./enrol.ts";
 import type { Identity } from "./identity.ts";
 import { createRedeemOps, type RedeemOps, type ResetSpender } from "./redeem-ops.ts";
@@ -238,14 +237,7 @@ export function createAccountOps({
         });
       if (options !== undefined) requireOptions(options);
       const record = findAccount(state, name);
-      if (options?.monthlyCap != null && record.billing === undefined)
-        throw new CodexlbError(
-          "invalid_request",
-          `${record.alias} has no API key, so it has no monthly cap`,
-          {
-            next: `add a key as an account with: ${advised("account add-key", "ALIAS", "--key-stdin", "--monthly-cap", "20usd")}`,
-          },
-        );
+      if (options?.monthlyCap != null && record.billing === undefined) throw capWithoutKey(record);
       const before = { ...record };
       if (outboundProxy !== undefined) setOutboundProxy(record, outboundProxy ?? undefined);
       if (options !== undefined) setOptions(record, changedOptions(record.options, options));
@@ -273,14 +265,6 @@ export function identityOfListed(account: ListedAccount): Identity {
 }
 
 // --- internal ---
-
-/** The error for an account that would fail again with its first turn. */
-function loginNeeded({ alias, health }: AccountRecord): CodexlbError {
-  const why = health.kind === "disabled" ? reasonWords(health.reason) : "login expired";
-  return new CodexlbError("login_needed", `enabling ${alias}: it is out of service (${why})`, {
-    next: `log in: ${advised("account login", alias)}`,
-  });
-}
 
 const CHANGES: Readonly<Record<Service, AccountChange>> = {
   enable: "enabled",

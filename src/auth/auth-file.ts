@@ -5,8 +5,9 @@ import { advised } from "../advice.ts";
 import { headerValue } from "../core/bounds.ts";
 import { parseJson } from "../core/json.ts";
 import { CodexlbError } from "../errors.ts";
-import { type ApiKey, apiKeyIn } from "./api-key-file.ts";
+import { apiKeyIn } from "./api-key-file.ts";
 import { type Claims, readClaims } from "./claims.ts";
+import { unservedKind } from "./login-kinds.ts";
 
 /** The credentials for an account's requests, and the account's identity according to its tokens. */
 export interface Credentials {
@@ -40,7 +41,7 @@ export interface NewTokens {
 export function parseAuthFile(text: string, name: string): Credentials {
   const apiKey = apiKeyIn(text);
   if (typeof apiKey === "string") throw invalid(name, `is not usable: ${apiKey}`);
-  if (apiKey !== undefined) return credentialsOfKey(apiKey);
+  if (apiKey !== undefined) return { ...OPAQUE, accessToken: apiKey.key, apiBaseUrl: apiKey.baseUrl };
   const access = personalAccessOf(text);
   return access === undefined ? tokenCredentials(text, name) : credentialsOfAccess(access);
 }
@@ -216,72 +217,33 @@ function personalAccessOf(text: string): z.output<typeof PersonalAccessFile> | u
   return PersonalAccessFile.safeParse(parseJson(text)).data;
 }
 
+/** What a token or a key that is sent unchanged and cannot be renewed does not contain. */
+const OPAQUE = {
+  refreshToken: undefined,
+  idToken: undefined,
+  accountId: undefined,
+  userId: undefined,
+  email: undefined,
+  planType: undefined,
+  expiresMs: undefined,
+  refreshedMs: undefined,
+  apiBaseUrl: undefined,
+} as const;
+
 /** A personal access token is sent unchanged and cannot be renewed. */
 function credentialsOfAccess({
   personal_access_token: accessToken,
   [OWNER_KEY]: owner,
 }: z.output<typeof PersonalAccessFile>): Credentials {
   return {
+    ...OPAQUE,
     accessToken,
-    refreshToken: undefined,
-    idToken: undefined,
     accountId: owner?.accountId,
     userId: owner?.userId,
     email: owner?.email,
     planType: owner?.planType,
-    expiresMs: undefined,
-    refreshedMs: undefined,
-    apiBaseUrl: undefined,
   };
 }
-
-/** An API key is sent unchanged, cannot be renewed, and does not name its owner. */
-function credentialsOfKey({ key, baseUrl }: ApiKey): Credentials {
-  return {
-    accessToken: key,
-    refreshToken: undefined,
-    idToken: undefined,
-    accountId: undefined,
-    userId: undefined,
-    email: undefined,
-    planType: undefined,
-    expiresMs: undefined,
-    refreshedMs: undefined,
-    apiBaseUrl: baseUrl,
-  };
-}
-
-/** Login types that codexlb cannot serve: their `auth_mode`, and the key under which Codex 0.171 stores them. */
-const UNSERVED: readonly { readonly mode?: RegExp; readonly key: string; readonly why: string }[] = [
-  {
-    mode: /^agent_?identity$/i,
-    key: "agent_identity",
-    why: "contains an agent identity; only Codex has the key that signs its requests, so codexlb cannot use it",
-  },
-  {
-    mode: /^bedrock/i,
-    key: "bedrock_api_key",
-    why: "contains an Amazon Bedrock login, not a ChatGPT login",
-  },
-  // With tokens as well, the mode does not matter.
-  { key: "OPENAI_API_KEY", why: "contains an API key, not a ChatGPT login" },
-];
-
-/** Why codexlb cannot serve the login in `raw`; undefined if it can. */
-function unservedKind(raw: unknown): string | undefined {
-  if (typeof raw !== "object" || raw === null) return undefined;
-  const file = raw as Record<string, unknown>;
-  const mode = typeof file.auth_mode === "string" ? file.auth_mode : "";
-  const byMode = UNSERVED.find((kind) => kind.mode?.test(mode));
-  if (byMode !== undefined) return byMode.why;
-  if (file.tokens) return undefined;
-  const byKey = UNSERVED.find(({ key }) => file[key]);
-  if (byKey !== undefined) return byKey.why;
-  return SERVED_MODES.has(mode) ? undefined : `has the unknown login type ${JSON.stringify(mode)}`;
-}
-
-/** `chatgptAuthTokens`: tokens of another program. Only that program can renew them. */
-const SERVED_MODES: ReadonlySet<string> = new Set(["", "chatgpt", "chatgptAuthTokens", "apikey"]);
 
 function authFileOf(text: string, name: string): z.output<typeof AuthFile> {
   const raw = parseJson(text);

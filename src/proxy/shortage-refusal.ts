@@ -130,11 +130,11 @@ const SHORTEST_RETRY_SECONDS = 1;
 const LONGEST_RETRY_SECONDS = 5;
 
 function usageLimit(
-  shortage: Pick<Shortage, "untilMs" | "limitId" | "keptBack" | "requiredTags">,
+  shortage: Pick<Shortage, "untilMs" | "limitId" | "keptBack" | "atCap" | "requiredTags">,
   { limitBody, usage, advise }: Pick<Parameters<typeof refusalFor>[1], "limitBody" | "usage" | "advise">,
   nowMs: number,
 ): Refusal {
-  const { untilMs, limitId, keptBack } = shortage;
+  const { untilMs, limitId, keptBack, atCap } = shortage;
   const tags = tagWords(shortage);
   const reached = `The usage limit ${tags === "" ? "" : `of the accounts with the tag ${tags} `}has been reached`;
   // Codex does not recognise other refusals, such as a 402, as a limit.
@@ -146,7 +146,7 @@ function usageLimit(
     type: "usage_limit_reached",
     message: reached,
     plan_type: usage.planType,
-    next: `wait for the reset, or add an account with: ${advise("account login", "ALIAS")}`,
+    next: `wait for the reset, ${capRemedy(atCap, advise)}or add an account with: ${advise("account login", "ALIAS")}`,
     ...(backend.success ? backend.data.error : {}),
     ...(keptBack.length === 0
       ? {}
@@ -167,6 +167,13 @@ function usageLimit(
     limitId,
     reachedType: usage.reachedType,
   };
+}
+
+/** How to raise the monthly cap of an API key, if one is reached. */
+function capRemedy([alias]: Shortage["atCap"], advise: Advise): string {
+  return alias === undefined
+    ? ""
+    : `raise the monthly cap with: ${advise("account set", alias, "--monthly-cap", "USD")}, `;
 }
 
 /** What removes the floors that any of `keptBack` has reached: a command, or an edit of config.toml. */

@@ -2,6 +2,7 @@
 
 import { type FloorName, floorsReached, OPTION_NAMES, type OptionValues } from "../core/account-options.ts";
 import type { TagNeeds } from "../core/account-tags.ts";
+import { CAP_REASON } from "../core/api-capacity.ts";
 import { type Candidate, shortageGroupOf } from "../core/availability.ts";
 import { FLOOR_REASON } from "../core/capacity.ts";
 import { disabledText, OPERATOR_REASON } from "../core/health.ts";
@@ -26,6 +27,8 @@ export interface Shortage {
   readonly disabledByOperator: readonly string[];
   /** The accounts that are kept back because they have reached a floor. */
   readonly keptBack: readonly KeptBackAccount[];
+  /** The accounts with an API key that have reached their monthly cap, by alias. */
+  readonly atCap: readonly string[];
   /** `alias (reason)` of each. */
   readonly details: readonly string[];
   /** The limit that counts for the model, unless it is the main one. */
@@ -86,6 +89,7 @@ export function shortageOf(all: readonly ShortUpstream[], nowMs: number): Shorta
         : [],
     ),
     keptBack: all.flatMap((one) => (one.candidate.condition === "kept_back" ? [keptBackOf(one)] : [])),
+    atCap: all.flatMap(({ label, candidate }) => (candidate.reason === CAP_REASON ? [label] : [])),
     details: all.map((one) => `${one.label} (${describe(one.candidate, nowMs)})`),
   };
 }

@@ -2,15 +2,21 @@
 // reached, and it gets only what the API takes.
 
 import { expect, test } from "bun:test";
+import { readFileSync, writeFileSync } from "node:fs";
 import { zstdCompressSync } from "node:zlib";
 import { apiKeyFile } from "../../src/auth/api-key-file.ts";
 import { createSocketClient, createSseClient } from "../../src/mock/client.ts";
 import { takeTurn } from "../faults/codex-like.ts";
-import { startPool, type TestPool } from "../support/pool.ts";
+import { runCli } from "../support/cli.ts";
+import { startPool, type TestPool, until } from "../support/pool.ts";
 
 const KEY = "sk-test-0123456789";
 const ACCOUNTS = [
   { alias: "alice", turns: 2 },
+  { alias: "openai", apiKey: KEY },
+];
+const EXHAUSTED = [
+  { alias: "alice", turns: 0 },
   { alias: "openai", apiKey: KEY },
 ];
 /** A turn of the simulated backend: 1,000 input tokens, 800 of them cached, and 50 output tokens. */
@@ -56,9 +62,81 @@ for (const [transport, create] of [
   });
 }
 
+test("at the cap the client learns what a person can do", async () => {
+  await using pool = await startPool({ accounts: EXHAUSTED, config: PRICE });
+  await addKey(pool, TURN_USD);
+  const send = () =>
+    fetch(`${pool.url}/backend-api/codex/responses`, {
+      method: "POST",
+      headers: { "content-type": "application/json", "session-id": "one" },
+      body: JSON.stringify({ model: "gpt-test", stream: true, input: [] }),
+    });
+  expect(await (await send()).text()).toContain("Hello from openai");
+  const refused = await send();
+  expect(refused.status).toBe(429);
+  const { error } = (await refused.json()) as { error: { type: string; next: string } };
+  expect(error.type).toBe("usage_limit_reached");
+  expect(error.next).toContain("raise the monthly cap with: codexlb account set");
+});
+
+test("no turn waits for a reset while it can serve, and turns wait once the cap is reached", async () => {
+  const config = `[proxy]\nwait_for_reset = "8h"\n${PRICE}`;
+  await using pool = await startPool({ accounts: EXHAUSTED, config });
+  await addKey(pool, TURN_USD);
+  const client = createSseClient(pool.url, "one");
+  expect(await client.turn("hi", "gpt-test")).toBe("Hello from openai");
+  const waiting = client.turn("hi", "gpt-test");
+  await until("the turn waits", async () => {
+    const status = (await pool.status()) as unknown as { waiting?: { turns: number } };
+    return status.waiting?.turns === 1;
+  });
+  await pool.accounts.set("openai", { options: { monthlyCap: 1 } });
+  expect(await waiting).toBe("Hello from openai");
+  client.close();
+});
+
+test("a turn that comes from a proxy in front spends no money", async () => {
+  await using pool = await startPool({ accounts: EXHAUSTED, config: PRICE });
+  await addKey(pool, 1);
+  await using front = await startPool({
+    accounts: [],
+    config: `[proxy]\nchild_proxy_urls = ["${pool.url}"]\n`,
+  });
+  const client = createSseClient(front.url, "one");
+  await expect(client.turn("hi", "gpt-test")).rejects.toThrow("usage limit");
+  client.close();
+  expect(await apiKeyOf(pool)).toMatchObject({ spent_usd: 0 });
+  const { accounts } = await front.status();
+  expect(accounts.map(({ alias }) => alias)).toEqual(["alice"]);
+});
+
+test("what it has spent survives a restart, and an unknown amount needs the user's decision", async () => {
+  await using pool = await startPool({ accounts: EXHAUSTED, config: PRICE });
+  await addKey(pool, 1);
+  const client = createSseClient(pool.url, "one");
+  await client.turn("hi", "gpt-test");
+  client.close();
+  await pool.stopAndReadEvents();
+  const store = readFileSync(pool.layout.store, "utf8");
+  const shown = async (text: string) => {
+    writeFileSync(pool.layout.store, text);
+    const { root } = pool.layout;
+    const { out } = await runCli(["account", "show", "openai", "--json", "--root", root], { cwd: root });
+    return (JSON.parse(out) as { status: Record<string, unknown> }).status;
+  };
+  expect((await shown(store)).api_key).toMatchObject({ spent_usd: TURN_USD, cap_usd: 1 });
+  // The Go program drops accounts without a ChatGPT login.
+  const { accounts, ...others } = JSON.parse(store) as { accounts: { alias: string }[] };
+  const dropped = { ...others, accounts: accounts.filter(({ alias }) => alias !== "openai") };
+  expect(await shown(JSON.stringify(dropped))).toMatchObject({
+    enabled: false,
+    disabled_reason: "unknown-spending",
+  });
+});
+
 test("it gets the key and what the API takes, below its own base URL", async () => {
   await using pool = await startPool({
-    accounts: [{ ...ACCOUNTS[0], turns: 0 }, ACCOUNTS[1]] as never,
+    accounts: EXHAUSTED,
     config: PRICE,
   });
   await addKey(pool, 1);
@@ -87,7 +165,7 @@ test("it gets the key and what the API takes, below its own base URL", async () 
 
 test("it serves no model without a price, and nothing but turns", async () => {
   await using pool = await startPool({
-    accounts: [{ ...ACCOUNTS[0], turns: 0 }, ACCOUNTS[1]] as never,
+    accounts: EXHAUSTED,
     config: PRICE,
   });
   await addKey(pool, 1);
@@ -113,7 +191,7 @@ test("a pinned key serves although an account has room", async () => {
 
 test("parallel turns exceed the cap by no more than the turns in flight", async () => {
   await using pool = await startPool({
-    accounts: [{ ...ACCOUNTS[0], turns: 0 }, ACCOUNTS[1]] as never,
+    accounts: EXHAUSTED,
     config: PRICE,
   });
   const cap = 3 * TURN_USD;
@@ -134,7 +212,7 @@ test("parallel turns exceed the cap by no more than the turns in flight", async 
 
 test("a refused key takes the account out of service, and the client gets the usage limit", async () => {
   await using pool = await startPool({
-    accounts: [{ ...ACCOUNTS[0], turns: 0 }, ACCOUNTS[1]] as never,
+    accounts: EXHAUSTED,
     config: PRICE,
   });
   const auth = apiKeyFile({ key: "sk-wrong", baseUrl: pool.mock.apiUrl });

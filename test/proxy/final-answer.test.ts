@@ -18,6 +18,7 @@ const shortage = (kind: Shortage["kind"], more: Partial<Shortage> = {}): Shortag
   ofAccounts: true,
   disabledByOperator: [],
   keptBack: [],
+  atCap: [],
   details: [],
   ...more,
 });

@@ -43,6 +43,7 @@ test.each<[Shortage["keptBack"], string]>([
     ofAccounts: true,
     disabledByOperator: [],
     keptBack,
+    atCap: [],
     details: [],
   };
   const { error } = JSON.parse(refusalFor(shortage, ABOUT, 0).body);

@@ -23,6 +23,7 @@ function exhausted(untilMs: number | undefined): Shortage {
     ofAccounts: true,
     disabledByOperator: [],
     keptBack: [],
+    atCap: [],
     details: [],
   };
 }

@@ -66,7 +66,7 @@ function apiKeyRows({ api_key: apiKey }: AccountDetails["status"]): [string, str
   if (apiKey === undefined) return [];
   return [
     ["API key", `for ${apiKey.base_url}`],
-    ["spent", spentWords(apiKey)],
+    ["cost", spentWords(apiKey)],
   ];
 }
 

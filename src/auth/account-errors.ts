@@ -1,0 +1,25 @@
+// The errors of operations on one account, with the next step for the user.
+
+import { advised } from "../advice.ts";
+import { reasonWords } from "../core/reason-words.ts";
+import { CodexlbError } from "../errors.ts";
+import type { AccountRecord } from "../state/account-record.ts";
+
+/** The error for an account that would fail again with its first turn. */
+export function loginNeeded({ alias, health, billing }: AccountRecord): CodexlbError {
+  if (billing !== undefined)
+    return new CodexlbError("login_needed", `enabling ${alias}: its API key was refused`, {
+      next: `replace the key with: ${advised("account add-key", alias, "--key-stdin")}`,
+    });
+  const why = health.kind === "disabled" ? reasonWords(health.reason) : "login expired";
+  return new CodexlbError("login_needed", `enabling ${alias}: it is out of service (${why})`, {
+    next: `log in: ${advised("account login", alias)}`,
+  });
+}
+
+/** The error for a monthly cap of an account that has no API key. */
+export function capWithoutKey({ alias }: AccountRecord): CodexlbError {
+  return new CodexlbError("invalid_request", `${alias} has no API key, so it has no monthly cap`, {
+    next: `add a key as an account with: ${advised("account add-key", "ALIAS", "--key-stdin", "--monthly-cap", "20usd")}`,
+  });
+}
