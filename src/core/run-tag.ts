@@ -31,7 +31,7 @@ export interface RunSeen {
   readonly tagged?: number | undefined;
   /** Why no account can serve the run now; undefined if one can. */
   readonly outage?: RunOutage | undefined;
-  /** The run's turns that wait for a reset; undefined if the run does not let turns wait. */
+  /** The run's turns that wait for a reset; undefined if neither the run nor the proxy's settings let turns wait. */
   readonly waiting?: WaitingSummary | undefined;
 }
 

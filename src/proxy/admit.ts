@@ -4,7 +4,7 @@
 import { type Advise, advisedElsewhere } from "../advice.ts";
 import type { Holder } from "../auth/access.ts";
 import { ATTEMPTS_HEADER, HOPS_HEADER, loopProblem, parseAttempts, parseHops } from "../core/hops.ts";
-import { RUN_PATH, type RunSeen, type WaitingSummary } from "../core/run-tag.ts";
+import { RUN_PATH, type RunSeen, type RunTag, type WaitingSummary } from "../core/run-tag.ts";
 import { CodexlbError } from "../errors.ts";
 import { isTurnPath } from "../upstream/paths.ts";
 import type { Admission } from "./admission.ts";
@@ -89,7 +89,8 @@ export function createAdmit(context: AdmitContext, refusal: Connections["refusal
         const tagged = run.tags === undefined ? {} : { tagged: pool.taggedCount(tags) };
         const readsAccounts = admission.readsAccounts(holder);
         const outage = runOutage(pool, tags, readsAccounts);
-        const waits = run.waitSeconds === undefined ? {} : { waiting: waitingOf(run.id, readsAccounts) };
+        const mayWait = waiting.mayWait({ hops: [], waitMs: waitMsOf(run) });
+        const waits = mayWait ? { waiting: waitingOf(run.id, readsAccounts) } : {};
         return answered(
           Response.json({ ...seen, absence, ...served, ...tagged, outage, ...waits } satisfies RunSeen),
         );
@@ -132,7 +133,7 @@ export function createAdmit(context: AdmitContext, refusal: Connections["refusal
       search: target.search,
       hops,
       runId: run?.id,
-      waitMs: (run?.waitSeconds ?? 0) * 1000,
+      waitMs: waitMsOf(run),
       pinnedId,
       tags,
       noteTurn: ({ id, label }) => {
@@ -166,6 +167,11 @@ function noChoice(flag: string): CodexlbError {
   return new CodexlbError("unauthorized", "this key cannot choose an account", {
     next: `omit ${flag}, or use a key with the parent role, created on the proxy's machine with: ${advisedElsewhere("key add", "--role", "parent", "NAME")}`,
   });
+}
+
+/** How long the run lets its turns wait, ms. */
+function waitMsOf(run: RunTag | undefined): number {
+  return (run?.waitSeconds ?? 0) * 1000;
 }
 
 function isEventStream({ headers }: Response): boolean {

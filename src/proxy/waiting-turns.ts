@@ -32,6 +32,8 @@ export interface WaitingTurns {
   waitFor(turn: UnservedTurn, shortage: Shortage): TurnWait | undefined;
   /** Whether turns of `incoming` would wait because of `shortage`. */
   wouldWait(incoming: WaitTerms, shortage: Shortage): boolean;
+  /** Whether turns of `incoming` wait for a reset that is soon enough. */
+  mayWait(incoming: WaitTerms): boolean;
   /** The turns that wait now, or those of one run. */
   summary(runId?: string): WaitingSummary;
   /** Refuses all waiting turns, and lets no more turns wait. */
@@ -84,6 +86,7 @@ export function createWaitingTurns(context: WaitingTurnsContext): WaitingTurns {
     });
 
   return {
+    mayWait: (incoming) => allowedMs(incoming) > 0,
     wouldWait: (incoming, shortage) => resetWithin(shortage, clock.now(), allowedMs(incoming)) !== undefined,
     waitFor: (unserved, shortage) => {
       const { incoming, origin, signal } = unserved;

@@ -152,6 +152,24 @@ describe.each(TRANSPORTS)("over %s", (_name, createClient) => {
   });
 });
 
+test("a run learns about its waiting turns if the settings let them wait, and of none by default", async () => {
+  const seenBy = async (config: string) => {
+    await using pool = await startPool({
+      accounts: [{ alias: "alice", turns: 1 }],
+      config,
+      clock: skippingClock(),
+    });
+    await createSseClient(`${pool.url}/@0123456789`, "s").turn("one");
+    const second = outcomeOf(createSseClient(`${pool.url}/@0123456789`, "s").turn("two"));
+    if (config === WAITING) await turnsWait(pool, 1);
+    else await second;
+    const { waiting } = (await (await fetch(`${pool.url}/@0123456789/run`)).json()) as { waiting?: object };
+    return waiting;
+  };
+  expect(await seenBy(WAITING)).toMatchObject({ turns: 1, account: "alice", window: "daily" });
+  expect(await seenBy(STICKY)).toBeUndefined();
+});
+
 test("over HTTP the wait ends when the client disconnects", async () => {
   await using pool = await startPool({
     accounts: [{ alias: "alice", turns: 1 }],

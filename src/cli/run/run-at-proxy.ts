@@ -19,6 +19,7 @@ import type { ProxyAddress } from "./proxy-address.ts";
 import { type RunFlags, resumeLine, runLine, savedThread } from "./resume-line.ts";
 import { RUN_FLAGS } from "./run-flags.ts";
 import type { RunHome } from "./run-home.ts";
+import { runWithProgress } from "./run-with-progress.ts";
 import { configSources, prepareRuntime } from "./runtime-home.ts";
 import {
   bypassReport,
@@ -27,10 +28,11 @@ import {
   noteBypass,
   othersReport,
   type RunChoice,
+  type TaggedRun,
   tagRun,
   trafficOf,
 } from "./tagged-run.ts";
-import { runWaiting } from "./waiting-run.ts";
+import { runWaiting, type WaitingRun } from "./waiting-run.ts";
 
 /** The parts of the Codex command that do not depend on the proxy. */
 export interface RunJob {
@@ -80,23 +82,20 @@ export async function runAtProxy(
   const prepared = job.home === undefined ? undefined : await prepareRuntime(job.context, job.home, address);
   const home = prepared?.home.path ?? (await nativeHome(job.context, address, job.withProxy));
   const door = { url: proxyUrl, stub: prepared?.token };
-  const tag = await tagRun(door, chosen, deps, job.aliases);
+  const tagged = await tagRun(door, chosen, deps, job.aliases);
+  const tag = tagged?.tag;
   const route = { proxyUrl, home: prepared?.home, pathKey: prepared?.pathKey, tag };
   const start = (args: readonly string[]) =>
     runCodex({ command: commandOf({ ...job, args }, route), shell, self: selfCommand(), env: deps.env });
-  const ended =
-    tag?.waitSeconds === undefined || isSilent(job.args)
-      ? await start(job.args)
-      : await runWaiting({
-          deps,
-          args: job.args,
-          isInteractive: isInteractive(job.args),
-          waitMs: tag.waitSeconds * 1000,
-          start,
-          traffic: () => trafficOf(door, tag),
-          savedThread: (threads) => savedThread(home, threads),
-          lineOf: (args) => runLine(args, job.flags),
-        });
+  const ended = await runTagged(tagged, {
+    deps,
+    args: job.args,
+    isInteractive: isInteractive(job.args),
+    start,
+    traffic: async () => tag && trafficOf(door, tag),
+    savedThread: (threads) => savedThread(home, threads),
+    lineOf: (args) => runLine(args, job.flags),
+  });
   const problem = startProblem(ended, job);
   if (problem !== undefined) {
     deps.log.info(problem);
@@ -131,6 +130,17 @@ export async function runAtProxy(
 }
 
 // --- internal ---
+
+/** Runs Codex. If the run or the proxy lets turns wait for a reset, shows what they wait for. */
+async function runTagged(tagged: TaggedRun | undefined, run: Omit<WaitingRun, "waitMs">): Promise<Ended> {
+  const { args, deps, isInteractive, start, traffic } = run;
+  if (tagged === undefined || isSilent(args)) return start(args);
+  const { tag, mayWait } = tagged;
+  if (tag.waitSeconds !== undefined) return runWaiting({ ...run, waitMs: tag.waitSeconds * 1000 });
+  // An interactive Codex uses the whole terminal.
+  if (!mayWait || isInteractive) return start(args);
+  return (await runWithProgress({ deps, traffic, isShown: true }, () => start(args))).ended;
+}
 
 /** The reason why Codex did not start; undefined if it started. */
 function startProblem(ended: Ended, { binary, args }: RunJob): string | undefined {

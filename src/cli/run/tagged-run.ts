@@ -27,6 +27,13 @@ import { KEY_NEXT } from "./runtime-home.ts";
 /** What a run asks the proxy for: an account to which it is pinned, or accounts with a tag, and a wait for resets. */
 export type RunChoice = Omit<RunTag, "id">;
 
+/** A run that the proxy knows by its tag. */
+export interface TaggedRun {
+  readonly tag: RunTag;
+  /** True if the proxy lets turns of the run wait for a reset. */
+  readonly mayWait: boolean;
+}
+
 /**
  * The tag of a run; undefined if the proxy does not support tags of runs. If the run chooses accounts that are not
  * available, a warning is printed. `aliases` lists the proxy's accounts, for an alias that none of them has. Throws the
@@ -37,7 +44,7 @@ export async function tagRun(
   { account, tags, waitSeconds }: RunChoice,
   { random, log }: Pick<Deps, "random" | "log">,
   aliases: () => Promise<readonly string[] | undefined>,
-): Promise<RunTag | undefined> {
+): Promise<TaggedRun | undefined> {
   const tag = { id: Buffer.from(random(8)).toString("hex"), account, tags, waitSeconds };
   const { status, body } = await ask(door, tag);
   const traffic = trafficIn(body);
@@ -46,7 +53,7 @@ export async function tagRun(
       `${account} ${ABSENCES[traffic.absence]}; other accounts serve until it is available again; for the reason, see: ${advised("account show", account)}`,
     );
   if (tags !== undefined && traffic?.tagged === 0) noteUntagged(tags, log);
-  if (traffic !== undefined) return tag;
+  if (traffic !== undefined) return { tag, mayWait: traffic.waiting !== undefined };
   const choice = choiceWords({ account, tags, waitSeconds });
   if (choice === undefined) return undefined;
   const refusal = Refused.safeParse(body).data?.error;

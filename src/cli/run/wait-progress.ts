@@ -1,4 +1,4 @@
-// Shows on standard error what a run with --wait waits for: when a turn begins to wait, the time left on a terminal, and
+// Shows on standard error what the turns of a run wait for: when a turn begins to wait, the time left on a terminal, and
 // when the turn continues. A turn that has already ended, or was refused again, is not news.
 
 import type { RunSeen, WaitingSummary } from "../../core/run-tag.ts";

@@ -15,7 +15,7 @@ import { sleepUnless } from "../wait/sleep.ts";
 import { waitFor } from "../wait/wait-loop.ts";
 import { comesBack, type WaitState } from "../wait/wait-target.ts";
 import { resumedArgs } from "./resumed-args.ts";
-import { showWaiting } from "./wait-progress.ts";
+import { runWithProgress } from "./run-with-progress.ts";
 
 export interface WaitingRun {
   readonly deps: Pick<Deps, "clock" | "log">;
@@ -42,22 +42,12 @@ export async function runWaiting(run: WaitingRun): Promise<Ended> {
   if (isInteractive) await untilServing(run, deadlineMs, { result: "Codex was not started" });
   let { args } = run;
   for (;;) {
-    const progress = showWaiting({
-      deps,
-      traffic,
-      isShown: !isInteractive,
-      isTerminal: process.stderr.isTTY === true,
-    });
-    const signals = onSignal(progress.stop);
-    const ended = await start(args).finally(() => {
-      progress.stop();
-      signals.stop();
-    });
-    if (isInteractive || ended.kind === "signal" || ended.code === 0) return ended;
-    const seen = progress.last();
-    // After Ctrl-C Codex fails as if no account could serve. While a turn waits, it reports no interruption.
-    if (signals.arrived())
-      return (seen?.waiting?.turns ?? 0) > 0 ? { kind: "exit", code: INTERRUPTED } : ended;
+    const { ended, seen, isInterrupted } = await runWithProgress(
+      { deps, traffic, isShown: !isInteractive },
+      () => start(args),
+    );
+    // After Ctrl-C Codex fails as if no account could serve.
+    if (isInteractive || isInterrupted || ended.kind === "signal" || ended.code === 0) return ended;
     const now = await traffic();
     // A proxy that was restarted does not know the threads of the run.
     const threads = now?.threads ?? seen?.threads ?? [];
@@ -82,26 +72,6 @@ export async function runWaiting(run: WaitingRun): Promise<Ended> {
 }
 
 // --- internal ---
-
-/** The exit code after Ctrl-C. */
-const INTERRUPTED = 130;
-const SIGNALS = ["SIGINT", "SIGQUIT", "SIGTERM", "SIGHUP"] as const;
-
-/** Calls `act` when the user ends the run. `runCodex` passes the signals on to Codex. */
-function onSignal(act: () => void): { arrived(): boolean; stop(): void } {
-  let hasArrived = false;
-  const note = () => {
-    hasArrived = true;
-    act();
-  };
-  for (const signal of SIGNALS) process.on(signal, note);
-  return {
-    arrived: () => hasArrived,
-    stop: () => {
-      for (const signal of SIGNALS) process.off(signal, note);
-    },
-  };
-}
 
 /** What the user reads after Ctrl-C. */
 interface InterruptedWait {
