@@ -1,5 +1,5 @@
-// Sends what is due through one channel. A channel that fails is tried again until it works: only the difference to what was last
-// reported is sent, so nothing piles up meanwhile.
+// Sends what is due through one channel. A channel that fails is tried again until it works: only the difference to
+// what was last reported is sent, so nothing piles up meanwhile.
 
 import { advised } from "../advice.ts";
 import { chance, prolonged } from "../core/jitter.ts";

@@ -1,4 +1,5 @@
-// ROOT/notify.json: what was already reported through each channel, so that a restart neither loses nor repeats a notification.
+// ROOT/notify.json: what was already reported through each channel, so that a restart neither loses nor repeats a
+// notification.
 
 import { z } from "zod";
 import { parseJson } from "../core/json.ts";

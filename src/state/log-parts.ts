@@ -1,5 +1,5 @@
-// Reads lines of the event log: the last ones, those from an offset on, or the last ones with a text. Reads only the blocks
-// that it needs, never whole files, and returns complete lines only.
+// Reads lines of the event log: the last ones, those from an offset on, or the last ones with a text. Reads only the
+// blocks that it needs, never whole files, and returns complete lines only.
 
 import { closeSync, openSync, readSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -53,8 +53,8 @@ export function logParts(path: string): LogPart[] {
 }
 
 /**
- * The last lines that contain `text`, oldest first: at most `most`, from about the last `mostBytes` of the log. The last line
- * of a file may be incomplete, because the process that wrote it was killed.
+ * The last lines that contain `text`, oldest first: at most `most`, from about the last `mostBytes` of the log. The
+ * last line of a file may be incomplete, because the process that wrote it was killed.
  */
 export function lastLinesWith(
   path: string,

@@ -1,4 +1,5 @@
-// The watch over the pool: every change is sent once through every channel, over restarts, failures and changed settings.
+// The watch over the pool: every change is sent once through every channel, over restarts, failures and changed
+// settings.
 
 import { expect, test } from "bun:test";
 import { readFileSync, statSync, writeFileSync } from "node:fs";
