@@ -10,7 +10,7 @@ import { KeyLimitFields, keyFields, limitChangesOf } from "../core/key-limit-fie
 import { changedLimits, type KeyLimitChanges, normalizedModels } from "../core/key-limits.ts";
 import { docsPage } from "../core/project-pages.ts";
 import { CodexlbError } from "../errors.ts";
-import type { WayTest } from "../notify/ways.ts";
+import type { ChannelTest } from "../notify/channels.ts";
 import type { ShownSetting } from "../state/config-source.ts";
 import type { EventLog } from "../state/events.ts";
 import { readLogLines } from "../state/log-parts.ts";
@@ -28,8 +28,8 @@ export interface OperateContext {
   /** The settings in effect. */
   readonly settings: () => readonly ShownSetting[];
   readonly about: () => ProxyInfo;
-  /** Sends a test message in every way of the settings. */
-  readonly testNotifications: () => Promise<readonly WayTest[]>;
+  /** Sends a test message through every channel of the settings. */
+  readonly testNotifications: () => Promise<readonly ChannelTest[]>;
   /** Creates a link to the dashboard. Throws `dashboard_off`. */
   readonly dashboardLink: () => DashboardLink;
   readonly presence: {
@@ -82,7 +82,7 @@ export function operateRoutes(context: OperateContext) {
       return c.json({ ok: true });
     })
     .post("/admin/notify/test", body("notify", Nothing), async (c) =>
-      c.json({ ways: (await testNotifications()).map(wayBody) }),
+      c.json({ ways: (await testNotifications()).map(testBody) }),
     )
     .post("/admin/dashboard/link", body("dashboard link", Nothing), (c) => {
       const { token, lifetimeMs } = dashboardLink();
@@ -143,8 +143,9 @@ function keyBody({ name, role, tags, createdMs, lastUsedMs, ...limited }: KeyInf
   return { name, role, ...tags, created_at_ms: createdMs, last_used_at_ms: lastUsedMs, ...fields };
 }
 
-function wayBody({ way, error }: WayTest): { way: string; error: string | undefined } {
-  return { way, error };
+/** The result of a test, with the names that clients of all versions read. */
+function testBody({ channel, error }: ChannelTest): { way: string; error: string | undefined } {
+  return { way: channel, error };
 }
 
 /** A setting in the response. */

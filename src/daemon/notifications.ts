@@ -2,8 +2,8 @@
 
 import { withoutEmails } from "../core/notify/notice.ts";
 import type { Deps } from "../deps.ts";
+import { channelsOf } from "../notify/channels.ts";
 import { createNotifier, type Notifier } from "../notify/notifier.ts";
-import { waysOf } from "../notify/ways.ts";
 import { quote } from "../quote.ts";
 import { rootFrom } from "../state/layout.ts";
 import type { Pool } from "../upstream/pool.ts";
@@ -17,7 +17,7 @@ export function notifierOf(base: Base, pool: Pick<Pool, "watched">): Notifier {
     ...base,
     path: layout.notify,
     settings: live.current,
-    ways: (config) => waysOf(config, context),
+    channels: (config) => channelsOf(config, context),
     pool: pool.watched,
     rootFlag: rootFlagFor(layout.root, deps.env),
   });

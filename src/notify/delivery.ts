@@ -1,5 +1,5 @@
-// Sends what is due in one way. A way that fails is tried again until it works: only the difference to what was last
-// reported is sent, so nothing piles up meanwhile.
+// Sends what is due through one channel. A channel that fails is tried again until it works: only the difference to
+// what was last reported is sent, so nothing piles up meanwhile.
 
 import { advised } from "../advice.ts";
 import { chance, prolonged } from "../core/jitter.ts";
@@ -10,8 +10,8 @@ import type { Trouble } from "../core/notify/trouble.ts";
 import type { Deps } from "../deps.ts";
 import { messageOf } from "../errors.ts";
 import type { EventLog } from "../state/events.ts";
-import type { WayState } from "./notify-file.ts";
-import type { Way } from "./way.ts";
+import type { Channel } from "./channel.ts";
+import type { ChannelState } from "./notify-file.ts";
 
 /** The troubles of the pool now. */
 export interface Observation {
@@ -20,7 +20,7 @@ export interface Observation {
 }
 
 export interface Delivery {
-  /** Sends what is due, in the background, unless a message is being sent or the way has just failed. */
+  /** Sends what is due, in the background, unless a message is being sent or the channel has just failed. */
   consider(observation: Observation): void;
   /** Resolves when no message is being sent. */
   idle(): Promise<void>;
@@ -29,11 +29,11 @@ export interface Delivery {
 export interface DeliveryContext {
   readonly deps: Pick<Deps, "clock" | "random" | "log">;
   readonly events: EventLog;
-  /** The way according to the current settings. */
-  readonly way: () => Way;
-  readonly state: () => WayState;
+  /** The channel according to the current settings. */
+  readonly channel: () => Channel;
+  readonly state: () => ChannelState;
   /** Stores the state durably. */
-  readonly save: (state: WayState) => void;
+  readonly save: (state: ChannelState) => void;
   /** Whether notices of this kind are sent. */
   readonly isWanted: (kind: NoticeKind) => boolean;
   readonly proxyName: () => string;
@@ -53,32 +53,39 @@ export function createDelivery(context: DeliveryContext): Delivery {
   let failures = 0;
   let retryMs = 0;
 
-  const succeeded = (way: Way, observation: Observation, due: readonly Trouble[], notices: number): void => {
+  const succeeded = (
+    channel: Channel,
+    observation: Observation,
+    due: readonly Trouble[],
+    notices: number,
+  ): void => {
     const { reported, failure } = state();
     failures = 0;
     // The message counts as sent only now, so a killed proxy may send it twice, but never loses it.
     const view = { nowMs: clock.now(), isMessage: true };
     save({ reported: reportedAfter(reported, due, observation.troubles, view), failure: undefined });
-    events.append("notify.sent", { way: way.name, notices });
-    if (failure !== undefined) log.info(`notifications by ${way.name} work again`);
+    events.append("notify.sent", { [NAME_FIELD]: channel.name, notices });
+    if (failure !== undefined) log.info(`notifications by ${channel.name} work again`);
   };
 
-  const failed = (way: Way, error: string): void => {
+  const failed = (channel: Channel, error: string): void => {
     const before = state();
     retryMs = clock.monotonic() + retryDelayMs(failures, chance(random));
     failures++;
     if (before.failure !== undefined) return;
-    events.append("notify.failed", { way: way.name, error });
-    log.warn(`notifications by ${way.name} fail: ${error}; codexlb keeps trying, see: ${advised("doctor")}`);
+    events.append("notify.failed", { [NAME_FIELD]: channel.name, error });
+    log.warn(
+      `notifications by ${channel.name} fail: ${error}; codexlb keeps trying, see: ${advised("doctor")}`,
+    );
     save({ ...before, failure: { sinceMs: clock.now(), error } });
   };
 
   const send = async (observation: Observation, due: readonly Trouble[], notices: readonly Notice[]) => {
-    const way = context.way();
+    const channel = context.channel();
     const message = messageFor(notices, context.proxyName(), clock.now());
-    const error = await way.send(message, signal).catch(messageOf);
-    if (error === undefined) succeeded(way, observation, due, notices.length);
-    else if (!signal.aborted) failed(way, error);
+    const error = await channel.send(message, signal).catch(messageOf);
+    if (error === undefined) succeeded(channel, observation, due, notices.length);
+    else if (!signal.aborted) failed(channel, error);
   };
 
   return {
@@ -105,6 +112,9 @@ export function createDelivery(context: DeliveryContext): Delivery {
 }
 
 // --- internal ---
+
+/** The field of an event that names the channel. Scripts read the log, so it keeps the name that it has always had. */
+const NAME_FIELD = "way";
 
 function retryDelayMs(failures: number, part: number): number {
   return prolonged(Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(failures, 20)), part);

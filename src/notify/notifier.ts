@@ -1,5 +1,5 @@
-// Watches the pool and sends notifications. It looks once a second, in the background and only while a way of sending
-// is set, so no request waits for it.
+// Watches the pool and sends notifications. It looks once a second, in the background and only while a channel is
+// set, so no request waits for it.
 
 import { type Standing, standingsAfter } from "../core/notify/pending.ts";
 import { troublesOf, type WatchedPool } from "../core/notify/trouble.ts";
@@ -9,16 +9,16 @@ import { messageOf } from "../errors.ts";
 import type { EventLog } from "../state/events.ts";
 import type { RootOwner } from "../state/root-owner.ts";
 import type { Config } from "../state/settings.ts";
+import type { Channel, ChannelName } from "./channel.ts";
+import { type ChannelTest, testChannels } from "./channels.ts";
 import { createDelivery, type Delivery } from "./delivery.ts";
 import {
-  NEW_WAY,
+  type ChannelState,
+  NEW_CHANNEL,
   type NotifyState,
   readNotifyState,
-  type WayState,
   writeNotifyState,
 } from "./notify-file.ts";
-import type { Way, WayName } from "./way.ts";
-import { testWays, type WayTest } from "./ways.ts";
 
 export interface Notifier {
   start(): void;
@@ -26,8 +26,8 @@ export interface Notifier {
   stop(): Promise<void>;
   /** Notes that a run of Codex bypassed the proxy. */
   noteBypass(): void;
-  /** Sends a test message once in every way of the current settings. */
-  test(): Promise<WayTest[]>;
+  /** Sends a test message once through every channel of the current settings. */
+  test(): Promise<ChannelTest[]>;
 }
 
 export interface NotifierContext {
@@ -38,8 +38,8 @@ export interface NotifierContext {
   /** Owns the root that contains the file. */
   readonly owner: Pick<RootOwner, "isOurs">;
   readonly settings: () => Config;
-  /** The ways that the settings name. */
-  readonly ways: (settings: Pick<Config, "notify">) => readonly Way[];
+  /** The channels that the settings name. */
+  readonly channels: (settings: Pick<Config, "notify">) => readonly Channel[];
   readonly pool: () => WatchedPool;
   /** As in `NoticeView`. */
   readonly rootFlag: string;
@@ -55,10 +55,10 @@ export function createNotifier(context: NotifierContext): Notifier {
   const { deps, events, path, owner, settings, pool } = context;
   const { clock, log } = deps;
   const stopping = new AbortController();
-  const deliveries = new Map<WayName, Delivery>();
+  const deliveries = new Map<ChannelName, Delivery>();
   let state: NotifyState = readNotifyState(path, log);
   let standings: ReadonlyMap<string, Standing> = new Map();
-  let known: { readonly notify: Config["notify"]; readonly ways: readonly Way[] } | undefined;
+  let known: { readonly notify: Config["notify"]; readonly channels: readonly Channel[] } | undefined;
   let hasWarned = false;
   let hasFailed = false;
   let cancel = () => {};
@@ -75,21 +75,21 @@ export function createNotifier(context: NotifierContext): Notifier {
     }
   };
 
-  const waysNow = (): readonly Way[] => {
+  const channelsNow = (): readonly Channel[] => {
     const { notify } = settings();
-    if (known?.notify !== notify) known = { notify, ways: context.ways({ notify }) };
-    return known.ways;
+    if (known?.notify !== notify) known = { notify, channels: context.channels({ notify }) };
+    return known.channels;
   };
 
-  const deliveryOf = ({ name }: Way): Delivery => {
+  const deliveryOf = ({ name }: Channel): Delivery => {
     const delivery =
       deliveries.get(name) ??
       createDelivery({
         deps,
         events,
-        way: () => waysNow().find((way) => way.name === name) ?? ABSENT,
-        state: () => state.ways.get(name) ?? NEW_WAY,
-        save: (way) => save({ ...state, ways: withWay(state, name, way) }),
+        channel: () => channelsNow().find((channel) => channel.name === name) ?? ABSENT,
+        state: () => state.channels.get(name) ?? NEW_CHANNEL,
+        save: (channel) => save({ ...state, channels: withChannel(state, name, channel) }),
         isWanted: (kind) => {
           const wanted = settings().notify.events;
           return wanted.length === 0 || wanted.includes(kind);
@@ -102,11 +102,11 @@ export function createNotifier(context: NotifierContext): Notifier {
     return delivery;
   };
 
-  /** A way that was removed begins without any reports if it is added again. */
-  const forgetRemoved = (ways: readonly Way[]): void => {
-    const isKept = (name: WayName) => ways.some((way) => way.name === name);
-    if ([...state.ways.keys()].every(isKept)) return;
-    save({ ...state, ways: new Map([...state.ways].filter(([name]) => isKept(name))) });
+  /** A channel that was removed begins without any reports if it is added again. */
+  const forgetRemoved = (channels: readonly Channel[]): void => {
+    const isKept = (name: ChannelName) => channels.some((channel) => channel.name === name);
+    if ([...state.channels.keys()].every(isKept)) return;
+    save({ ...state, channels: new Map([...state.channels].filter(([name]) => isKept(name))) });
   };
 
   const look = (): void => {
@@ -121,9 +121,9 @@ export function createNotifier(context: NotifierContext): Notifier {
   };
 
   const examine = (): void => {
-    const ways = waysNow();
-    forgetRemoved(ways);
-    if (ways.length === 0) {
+    const channels = channelsNow();
+    forgetRemoved(channels);
+    if (channels.length === 0) {
       standings = new Map();
       return;
     }
@@ -133,7 +133,7 @@ export function createNotifier(context: NotifierContext): Notifier {
       bypassedMs: state.bypassedMs,
     });
     standings = standingsAfter(standings, troubles, clock.monotonic());
-    for (const way of ways) deliveryOf(way).consider({ troubles, standings });
+    for (const channel of channels) deliveryOf(channel).consider({ troubles, standings });
   };
 
   return {
@@ -153,15 +153,19 @@ export function createNotifier(context: NotifierContext): Notifier {
       events.append("run.bypassed");
       save({ ...state, bypassedMs: nowMs });
     },
-    test: () => testWays(waysNow(), settings().proxy.name, clock),
+    test: () => testChannels(channelsNow(), settings().proxy.name, clock),
   };
 }
 
 // --- internal ---
 
-/** Stands in for a way that was removed from the settings while its message was prepared. */
-const ABSENT: Way = { name: "command", send: async () => "it was removed from the settings" };
+/** Stands in for a channel that was removed from the settings while its message was prepared. */
+const ABSENT: Channel = { name: "command", send: async () => "it was removed from the settings" };
 
-function withWay({ ways }: NotifyState, name: WayName, way: WayState): NotifyState["ways"] {
-  return new Map([...ways, [name, way]]);
+function withChannel(
+  { channels }: NotifyState,
+  name: ChannelName,
+  channel: ChannelState,
+): NotifyState["channels"] {
+  return new Map([...channels, [name, channel]]);
 }

@@ -1,4 +1,5 @@
-// ROOT/notify.json: what was already reported in each way, so that a restart neither loses nor repeats a notification.
+// ROOT/notify.json: what was already reported through each channel, so that a restart neither loses nor repeats a
+// notification.
 
 import { z } from "zod";
 import { parseJson } from "../core/json.ts";
@@ -6,27 +7,27 @@ import { NOTHING_REPORTED, type Reported } from "../core/notify/pending.ts";
 import type { Log } from "../deps.ts";
 import { messageOf } from "../errors.ts";
 import { readTextIfPresent, writeFileAtomic } from "../state/atomic-file.ts";
-import type { WayName } from "./way.ts";
+import type { ChannelName } from "./channel.ts";
 
-/** A way that fails at present. */
-export interface WayFailure {
+/** A channel that fails at present. */
+export interface ChannelFailure {
   /** Since when, Unix ms. */
   readonly sinceMs: number;
   readonly error: string;
 }
 
-export interface WayState {
+export interface ChannelState {
   readonly reported: Reported;
-  readonly failure: WayFailure | undefined;
+  readonly failure: ChannelFailure | undefined;
 }
 
 export interface NotifyState {
-  readonly ways: ReadonlyMap<WayName, WayState>;
+  readonly channels: ReadonlyMap<ChannelName, ChannelState>;
   /** When a run of Codex last bypassed the proxy, Unix ms. */
   readonly bypassedMs: number | undefined;
 }
 
-export const NEW_WAY: WayState = { reported: NOTHING_REPORTED, failure: undefined };
+export const NEW_CHANNEL: ChannelState = { reported: NOTHING_REPORTED, failure: undefined };
 
 /** Reads the file; without a usable one, nothing was reported. Warns about a damaged file, which will be replaced. */
 export function readNotifyState(path: string, log: Pick<Log, "warn">): NotifyState {
@@ -45,8 +46,8 @@ export function readNotifyState(path: string, log: Pick<Log, "warn">): NotifySta
 }
 
 /** Replaces the file. Throws `file_unusable`. */
-export function writeNotifyState(path: string, { ways, bypassedMs }: NotifyState): void {
-  const encoded = [...ways].map(([name, { reported, failure }]) => [
+export function writeNotifyState(path: string, { channels, bypassedMs }: NotifyState): void {
+  const encoded = [...channels].map(([name, { reported, failure }]) => [
     name,
     {
       last_sent_at_ms: reported.lastSentMs,
@@ -62,7 +63,7 @@ export function writeNotifyState(path: string, { ways, bypassedMs }: NotifyState
 
 // --- internal ---
 
-const NOTHING: NotifyState = { ways: new Map(), bypassedMs: undefined };
+const NOTHING: NotifyState = { channels: new Map(), bypassedMs: undefined };
 
 /** A thousand accounts take 200 KB. */
 const LONGEST_BYTES = 4 * 1024 * 1024;
@@ -76,6 +77,7 @@ const WayFile = z.object({
 const File = z.object({
   version: z.literal(1),
   bypassed_at_ms: z.number().optional(),
+  /** The channels. Files of earlier versions have this name. */
   ways: z.object({
     command: WayFile.optional(),
     webhook: WayFile.optional(),
@@ -84,15 +86,15 @@ const File = z.object({
 });
 
 function decoded({ ways, bypassed_at_ms: bypassedMs }: z.output<typeof File>): NotifyState {
-  const all = new Map<WayName, WayState>();
+  const all = new Map<ChannelName, ChannelState>();
   for (const name of ["command", "webhook", "desktop"] as const) {
-    const way = ways[name];
-    if (way === undefined) continue;
+    const channel = ways[name];
+    if (channel === undefined) continue;
     const troubles = new Map(
-      Object.entries(way.reported).map(([key, { present, at_ms: atMs }]) => [key, { present, atMs }]),
+      Object.entries(channel.reported).map(([key, { present, at_ms: atMs }]) => [key, { present, atMs }]),
     );
-    const failure = way.failure && { sinceMs: way.failure.since_ms, error: way.failure.error };
-    all.set(name, { reported: { troubles, lastSentMs: way.last_sent_at_ms }, failure });
+    const failure = channel.failure && { sinceMs: channel.failure.since_ms, error: channel.failure.error };
+    all.set(name, { reported: { troubles, lastSentMs: channel.last_sent_at_ms }, failure });
   }
-  return { ways: all, bypassedMs };
+  return { channels: all, bypassedMs };
 }

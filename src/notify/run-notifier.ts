@@ -4,7 +4,7 @@
 import { withoutEmails } from "../core/notify/notice.ts";
 import { systemCodeOf, systemProblem } from "../errors.ts";
 import { shortLine } from "../printable.ts";
-import { deadline, type WayContext } from "./way.ts";
+import { type ChannelContext, deadline } from "./channel.ts";
 
 export interface NotifierInput {
   /** Written to standard input; undefined: it is empty. */
@@ -23,7 +23,7 @@ export const PROGRAM_MS = 30_000;
 export async function runNotifier(
   argv: readonly string[],
   { stdin = "", variables = {} }: NotifierInput,
-  { clock, env }: Pick<WayContext, "clock" | "env">,
+  { clock, env }: Pick<ChannelContext, "clock" | "env">,
   signal: AbortSignal,
 ): Promise<string | undefined> {
   const [program = ""] = argv;
@@ -80,7 +80,7 @@ const VARIABLES: readonly RegExp[] = [
   /^(?:DISPLAY|WAYLAND_DISPLAY|XAUTHORITY|XDG_RUNTIME_DIR|DBUS_SESSION_BUS_ADDRESS)$/,
 ];
 
-function smallEnvironment(env: WayContext["env"]): Record<string, string | undefined> {
+function smallEnvironment(env: ChannelContext["env"]): Record<string, string | undefined> {
   return Object.fromEntries(
     Object.entries(env).filter(([name]) => VARIABLES.some((pattern) => pattern.test(name))),
   );

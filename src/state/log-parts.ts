@@ -1,5 +1,5 @@
-// Reads lines of the event log: the last ones, those from an offset on, or the last ones with a text. Reads only the blocks
-// that it needs, never whole files, and returns complete lines only.
+// Reads lines of the event log: the last ones, those from an offset on, or the last ones with a text. Reads only the
+// blocks that it needs, never whole files, and returns complete lines only.
 
 import { closeSync, openSync, readSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -53,8 +53,8 @@ export function logParts(path: string): LogPart[] {
 }
 
 /**
- * The last lines that contain `text`, oldest first: at most `most`, from about the last `mostBytes` of the log. The last line
- * of a file may be incomplete, because the process that wrote it was killed.
+ * The last lines that contain `text`, oldest first: at most `most`, from about the last `mostBytes` of the log. The
+ * last line of a file may be incomplete, because the process that wrote it was killed.
  */
 export function lastLinesWith(
   path: string,
@@ -62,16 +62,20 @@ export function lastLinesWith(
   { most, mostBytes }: { readonly most: number; readonly mostBytes: number },
 ): string[] {
   const found: string[] = [];
+  // One buffer for all blocks, so that a long log does not make the process grow.
+  const space = Buffer.alloc(2 * BLOCK_BYTES);
   let left = mostBytes;
   for (const part of logParts(path).reverse()) {
-    // The end of the line that begins in the block before.
-    let rest = Buffer.alloc(0);
+    // The size of the end of the line that begins in the block before.
+    let rest = 0;
     for (let end = part.bytes; end > 0 && left > 0 && found.length < most; ) {
       const start = Math.max(0, end - BLOCK_BYTES);
-      const block = Buffer.concat([readBlock(part, start, end - start), rest]);
-      // A block without a line end is part of a line that is too long to be an event.
+      space.copyWithin(end - start, 0, rest);
+      readBlock(part, start, end - start, space);
+      const block = space.subarray(0, end - start + rest);
       const first = start === 0 ? 0 : block.indexOf(NEWLINE) + 1;
-      rest = block.subarray(0, first);
+      // A longer line is no event.
+      rest = first > BLOCK_BYTES ? 0 : first;
       found.push(...linesWith(block.subarray(first), text).reverse());
       left -= end - start;
       end = start;
@@ -169,10 +173,15 @@ function lastLines(parts: readonly LogPart[], count: number): LogLines {
   };
 }
 
-function readBlock({ path }: LogPart, start: number, length: number): Buffer {
+/** The part of `block` into which `length` bytes from `start` on were read. */
+function readBlock(
+  { path }: LogPart,
+  start: number,
+  length: number,
+  block: Buffer = Buffer.alloc(length),
+): Buffer {
   const file = openSync(path, "r");
   try {
-    const block = Buffer.alloc(length);
     return block.subarray(0, readSync(file, block, 0, length, start));
   } finally {
     closeSync(file);

@@ -1,6 +1,6 @@
 // Ownership of a root by one process. The owner holds the lock, and notices when the paths no longer lead to the
-// directory that it locked (because it was moved, removed or replaced). From then on, and once it has released the root, it
-// must not write there.
+// directory that it locked (because it was moved, removed or replaced). From then on, and once it has released the
+// root, it must not write there.
 
 import { statSync } from "node:fs";
 import type { Clock } from "../deps.ts";

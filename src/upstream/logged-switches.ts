@@ -22,8 +22,8 @@ export function loggedSwitches(path: string): MovedTurn[] {
 // --- internal ---
 
 const SWITCHED = "request.switched";
-/** Reading this much takes a few milliseconds of the start. */
-const BOUNDS = { most: 500, mostBytes: 2 * 1024 * 1024 };
+/** Thousands of events. Reading them takes a few milliseconds of the start. */
+const BOUNDS = { most: 500, mostBytes: 1024 * 1024 };
 
 const Fields = z.object({
   from: z.string(),

@@ -24,8 +24,8 @@ function portOf({ url }: Pick<BrowserLogin, "url">): number {
 }
 
 /**
- * The requests of a user's browser. Resolves to the address of the final redirect. The simulated sign-in redirects only to
- * the real ports, like OpenAI's, so it gets one of them here, and the redirect gets the port of the login again.
+ * The requests of a user's browser. Resolves to the address of the final redirect. The simulated sign-in redirects only
+ * to the real ports, like OpenAI's, so it gets one of them here, and the redirect gets the port of the login again.
  */
 async function signInBy(
   origin: string,

@@ -75,14 +75,14 @@ test("an account that reaches its limit, and is back after its reset, is sent on
   for (let turn = 0; turn < 3; turn++) await client.turn("hello");
   const kinds = (documents: readonly NotifyDocument[]) =>
     documents.map(({ notices }) => notices.map(({ kind, account }) => `${kind} ${account}`));
-  /** Waits until both ways have reported that alice is exhausted, or back. */
+  /** Waits until both channels have reported that alice is exhausted, or back. */
   const arrived = async (present: boolean) => {
     settle(clock);
     await until("both messages are sent", () => {
       if (!existsSync(pool.layout.notify)) return false;
       const { ways } = JSON.parse(readFileSync(pool.layout.notify, "utf8"));
       return [ways.command, ways.webhook].every(
-        (way) => way?.reported["account_exhausted:openai:alice"]?.present === present,
+        (channel) => channel?.reported["account_exhausted:openai:alice"]?.present === present,
       );
     });
   };
@@ -114,7 +114,7 @@ test("a webhook and a command that hang delay no turn, and no shutdown for long"
   const client = createSseClient(pool.url, "s");
   for (let turn = 0; turn < 2; turn++) await client.turn("hello");
   settle(clock);
-  await until("both ways hang", () => webhook.received.length > 0 && tool.received().length > 0);
+  await until("both channels hang", () => webhook.received.length > 0 && tool.received().length > 0);
   for (let turn = 0; turn < 5; turn++) await client.turn("hello");
   expect(pool.mock.requests.filter(({ path }) => path.endsWith("/responses")).length).toBeGreaterThanOrEqual(
     7,

@@ -1,4 +1,5 @@
-// The watch over the pool: every change is sent once in every way, over restarts, failures and changed settings.
+// The watch over the pool: every change is sent once through every channel, over restarts, failures and changed
+// settings.
 
 import { expect, test } from "bun:test";
 import { readFileSync, statSync, writeFileSync } from "node:fs";
@@ -6,8 +7,8 @@ import { join } from "node:path";
 import type { NotifyMessage } from "../../src/core/notify/message.ts";
 import { MESSAGE_GAP_MS, SETTLE_MS, TROUBLE_GAP_MS } from "../../src/core/notify/pending.ts";
 import type { WatchedPool } from "../../src/core/notify/trouble.ts";
+import type { ChannelName } from "../../src/notify/channel.ts";
 import { createNotifier, type Notifier } from "../../src/notify/notifier.ts";
-import type { WayName } from "../../src/notify/way.ts";
 import { parseConfig } from "../../src/state/config.ts";
 import { fakeClock } from "../support/clock.ts";
 import { tempDirectory } from "../support/temp.ts";
@@ -20,12 +21,12 @@ const BOTH = 'command = ["x"]\nwebhook = "https://x"';
 
 type Answer = string | undefined | Promise<string | undefined>;
 
-/** A notifier on a root of its own, whose ways record what they send. */
+/** A notifier on a root of its own, whose channels record what they send. */
 function world(notify = 'webhook = "https://x"') {
   const temp = tempDirectory();
   const path = join(temp.path, "notify.json");
   let clock = fakeClock();
-  const messages: { readonly way: WayName; readonly message: NotifyMessage }[] = [];
+  const messages: { readonly channel: ChannelName; readonly message: NotifyMessage }[] = [];
   const events: string[] = [];
   const lines: string[] = [];
   const log = {
@@ -35,12 +36,12 @@ function world(notify = 'webhook = "https://x"') {
   const read = (text: string) => parseConfig(`[proxy]\nname = "laptop"\n[notify]\n${text}\n`, "").config;
   let config = read(notify);
   let pool: WatchedPool = GOOD;
-  let answer = (_way: WayName): Answer => undefined;
+  let answer = (_channel: ChannelName): Answer => undefined;
   let looks = 0;
-  const way = (name: WayName) => ({
+  const channel = (name: ChannelName) => ({
     name,
     send: async (message: NotifyMessage) => {
-      messages.push({ way: name, message });
+      messages.push({ channel: name, message });
       return answer(name);
     },
   });
@@ -54,9 +55,9 @@ function world(notify = 'webhook = "https://x"') {
       path,
       owner: { isOurs: () => true },
       settings: () => config,
-      ways: ({ notify: { command, webhook } }) => [
-        ...(command.length === 0 ? [] : [way("command")]),
-        ...(webhook === "" ? [] : [way("webhook")]),
+      channels: ({ notify: { command, webhook } }) => [
+        ...(command.length === 0 ? [] : [channel("command")]),
+        ...(webhook === "" ? [] : [channel("webhook")]),
       ],
       rootFlag: "",
       pool: () => {
@@ -73,13 +74,13 @@ function world(notify = 'webhook = "https://x"') {
     messages,
     looks: () => looks,
     notifier: () => notifier,
-    sent: (name: WayName = "webhook") =>
+    sent: (name: ChannelName = "webhook") =>
       messages
-        .filter((one) => one.way === name)
+        .filter((one) => one.channel === name)
         .map(({ message }) =>
           message.json.notices.map(({ kind, account = "" }) => `${kind} ${account}`.trim()),
         ),
-    answerWith: (next: (way: WayName) => Answer) => {
+    answerWith: (next: (channel: ChannelName) => Answer) => {
       answer = next;
     },
     become: (next: WatchedPool) => {
@@ -111,7 +112,7 @@ function world(notify = 'webhook = "https://x"') {
 const BAD = watchedPool([exhaustedAccount("alice", Date.UTC(2026, 1, 1)), watchedAccount("bob")]);
 const GOOD = watchedPool([watchedAccount("alice"), watchedAccount("bob")]);
 
-test("a beginning and an end are sent once in every way", async () => {
+test("a beginning and an end are sent once through every channel", async () => {
   await using w = world(BOTH);
   await w.pass(LONG_MS);
   expect(w.messages).toEqual([]);
@@ -173,9 +174,9 @@ test("a proxy that is killed at any moment loses no notification, and repeats on
   expect(w.sent()).toEqual([["account_exhausted alice"], ["account_exhausted alice"]]);
 });
 
-test("a way that fails is tried again with growing delays, and reported once", async () => {
+test("a channel that fails is tried again with growing delays, and reported once", async () => {
   await using w = world(BOTH);
-  w.answerWith((way) => (way === "webhook" ? "the server returned status 500" : undefined));
+  w.answerWith((channel) => (channel === "webhook" ? "the server returned status 500" : undefined));
   w.become(BAD);
   await w.pass(30 * 60 * SECOND);
   const tries = w.sent().length;
@@ -204,7 +205,7 @@ test("a failure that lasts over a restart is not reported again", async () => {
   expect(w.events).toEqual(["notify.failed webhook connection refused"]);
 });
 
-test("while a way fails, nothing piles up: only what is still true is sent", async () => {
+test("while a channel fails, nothing piles up: only what is still true is sent", async () => {
   await using w = world();
   w.answerWith(() => "connection refused");
   for (let count = 0; count < 5; count++) {
@@ -219,10 +220,10 @@ test("while a way fails, nothing piles up: only what is still true is sent", asy
   expect(w.messages.length).toBe(failed);
 });
 
-test("a way that hangs delays neither the other way nor the watch", async () => {
+test("a channel that hangs delays neither the other channel nor the watch", async () => {
   await using w = world(BOTH);
   const hanging = Promise.withResolvers<undefined>();
-  w.answerWith((way) => (way === "webhook" ? hanging.promise : undefined));
+  w.answerWith((channel) => (channel === "webhook" ? hanging.promise : undefined));
   w.become(BAD);
   await w.pass(LONG_MS);
   w.become(GOOD);
@@ -253,7 +254,7 @@ test("settings apply while it runs", async () => {
   expect(w.sent()).toEqual([["account_back alice"], ["pool_low"]]);
 });
 
-test("a way that is added later begins with what is present", async () => {
+test("a channel that is added later begins with what is present", async () => {
   await using w = world();
   w.become(BAD);
   await w.pass(LONG_MS);

@@ -1,5 +1,5 @@
-// What is recorded and counted if codexlb refuses to open a WebSocket. The headers are those of Codex 0.171, which opens
-// one before its first turn (`prewarm`), and one for each turn that has none.
+// What is recorded and counted if codexlb refuses to open a WebSocket. The headers are those of Codex 0.171, which
+// opens one before its first turn (`prewarm`), and one for each turn that has none.
 
 import { expect, test } from "bun:test";
 import WebSocket from "ws";

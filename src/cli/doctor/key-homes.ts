@@ -1,5 +1,5 @@
-// Checks the Codex homes of client keys: whether there are some that no run has used for a long time, for example because
-// their key was removed.
+// Checks the Codex homes of client keys: whether there are some that no run has used for a long time, for example
+// because their key was removed.
 
 import { statSync } from "node:fs";
 import { join } from "node:path";
@@ -10,8 +10,8 @@ import type { CommandContext } from "../context.ts";
 import type { Finding } from "./finding.ts";
 
 /**
- * A warning for each home of a client key without a run in the last 30 days. It is not removed, because settings that Codex
- * has changed there are nowhere else, and the key may be one of a proxy on another machine.
+ * A warning for each home of a client key without a run in the last 30 days. It is not removed, because settings that
+ * Codex has changed there are nowhere else, and the key may be one of a proxy on another machine.
  */
 export function examineKeyHomes({ deps, layout }: CommandContext): Finding[] {
   const nowMs = deps.clock.now();

@@ -2,20 +2,20 @@
 
 import { advised } from "../../advice.ts";
 import { ago } from "../../core/time-words.ts";
-import { readNotifyState, type WayFailure } from "../../notify/notify-file.ts";
-import type { WayName } from "../../notify/way.ts";
+import type { ChannelName } from "../../notify/channel.ts";
+import { type ChannelFailure, readNotifyState } from "../../notify/notify-file.ts";
 import { readConfig } from "../../state/config-source.ts";
 import type { CommandContext } from "../context.ts";
 import { type Finding, ok } from "./finding.ts";
 
-/** Checks the ways in the settings. Returns nothing if there are none. */
+/** Checks the channels in the settings. Returns nothing if there are none. */
 export function examineNotifications(context: CommandContext): Finding[] {
   const check = "notifications";
-  const names = configuredWays(context);
+  const names = configuredChannels(context);
   if (names.length === 0) return [];
-  const { ways } = readNotifyState(context.layout.notify, { warn: () => {} });
-  const failing = names.flatMap((name): [WayName, WayFailure][] => {
-    const failure = ways.get(name)?.failure;
+  const { channels } = readNotifyState(context.layout.notify, { warn: () => {} });
+  const failing = names.flatMap((name): [ChannelName, ChannelFailure][] => {
+    const failure = channels.get(name)?.failure;
     return failure === undefined ? [] : [[name, failure]];
   });
   if (failing.length === 0) return [ok(check, `sent by ${names.join(" and ")}`)];
@@ -29,7 +29,7 @@ export function examineNotifications(context: CommandContext): Finding[] {
 
 // --- internal ---
 
-function configuredWays({ layout }: CommandContext): WayName[] {
+function configuredChannels({ layout }: CommandContext): ChannelName[] {
   try {
     const { command, webhook, desktop } = readConfig(layout).notify;
     const set = { command: command.length > 0, webhook: webhook !== "", desktop };

@@ -6,7 +6,7 @@ import { daemonAt } from "../../admin/daemon.ts";
 import { docsPage } from "../../core/project-pages.ts";
 import { CodexlbError } from "../../errors.ts";
 import { createOutbound } from "../../network/egress.ts";
-import { testWays, waysOf } from "../../notify/ways.ts";
+import { channelsOf, testChannels } from "../../notify/channels.ts";
 import { print, printJson } from "../../print.ts";
 import { oneLine } from "../../printable.ts";
 import { effectiveConfig, readConfigFile } from "../../state/config-source.ts";
@@ -23,22 +23,27 @@ const test = defineCommand({
   run: async ({ args }) => {
     const context = contextOf(args.root);
     requireRoot(context);
-    const ways = await waitingFor("sending a test message", tested(context));
-    if (ways.length === 0)
+    const channels = await waitingFor("sending a test message", tested(context));
+    if (channels.length === 0)
       throw new CodexlbError("not_found", "notifications are not set up", {
         next: `set notify.command, notify.webhook or notify.desktop in ${context.layout.config}: ${docsPage("notifications")}`,
       });
-    const failed = ways.filter(({ error }) => error !== undefined);
+    const failed = channels.filter(({ error }) => error !== undefined);
     if (args.json) {
-      const shown = ways.map(({ way, error }) => ({ way, ok: error === undefined, error }));
+      const shown = channels.map(({ channel, error }) => ({
+        // Scripts read these names.
+        way: channel,
+        ok: error === undefined,
+        error,
+      }));
       printJson({ ok: failed.length === 0, ways: shown }, 2);
     } else
-      for (const { way, error } of ways)
-        print(`${way}: ${error === undefined ? "sent" : `failed: ${oneLine(error)}`}\n`);
+      for (const { channel, error } of channels)
+        print(`${channel}: ${error === undefined ? "sent" : `failed: ${oneLine(error)}`}\n`);
     if (failed.length > 0)
       throw new CodexlbError(
         "notify_failed",
-        `the test message could not be sent by ${failed.map(({ way }) => way).join(" or ")}`,
+        `the test message could not be sent by ${failed.map(({ channel }) => channel).join(" or ")}`,
         {
           next: `correct [notify] in ${context.layout.config}: ${docsPage("notifications")}`,
         },
@@ -57,13 +62,16 @@ export default defineCommand({
 async function tested({
   deps,
   layout,
-}: CommandContext): Promise<readonly { readonly way: string; readonly error?: string | undefined }[]> {
+}: CommandContext): Promise<readonly { readonly channel: string; readonly error?: string | undefined }[]> {
   const daemon = await daemonAt(layout.adminSocket);
-  if (daemon.kind === "answers") return remoteNotifyTest({ ...daemon.door, timeoutMs: ANSWER_MS });
+  if (daemon.kind === "answers") {
+    const results = await remoteNotifyTest({ ...daemon.door, timeoutMs: ANSWER_MS });
+    return results.map(({ way, error }) => ({ channel: way, error }));
+  }
   const config = effectiveConfig(readConfigFile(layout), {}, deps.env).config;
   const outbound = createOutbound({ env: deps.env, setting: () => config.proxy.outbound_proxy });
   const context = { clock: deps.clock, env: deps.env, outbound };
-  return testWays(waysOf(config, context), config.proxy.name, deps.clock);
+  return testChannels(channelsOf(config, context), config.proxy.name, deps.clock);
 }
 
 /** Longer than the longest run of a program. */

@@ -4,8 +4,8 @@ import { advised } from "../../advice.ts";
 import { RUN_FLAGS } from "./run-flags.ts";
 
 /**
- * The command that runs Codex again with `args`, with a proxy of its own. `flags` are the values of the run's flags. Without
- * the arguments, as `codexlb run --auto-start ...`, if they do not fit into a message, such as a long prompt.
+ * The command that runs Codex again with `args`, with a proxy of its own. `flags` are the values of the run's flags.
+ * Without the arguments, as `codexlb run --auto-start ...`, if they do not fit into a message, such as a long prompt.
  */
 export function autoStartLine(args: readonly string[], flags: Readonly<Record<string, unknown>>): string {
   const kept = Object.keys(RUN_FLAGS).flatMap((name) => {

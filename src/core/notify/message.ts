@@ -3,7 +3,7 @@
 import { FIELD_NAMES } from "../status-quota.ts";
 import { backText, type Notice, type NoticeKind, shownName } from "./notice.ts";
 
-/** A message as the ways of sending it get it. */
+/** A message as the channels get it. */
 export interface NotifyMessage {
   /** `codexlb laptop`. */
   readonly title: string;

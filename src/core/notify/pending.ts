@@ -11,7 +11,7 @@ export interface ReportedTrouble {
   readonly atMs: number;
 }
 
-/** What was reported in one way, by the key of the trouble. */
+/** What was reported through one channel, by the key of the trouble. */
 export interface Reported {
   readonly troubles: ReadonlyMap<string, ReportedTrouble>;
   /** When the last message was sent, Unix ms; 0 if none was. */

@@ -1,6 +1,6 @@
-// Counts a refused handshake, and records the turn for which Codex wanted the WebSocket. Codex opens a WebSocket before it
-// has a turn, too, and the metadata in its handshake say which of the two it is. After a refusal Codex ends the turn, or
-// asks again; only after a 426 does it send the turn over HTTP, where it is recorded.
+// Counts a refused handshake, and records the turn for which Codex wanted the WebSocket. Codex opens a WebSocket before
+// it has a turn, too, and the metadata in its handshake say which of the two it is. After a refusal Codex ends the
+// turn, or asks again; only after a 426 does it send the turn over HTTP, where it is recorded.
 
 import { TURN_METADATA, turnMetadataOf } from "../../core/turn-metadata.ts";
 import type { IncomingRequest, ProxyContext } from "../context.ts";

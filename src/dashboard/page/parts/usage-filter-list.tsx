@@ -1,5 +1,5 @@
-// The groups to which the usage is limited, each with a button that ends it. An account has its own choice, but turns without
-// one do not.
+// The groups to which the usage is limited, each with a button that ends it. An account has its own choice, but turns
+// without one do not.
 
 import type { UsageFilter, UsageFilters } from "../../../core/usage-report.ts";
 import { FILTER_WORDS, unnamedGroup } from "../../../core/usage-words.ts";

@@ -1,13 +1,13 @@
-// A way to send notifications: a command, a webhook or the desktop.
+// A channel for notifications: a command, a webhook or the desktop.
 
 import type { NotifyMessage } from "../core/notify/message.ts";
 import type { Clock, Deps } from "../deps.ts";
 import type { Outbound } from "../network/egress.ts";
 
-export type WayName = "command" | "webhook" | "desktop";
+export type ChannelName = "command" | "webhook" | "desktop";
 
-export interface Way {
-  readonly name: WayName;
+export interface Channel {
+  readonly name: ChannelName;
   /**
    * Sends `message`. Resolves to the reason if that fails, or to undefined. When `signal` is aborted, it
    * stops and resolves soon.
@@ -15,7 +15,7 @@ export interface Way {
   send(message: NotifyMessage, signal: AbortSignal): Promise<string | undefined>;
 }
 
-export interface WayContext {
+export interface ChannelContext {
   readonly clock: Clock;
   readonly env: Deps["env"];
   readonly outbound: Pick<Outbound, "toProxy">;

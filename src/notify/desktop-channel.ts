@@ -2,10 +2,10 @@
 // of a script.
 
 import type { NotifyMessage } from "../core/notify/message.ts";
+import type { Channel, ChannelContext } from "./channel.ts";
 import { runNotifier } from "./run-notifier.ts";
-import type { Way, WayContext } from "./way.ts";
 
-export function desktopWay(context: WayContext): Way {
+export function desktopChannel(context: ChannelContext): Channel {
   const platform = context.platform ?? process.platform;
   return {
     name: "desktop",

@@ -5,13 +5,13 @@ import { egressProblem, proxyRefusal } from "../network/connect-problem.ts";
 import { fetchOptions } from "../network/egress.ts";
 import { shortLine } from "../printable.ts";
 import { VERSION } from "../version.ts";
-import { deadline, type Way, type WayContext } from "./way.ts";
+import { type Channel, type ChannelContext, deadline } from "./channel.ts";
 
 /** The longest wait for the whole response. */
 export const WEBHOOK_MS = 10_000;
 
 /** `address`: a valid http(s) URL, perhaps with user and password, which are sent as basic authentication. */
-export function webhookWay(address: string, { clock, outbound }: WayContext): Way {
+export function webhookChannel(address: string, { clock, outbound }: ChannelContext): Channel {
   const { url, authorization } = split(address);
   return {
     name: "webhook",

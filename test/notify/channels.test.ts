@@ -1,4 +1,4 @@
-// The ways of sending: what arrives, what hostile text can do there (nothing), and what happens if one hangs or fails.
+// The channels: what arrives, what hostile text can do there (nothing), and what happens if one hangs or fails.
 
 import { describe, expect, test } from "bun:test";
 import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
@@ -6,11 +6,11 @@ import { join } from "node:path";
 import { messageFor, type NotifyMessage } from "../../src/core/notify/message.ts";
 import type { Notice } from "../../src/core/notify/notice.ts";
 import { createOutbound } from "../../src/network/egress.ts";
-import { commandWay } from "../../src/notify/command-way.ts";
-import { desktopCommand, desktopWay } from "../../src/notify/desktop-way.ts";
+import type { ChannelContext } from "../../src/notify/channel.ts";
+import { commandChannel } from "../../src/notify/command-channel.ts";
+import { desktopChannel, desktopCommand } from "../../src/notify/desktop-channel.ts";
 import { PROGRAM_MS } from "../../src/notify/run-notifier.ts";
-import type { WayContext } from "../../src/notify/way.ts";
-import { WEBHOOK_MS, webhookWay } from "../../src/notify/webhook-way.ts";
+import { WEBHOOK_MS, webhookChannel } from "../../src/notify/webhook-channel.ts";
 import { skippingClock } from "../support/clock.ts";
 import { hostile } from "../support/hostile-text.ts";
 import { until } from "../support/pool.ts";
@@ -41,7 +41,7 @@ function nastyMessage(text: string): NotifyMessage {
 function contextWith(env: Record<string, string> = {}) {
   const clock = skippingClock();
   const all = { PATH: process.env.PATH ?? "", HOME: "/nonexistent", ...env };
-  return { clock, env: all, outbound: createOutbound({ env: {} }) } satisfies WayContext;
+  return { clock, env: all, outbound: createOutbound({ env: {} }) } satisfies ChannelContext;
 }
 
 /** A directory with a program that runs `script`. */
@@ -67,7 +67,7 @@ describe("the command", () => {
     );
     for (const text of NASTY.filter((one) => !one.includes("\0"))) {
       const message = nastyMessage(text);
-      const why = await commandWay([tool.path, "a b", "$HOME"], contextWith()).send(message, NEVER);
+      const why = await commandChannel([tool.path, "a b", "$HOME"], contextWith()).send(message, NEVER);
       expect(why).toBeUndefined();
       expect(JSON.parse(tool.read("in"))).toEqual(JSON.parse(JSON.stringify(message.json)));
       expect(tool.read("text")).toBe(text);
@@ -86,7 +86,9 @@ describe("the command", () => {
       HTTPS_PROXY: "http://u:secret3@proxy:3128",
       NOTIFY_SOCKET: "/run/secret4",
     };
-    expect(await commandWay([tool.path], contextWith(env)).send(nastyMessage("x"), NEVER)).toBeUndefined();
+    expect(
+      await commandChannel([tool.path], contextWith(env)).send(nastyMessage("x"), NEVER),
+    ).toBeUndefined();
     const names = tool
       .read("env")
       .split("\n")
@@ -99,7 +101,7 @@ describe("the command", () => {
   test("reports why it failed, on one line, however much the program writes", async () => {
     using loud = program("notify", "yes 'no mail for erin@example.com' | head -c 3000000 >&2; exit 3");
     using silent = program("notify", "exit 7");
-    const send = (argv: string[]) => commandWay(argv, contextWith()).send(nastyMessage("x"), NEVER);
+    const send = (argv: string[]) => commandChannel(argv, contextWith()).send(nastyMessage("x"), NEVER);
     expect(await send([loud.path])).toBe("no mail for e***@***");
     expect(await send([silent.path])).toBe("exit code 7");
     expect(await send(["no-such-program"])).toBe("no-such-program: command not found");
@@ -110,7 +112,7 @@ describe("the command", () => {
   test("is killed with everything that it started, if it hangs", async () => {
     using tool = program("notify", "echo $$ > group; sleep 1000 & sleep 1000");
     const context = contextWith();
-    const sent = commandWay([tool.path], context).send(nastyMessage("x"), NEVER);
+    const sent = commandChannel([tool.path], context).send(nastyMessage("x"), NEVER);
     await until("the program runs", () => tool.has("group") && tool.read("group") !== "");
     const group = Number(tool.read("group"));
     context.clock.skip(PROGRAM_MS);
@@ -121,7 +123,7 @@ describe("the command", () => {
   test("is killed when the proxy stops", async () => {
     using tool = program("notify", "echo $$ > group; exec sleep 1000");
     const stopping = new AbortController();
-    const sent = commandWay([tool.path], contextWith()).send(nastyMessage("x"), stopping.signal);
+    const sent = commandChannel([tool.path], contextWith()).send(nastyMessage("x"), stopping.signal);
     await until("the program runs", () => tool.has("group"));
     stopping.abort();
     expect(await sent).toBe("interrupted");
@@ -172,12 +174,12 @@ describe("the desktop", () => {
     using tool = program("notify-send", 'printf "%s\\n" "$@" > args');
     const context = { ...contextWith(), platform: "linux" } as const;
     const found = { ...context, env: { PATH: `${tool.directory}:${process.env.PATH}` } };
-    expect(await desktopWay(found).send(nastyMessage("alice is back"), NEVER)).toBeUndefined();
+    expect(await desktopChannel(found).send(nastyMessage("alice is back"), NEVER)).toBeUndefined();
     expect(tool.read("args")).toBe("--app-name=codexlb\n--\nalice is back\nalice is back\n");
     const missing = { ...context, env: { PATH: "/nonexistent" } };
-    expect(await desktopWay(missing).send(nastyMessage("x"), NEVER)).toContain("install libnotify");
+    expect(await desktopChannel(missing).send(nastyMessage("x"), NEVER)).toContain("install libnotify");
     const other = { ...context, platform: "freebsd" } as const;
-    expect(await desktopWay(other).send(nastyMessage("x"), NEVER)).toContain("not supported on freebsd");
+    expect(await desktopChannel(other).send(nastyMessage("x"), NEVER)).toContain("not supported on freebsd");
   });
 });
 
@@ -201,7 +203,7 @@ function receiver(answer: () => Response | Promise<Response>) {
 }
 
 describe("the webhook", () => {
-  const send = (url: string) => webhookWay(url, contextWith()).send(nastyMessage(NASTY[0] ?? ""), NEVER);
+  const send = (url: string) => webhookChannel(url, contextWith()).send(nastyMessage(NASTY[0] ?? ""), NEVER);
 
   test("gets the JSON in a POST, and a user and password from the URL", async () => {
     await using server = receiver(() => new Response("ok"));
@@ -241,7 +243,7 @@ describe("the webhook", () => {
     const hanging = Promise.withResolvers<Response>();
     await using server = receiver(() => hanging.promise);
     const context = contextWith();
-    const sent = webhookWay(server.url, context).send(nastyMessage("x"), NEVER);
+    const sent = webhookChannel(server.url, context).send(nastyMessage("x"), NEVER);
     await until("the request has arrived", () => server.received.length > 0);
     context.clock.skip(WEBHOOK_MS);
     expect(await sent).toBe("no response within 10 s");
