@@ -1,7 +1,13 @@
 // An account of a simulation: its limits with windows that fill and are reset as those of the backend, and its credits.
 
-import { MAIN_LIMIT_ID, type QuotaEvidence, type QuotaSource, UNKNOWN_QUOTA } from "../core/quota.ts";
-import { NO_WINDOWS, type WindowKind } from "../core/windows.ts";
+import {
+  MAIN_LIMIT_ID,
+  type QuotaEvidence,
+  type QuotaSource,
+  type QuotaWindow,
+  UNKNOWN_QUOTA,
+} from "../core/quota.ts";
+import { type ByWindow, mapWindows, type WindowKind } from "../core/windows.ts";
 
 export interface SimulatedWindow {
   readonly kind: WindowKind;
@@ -104,26 +110,18 @@ export function createSimulatedAccount({
       }
     },
     figures: (nowMs, source) => {
-      const reported = (list: readonly Window[]) => ({
-        ...NO_WINDOWS,
-        ...Object.fromEntries(
-          list.map((window) => [
-            window.kind,
-            {
-              usedPercent: usedPercentOf(window),
-              // For a window that has not begun, the backend also reports a reset, one full window from now.
-              resetAtMs: window.endMs ?? nowMs + window.lengthMs,
-              windowSeconds: window.lengthMs / 1000,
-              asOfMs: nowMs,
-              source,
-            },
-          ]),
-        ),
+      const reported = (window: Window): QuotaWindow => ({
+        usedPercent: usedPercentOf(window),
+        // For a window that has not begun, the backend also reports a reset, one full window from now.
+        resetAtMs: window.endMs ?? nowMs + window.lengthMs,
+        windowSeconds: window.lengthMs / 1000,
+        asOfMs: nowMs,
+        source,
       });
       const limit = (limitId: string, list: readonly Window[]) => ({
         ...UNKNOWN_QUOTA.main,
         id: limitId,
-        windows: reported(list),
+        windows: mapWindows(ofKinds(list), reported),
         completeAsOfMs: nowMs,
       });
       return {
@@ -157,6 +155,11 @@ export function createSimulatedAccount({
 // --- internal ---
 
 type Window = { -readonly [Key in keyof SimulatedWindow]: SimulatedWindow[Key] };
+
+function ofKinds(windows: readonly Window[]): ByWindow<Window> {
+  const of = (kind: WindowKind) => windows.find((window) => window.kind === kind);
+  return { short: of("short"), weekly: of("weekly"), monthly: of("monthly") };
+}
 
 function isExhausted({ used, limit }: Window): boolean {
   return used >= limit;
