@@ -108,6 +108,10 @@ const OwnAccountFile = z.object({
     .object({ requestId: z.string(), creditId: z.string().optional(), sinceMs: z.number() })
     .optional()
     .catch(undefined),
+  auto_redeems: z
+    .object({ day: z.string(), attempts: z.number(), redeemedMs: z.number() })
+    .optional()
+    .catch(undefined),
   main: OwnLimitFile,
   additional: z.array(OwnLimitFile),
   spending: SpendingFile.optional().catch(undefined),

@@ -7,7 +7,7 @@ import type { QuotaView } from "../core/quota.ts";
 import { hasUse, RedeemAnswer, type RedeemCheck, type RedeemResult } from "../core/redemption.ts";
 import { resetCreditsAt } from "../core/reset-credits.ts";
 import type { AccountRecord } from "../state/account-record.ts";
-import { noteRedemption, noteReset } from "../state/record-changes.ts";
+import { noteReset, noteResets } from "../state/record-changes.ts";
 import type { Store } from "../state/store.ts";
 import { type AskContext, askUpstream } from "./ask-upstream.ts";
 import type { Pool } from "./pool.ts";
@@ -86,15 +86,14 @@ export function createRedeemer(context: RedeemerContext): ResetSpender {
     }
     if (request.isWanted?.() === false) return { kind: "refused", why: "unwanted" };
     request.noteSpending?.();
-    noteRedemption(record, {
-      requestId: request.requestId ?? crypto.randomUUID(),
-      creditId: checked.creditId,
-      sinceMs: pool.view().nowMs,
+    const requestId = request.requestId ?? crypto.randomUUID();
+    noteResets(record, {
+      redemption: { requestId, creditId: checked.creditId, sinceMs: pool.view().nowMs },
     });
     try {
       save();
     } catch (error) {
-      noteRedemption(record, undefined);
+      noteResets(record, { redemption: undefined });
       throw error;
     }
     return finish(record, request);
@@ -141,7 +140,7 @@ export function createRedeemer(context: RedeemerContext): ResetSpender {
   };
 
   const settle = (record: AccountRecord): void => {
-    noteRedemption(record, undefined);
+    noteResets(record, { redemption: undefined });
     trySave();
   };
 
