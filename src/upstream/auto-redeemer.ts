@@ -4,7 +4,7 @@
 import type { ResetSpender } from "../auth/redeem-ops.ts";
 import { type AutoRedeemSettings, autoRedeemId, withAttempt } from "../core/auto-redeem.ts";
 import { dayOf } from "../core/local-days.ts";
-import type { RedeemResult } from "../core/redemption.ts";
+import { type RedeemResult, unfinishedAt } from "../core/redemption.ts";
 import { resetCreditsAt } from "../core/reset-credits.ts";
 import type { Deps } from "../deps.ts";
 import { messageOf } from "../errors.ts";
@@ -52,7 +52,7 @@ export function createAutoRedeemer(context: AutoRedeemerContext): AutoRedeemer {
       const credits = record.resetCredits && resetCreditsAt(record.resetCredits, nowMs);
       return [{ candidate, credits, attempts: record.autoRedeems }];
     });
-    const unfinished = accounts.find(({ redemption }) => redemption !== undefined);
+    const unfinished = accounts.find(({ redemption }) => unfinishedAt(redemption, nowMs) !== undefined);
     const now = settings();
     const id = autoRedeemId(
       candidates,

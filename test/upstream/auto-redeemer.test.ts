@@ -101,13 +101,13 @@ test("none is spent while an account has room", async () => {
 });
 
 test("a request without an outcome is repeated after a pause, also if the attempts of the day are used", async () => {
-  const { start, pass, record, requests, said, redeemer } = rig({
+  const { start, pass, record, requests, said, redeemer, clock } = rig({
     kind: "failed",
     why: "no answer",
     isOpen: true,
   });
   await start();
-  noteResets(record, { redemption: { requestId: "r", creditId: undefined, sinceMs: 1 } });
+  noteResets(record, { redemption: { requestId: "r", creditId: undefined, sinceMs: clock.now() } });
   for (let half = 0; half < 19; half++) await pass(30_000);
   expect(requests.length).toBe(1);
   for (let half = 0; half < 2; half++) await pass(30_000);
