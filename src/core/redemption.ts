@@ -6,7 +6,7 @@ import { presentOf } from "./windows.ts";
 
 /**
  * A request to spend a credit. It is on disk from before it is sent until its outcome is known. The backend spends at
- * most one credit for each `requestId`, so an unfinished request is repeated unchanged.
+ * most one credit for each `requestId`, so an unfinished request is repeated unchanged, for a day.
  */
 export interface Redemption {
   readonly requestId: string;
@@ -14,6 +14,14 @@ export interface Redemption {
   readonly creditId: string | undefined;
   /** When it was first sent, Unix ms. */
   readonly sinceMs: number;
+}
+
+/** The list of credits shows long before this what became of a request, and the backend need not know its id for ever. */
+const LONGEST_REPEAT_MS = 24 * 3_600_000;
+
+/** The request to repeat at `nowMs`; undefined if there is none, or if it is more than a day old. */
+export function unfinishedAt(redemption: Redemption | undefined, nowMs: number): Redemption | undefined {
+  return redemption !== undefined && nowMs - redemption.sinceMs < LONGEST_REPEAT_MS ? redemption : undefined;
 }
 
 /** Who spends a credit: the user with a command, the user in Codex, or `policy.auto_redeem`. */

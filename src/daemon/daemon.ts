@@ -214,11 +214,8 @@ async function run(
   live.start(reloading(base, parts.children));
   const anchorer = anchorerOf(base, parts, forwarding);
   const unwatchClock = watchClock({ ...base, children: parts.children.list });
-  parts.care.start();
-  parts.refresher.start();
-  parts.forecaster.start();
-  anchorer.start();
-  notifier.start();
+  const { care, refresher, forecaster, autoRedeemer } = parts;
+  for (const job of [care, refresher, forecaster, anchorer, autoRedeemer, notifier]) job.start();
 
   return {
     name: proxy.name,
@@ -238,7 +235,8 @@ async function run(
       live.stop();
       unwatchClock();
       anchorer.stop();
-      parts.refresher.stop();
+      autoRedeemer.stop();
+      refresher.stop();
       parts.children.stop();
       parts.catalogues.stop();
       admin.context.logins.stop();
@@ -249,11 +247,11 @@ async function run(
       await notified;
       await tracing?.stop();
       await adminServer.stop();
-      parts.care.stop();
+      care.stop();
       parts.affinity.flush();
       if (owner.isOurs()) admin.flush();
       base.store.close();
-      parts.forecaster.stop();
+      forecaster.stop();
       usage.stop();
       metrics.stop();
       events.flush();

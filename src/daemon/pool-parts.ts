@@ -2,9 +2,11 @@
 
 import { homesChanged, reconcile } from "../auth/homes.ts";
 import { createRefreshLane, tokenUrlOf } from "../auth/refresh.ts";
+import { minWaitOf } from "../state/auto-redeem-settings.ts";
 import { createAccount } from "../upstream/account.ts";
 import { createAffinity } from "../upstream/affinity.ts";
 import { createApiAccount } from "../upstream/api-account.ts";
+import { createAutoRedeemer } from "../upstream/auto-redeemer.ts";
 import { createCatalogues } from "../upstream/catalogues.ts";
 import { createChildren } from "../upstream/children.ts";
 import { createCredentialCare } from "../upstream/credential-care.ts";
@@ -100,6 +102,16 @@ export function poolParts({
     resetCredits,
     settings: () => ({ timeoutMs: config().proxy.usage_timeout_ms }),
   });
+  const autoRedeemer = createAutoRedeemer({
+    deps,
+    store,
+    pool,
+    redeemer,
+    settings: () => {
+      const { when, min_wait, keep, per_day } = config().policy.auto_redeem;
+      return { when, minWaitMs: minWaitOf(min_wait) ?? 0, keep, perDay: per_day };
+    },
+  });
   const resets = createPooledResets({ store, redeemer, view: pool.view });
   const care = createCredentialCare({
     deps,
@@ -118,6 +130,7 @@ export function poolParts({
     resetCredits,
     refresher,
     redeemer,
+    autoRedeemer,
     resets,
     care,
     forecaster,

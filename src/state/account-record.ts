@@ -10,6 +10,7 @@ import {
 } from "../core/account-options.ts";
 import type { AnchorCount } from "../core/anchor/anchor-count.ts";
 import type { ApiBilling } from "../core/api-billing.ts";
+import type { AutoRedeems } from "../core/auto-redeem.ts";
 import { HEALTHY, type Health } from "../core/health.ts";
 import { type Quota, UNKNOWN_QUOTA } from "../core/quota.ts";
 import type { Redemption } from "../core/redemption.ts";
@@ -70,6 +71,8 @@ export interface AccountRecord extends UpstreamRecord {
   readonly resetCredits: ResetCredits | undefined;
   /** The request to spend one of them whose outcome is unknown. */
   readonly redemption: Redemption | undefined;
+  /** The attempts of `policy.auto_redeem`; undefined if there were none. */
+  readonly autoRedeems: AutoRedeems | undefined;
 }
 
 /** A new upstream, with unknown health and quota. */
@@ -114,6 +117,7 @@ export function newAccount(
     anchors: undefined,
     resetCredits: undefined,
     redemption: undefined,
+    autoRedeems: undefined,
     ...known,
   };
 }

@@ -27,8 +27,6 @@ import {
   UNKNOWN_QUOTA,
   withoutExhausted,
 } from "../core/quota.ts";
-import type { Redemption } from "../core/redemption.ts";
-import type { ResetCredits } from "../core/reset-credits.ts";
 import { rampAfter } from "../core/slow-start.ts";
 import type { AccountRecord, UpstreamRecord } from "./account-record.ts";
 
@@ -143,14 +141,12 @@ export function noteSync(record: AccountRecord, atMs: number, messages: number):
   change(record, { quotaSyncMs: atMs, quotaSyncMessages: messages, unheardTurns: 0 });
 }
 
-/** The backend has reported the account's reset credits. */
-export function noteResetCredits(record: AccountRecord, resetCredits: ResetCredits): void {
-  change(record, { resetCredits });
-}
+/** What the account's record says of reset credits. */
+type Resets = Pick<AccountRecord, "resetCredits" | "redemption" | "autoRedeems">;
 
-/** Replaces the request to spend a reset credit whose outcome is unknown. */
-export function noteRedemption(record: AccountRecord, redemption: Redemption | undefined): void {
-  change(record, { redemption });
+/** Replaces what is known of the account's reset credits, and of the requests to spend them. */
+export function noteResets(record: AccountRecord, resets: Partial<Resets>): void {
+  change<AccountRecord>(record, resets);
 }
 
 /** A reset credit was spent at `atMs`: neither an earlier limit nor figures of exhausted windows count any more. */
@@ -215,6 +211,7 @@ export function forgetIdentity(record: AccountRecord): void {
     anchors: undefined,
     resetCredits: undefined,
     redemption: undefined,
+    autoRedeems: undefined,
   });
   changeFigures(record, UNKNOWN_QUOTA);
 }

@@ -8,6 +8,7 @@ import { waitBoundOf } from "../core/wait-bound.ts";
 import { NO_OUTBOUND_PROXY, outboundProxyProblem } from "../network/outbound-proxy.ts";
 import { accountOptions } from "./account-settings.ts";
 import { ANCHOR } from "./anchor-settings.ts";
+import { AUTO_REDEEM } from "./auto-redeem-settings.ts";
 import { NOTIFY } from "./notify-settings.ts";
 import { DEFAULT_WEIGHTS, POLICY, WEIGHTS } from "./policy-settings.ts";
 import {
@@ -209,6 +210,7 @@ export const ConfigFile = z
             .object(WEIGHTS, { error: NOT_A_TABLE })
             .transform(({ daily, weekly }) => (daily + weekly === 0 ? DEFAULT_WEIGHTS : { daily, weekly }))
             .prefault({}),
+          auto_redeem: z.object(AUTO_REDEEM, { error: NOT_A_TABLE }).prefault({}),
         },
         { error: NOT_A_TABLE },
       )
@@ -247,6 +249,7 @@ const FIELDS: readonly Field[] = [
   ...fieldsOf("proxy", PROXY),
   ...fieldsOf("policy", POLICY),
   ...fieldsOf("policy.weights", WEIGHTS),
+  ...fieldsOf("policy.auto_redeem", AUTO_REDEEM),
   ...fieldsOf("quota", QUOTA),
   ...fieldsOf("anchor", ANCHOR),
   ...fieldsOf("dashboard", DASHBOARD),

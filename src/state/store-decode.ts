@@ -103,6 +103,7 @@ function decodeAccount(file: AccountFile, upstream: string, nowMs: number): Acco
     anchors: own?.anchors,
     resetCredits: own?.reset_credits && resetCreditsOf(own.reset_credits),
     redemption: own?.redemption && { ...own.redemption, creditId: own.redemption.creditId },
+    autoRedeems: own?.auto_redeems,
   });
 }
 

@@ -74,6 +74,7 @@ export function encodeAccount(
       ...(account.anchors === undefined ? {} : { anchors: account.anchors }),
       ...(account.resetCredits === undefined ? {} : { reset_credits: account.resetCredits }),
       redemption: account.redemption,
+      auto_redeems: account.autoRedeems,
       plan_type: quota.planType,
       main: ownLimit(quota.main),
       additional: quota.additional.map(ownLimit),

@@ -112,6 +112,10 @@ const OwnAccountFile = z.object({
     .object({ base_url: z.string(), month: z.string(), spent_usd: z.number().min(0) })
     .optional()
     .catch(undefined),
+  auto_redeems: z
+    .object({ day: z.string(), attempts: z.number(), redeemedMs: z.number() })
+    .optional()
+    .catch(undefined),
   main: OwnLimitFile,
   additional: z.array(OwnLimitFile),
   spending: SpendingFile.optional().catch(undefined),

@@ -131,7 +131,9 @@ export function createPoolViews(context: PoolViewsContext): PoolViews {
       return {
         accounts: members.accounts().flatMap(({ record }) => {
           const candidate = roster.candidate(record.id, now);
-          return candidate === undefined ? [] : [{ alias: record.alias, candidate }];
+          return candidate === undefined
+            ? []
+            : [{ alias: record.alias, candidate, redeemedMs: record.autoRedeems?.redeemedMs }];
         }),
         children: members.children().flatMap(({ record, upstream }) => {
           const candidate = roster.candidate(record.id, now);

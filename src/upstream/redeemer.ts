@@ -1,13 +1,19 @@
 // Spends reset credits, one request at a time for each account. The request is on disk before it is sent, so neither a
-// killed process nor a lost response can spend a second credit: what is unfinished is repeated with the same id.
+// killed process nor a lost response can spend a second credit: an unfinished request is repeated with its id.
 
 import type { RedeemRequest, ResetSpender } from "../auth/redeem-ops.ts";
 import { parseJson } from "../core/json.ts";
 import type { QuotaView } from "../core/quota.ts";
-import { hasUse, RedeemAnswer, type RedeemCheck, type RedeemResult } from "../core/redemption.ts";
+import {
+  hasUse,
+  RedeemAnswer,
+  type RedeemCheck,
+  type RedeemResult,
+  unfinishedAt,
+} from "../core/redemption.ts";
 import { resetCreditsAt } from "../core/reset-credits.ts";
 import type { AccountRecord } from "../state/account-record.ts";
-import { noteRedemption, noteReset } from "../state/record-changes.ts";
+import { noteReset, noteResets } from "../state/record-changes.ts";
 import type { Store } from "../state/store.ts";
 import { type AskContext, askUpstream } from "./ask-upstream.ts";
 import type { Pool } from "./pool.ts";
@@ -41,14 +47,6 @@ export function createRedeemer(context: RedeemerContext): ResetSpender {
     store.flush();
   };
 
-  const trySave = (): void => {
-    try {
-      save();
-    } catch {
-      // The store writes again by itself. If the process ends before that, the request is repeated, which is safe.
-    }
-  };
-
   /** The figures and credits after a reset at `sinceMs`. Requests that were under way then bring older ones. */
   const readAgain = async (record: AccountRecord, sinceMs: number) => {
     await refresher.refresh(record);
@@ -58,7 +56,8 @@ export function createRedeemer(context: RedeemerContext): ResetSpender {
   };
 
   const check = async (record: AccountRecord, creditId?: string): Promise<RedeemCheck> => {
-    if (record.redemption !== undefined) return { kind: "unfinished", redemption: record.redemption };
+    const redemption = unfinishedAt(record.redemption, pool.view().nowMs);
+    if (redemption !== undefined) return { kind: "unfinished", redemption };
     await refresher.refresh(record);
     const read = await resetCredits.read(record);
     const view: QuotaView = pool.view();
@@ -86,15 +85,14 @@ export function createRedeemer(context: RedeemerContext): ResetSpender {
     }
     if (request.isWanted?.() === false) return { kind: "refused", why: "unwanted" };
     request.noteSpending?.();
-    noteRedemption(record, {
-      requestId: request.requestId ?? crypto.randomUUID(),
-      creditId: checked.creditId,
-      sinceMs: pool.view().nowMs,
+    const requestId = request.requestId ?? crypto.randomUUID();
+    noteResets(record, {
+      redemption: { requestId, creditId: checked.creditId, sinceMs: pool.view().nowMs },
     });
     try {
       save();
     } catch (error) {
-      noteRedemption(record, undefined);
+      noteResets(record, { redemption: undefined });
       throw error;
     }
     return finish(record, request);
@@ -109,14 +107,13 @@ export function createRedeemer(context: RedeemerContext): ResetSpender {
       if (!sent.isOpen) settle(record);
       return sent;
     }
-    settle(record);
     const { code, windows_reset: windowsReset } = sent.answer;
     switch (code) {
       case "reset":
       case "already_redeemed": {
         const { nowMs } = pool.view();
         noteReset(record, nowMs);
-        trySave();
+        settle(record);
         const read = await readAgain(record, nowMs);
         const problem = typeof read === "string" ? read : undefined;
         events.append("account.redeemed", {
@@ -129,20 +126,25 @@ export function createRedeemer(context: RedeemerContext): ResetSpender {
       }
       case "no_credit":
       case "nothing_to_reset":
+        settle(record);
         events.append("account.redeem_failed", { ...named, error: code });
         await resetCredits.read(record);
         return { kind: "refused", why: code };
       default: {
         const why = `the backend answered with the unknown outcome ${JSON.stringify(code)}`;
         events.append("account.redeem_failed", { ...named, error: why });
-        return { kind: "failed", why, isOpen: false };
+        return { kind: "failed", why, isOpen: true };
       }
     }
   };
 
   const settle = (record: AccountRecord): void => {
-    noteRedemption(record, undefined);
-    trySave();
+    noteResets(record, { redemption: undefined });
+    try {
+      save();
+    } catch {
+      // The store writes again by itself. If the process ends before that, the request is repeated, which is safe.
+    }
   };
 
   return {

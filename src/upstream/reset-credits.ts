@@ -6,7 +6,7 @@ import { parseJson } from "../core/json.ts";
 import { type ResetCredits, resetCountIn, resetCreditsIn } from "../core/reset-credits.ts";
 import type { Clock } from "../deps.ts";
 import type { AccountRecord } from "../state/account-record.ts";
-import { noteResetCredits } from "../state/record-changes.ts";
+import { noteResets } from "../state/record-changes.ts";
 import type { Store } from "../state/store.ts";
 import { type AskContext, askUpstream } from "./ask-upstream.ts";
 import type { Pool } from "./pool.ts";
@@ -41,7 +41,7 @@ export function createResetCreditReader(context: ResetCreditContext): ResetCredi
   const asking = new Map<string, Promise<ResetCredits | string>>();
 
   const note = (record: AccountRecord, credits: ResetCredits): void => {
-    noteResetCredits(record, credits);
+    noteResets(record, { resetCredits: credits });
     store.touch();
   };
 

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { unfinishedAt } from "../../src/core/redemption.ts";
 import { creditCountWords, resetCreditTexts } from "../../src/core/reset-credit-words.ts";
 import { firstExpiryMs, resetCountIn, resetCreditsAt, resetCreditsIn } from "../../src/core/reset-credits.ts";
 import { AccountAnswer } from "../../src/core/status-schema.ts";
@@ -128,4 +129,11 @@ test("words say how many there are, when the first expires, and how old the numb
   expect(resetCreditTexts(account({ ...two, count: 0 }), NOW)).toEqual([]);
   expect(resetCreditTexts(account(undefined), NOW)).toEqual([]);
   expect(creditCountWords({ ...two, count: 0 }, NOW)).toBe("none");
+});
+
+test("a request without an outcome is repeated for a day", () => {
+  const redemption = { requestId: "r", creditId: undefined, sinceMs: NOW };
+  expect(unfinishedAt(redemption, NOW + DAY - 1)).toBe(redemption);
+  expect(unfinishedAt(redemption, NOW + DAY)).toBeUndefined();
+  expect(unfinishedAt(undefined, NOW)).toBeUndefined();
 });

@@ -127,6 +127,15 @@ describe("a reset credit", () => {
     expect(creditsIn(pool)).toBe(1);
   });
 
+  test("has an unknown outcome if the backend answers with one that Codex does not know", async () => {
+    await using pool = await startExhausted(1);
+    pool.mock.faults.add({ on: "redeem", times: 1, answer: { status: 200, body: { code: "later" } } });
+    await expect(pool.accounts.redeem("alice")).rejects.toMatchObject({ code: "redeem_uncertain" });
+    expect(storedRedemption(pool)).toMatchObject({ requestId: sentIds(pool)[0] });
+    expect(await pool.accounts.redeem("alice")).toMatchObject({ repeated: false });
+    expect(new Set(sentIds(pool)).size).toBe(1);
+  });
+
   test("is kept if the backend refuses the request", async () => {
     await using pool = await startExhausted(1);
     pool.mock.faults.add({ on: "redeem", times: 1, answer: { status: 403 } });

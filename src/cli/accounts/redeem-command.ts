@@ -90,8 +90,8 @@ function offerLines(
   };
   if (unfinishedSinceMs !== undefined)
     return [
-      `A request to spend a reset credit of ${alias} was sent ${ago(unfinishedSinceMs, nowMs)}, and its outcome is unknown.`,
-      "Repeating it spends at most one credit.",
+      `${alias}: a request to spend a reset credit was sent ${ago(unfinishedSinceMs, nowMs)}.`,
+      "Its outcome is unknown. Repeating it spends at most one credit.",
     ];
   const forecast = forecastTexts(details, nowMs);
   return [

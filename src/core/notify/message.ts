@@ -73,6 +73,7 @@ const ORDER: readonly NoticeKind[] = [
   "child_back",
   "account_exhausted",
   "account_back",
+  "credit_spent",
   "codex_bypassed",
 ];
 

@@ -18,6 +18,7 @@ export const NOTICE_KINDS = [
   "child_lost",
   "child_back",
   "codex_bypassed",
+  "credit_spent",
 ] as const;
 
 export type NoticeKind = (typeof NOTICE_KINDS)[number];
@@ -87,6 +88,7 @@ const ENDS: Readonly<Record<TroubleKind, NoticeKind | undefined>> = {
   pool_low: "pool_recovered",
   pool_exhausted: "pool_back",
   codex_bypassed: undefined,
+  credit_spent: undefined,
 };
 
 const WINDOWS: Readonly<Record<WindowKind, string>> = {
@@ -117,6 +119,7 @@ const TEXTS: Readonly<Record<NoticeKind, Wording>> = {
   child_back: (_, name) => `Child proxy ${name} is reachable again`,
   codex_bypassed: (_trouble, _name, { rootFlag }) =>
     `A run of Codex bypassed the proxy, so its turns did not use the accounts; check with: codexlb doctor${rootFlag}`,
+  credit_spent: (_, name) => `codexlb spent a reset credit of ${name}, because every account was exhausted`,
 };
 
 function windowWords(window: WindowKind | undefined): string {

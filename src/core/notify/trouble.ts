@@ -12,6 +12,8 @@ export interface WatchedAccount {
   readonly alias: string;
   /** The account under its main limit. */
   readonly candidate: Candidate;
+  /** When `policy.auto_redeem` last spent a reset credit of it, Unix ms; undefined or 0: never. */
+  readonly redeemedMs?: number | undefined;
 }
 
 /** A child proxy as the notifications see it. */
@@ -44,7 +46,8 @@ export type TroubleKind =
   | "child_lost"
   | "pool_low"
   | "pool_exhausted"
-  | "codex_bypassed";
+  | "codex_bypassed"
+  | "credit_spent";
 
 /** How many accounts and child proxies are in which state. Those that the operator disabled do not count. */
 export interface PoolCounts {
@@ -83,6 +86,8 @@ export interface Trouble {
 const RECOVERY_POINTS = 5;
 /** How long after the last run that bypassed the proxy the trouble is present. */
 const BYPASS_MS = 24 * 3_600_000;
+/** How long after a credit was spent a message is worth sending. */
+const SPENT_MS = 24 * 3_600_000;
 
 /** Every trouble that the pool can have, with its state. Accounts and child proxies that were removed have none. */
 export function troublesOf(pool: WatchedPool, view: TroubleView): Trouble[] {
@@ -91,7 +96,11 @@ export function troublesOf(pool: WatchedPool, view: TroubleView): Trouble[] {
   return [
     exhausted,
     poolLow(pool, view, exhausted.state === "present"),
-    ...pool.accounts.flatMap((account) => [loginRequired(account), accountExhausted(account, view.nowMs)]),
+    ...pool.accounts.flatMap((account) => [
+      loginRequired(account),
+      accountExhausted(account, view.nowMs),
+      ...creditSpent(account, view.nowMs),
+    ]),
     ...pool.children.map(childLost),
     codexBypassed(view),
   ];
@@ -197,6 +206,19 @@ function poolLow({ main }: WatchedPool, view: TroubleView, isExhausted: boolean)
 function codexBypassed({ nowMs, bypassedMs }: TroubleView): Trouble {
   const isRecent = bypassedMs !== undefined && nowMs - bypassedMs < BYPASS_MS;
   return { key: "codex_bypassed", kind: "codex_bypassed", state: isRecent ? "present" : "absent" };
+}
+
+/** A credit that was spent is reported once, so each one is a trouble of its own, which nothing ends. */
+function creditSpent({ alias, candidate, redeemedMs = 0 }: WatchedAccount, nowMs: number): Trouble[] {
+  if (redeemedMs === 0 || nowMs - redeemedMs >= SPENT_MS) return [];
+  return [
+    {
+      key: `credit_spent:${candidate.id}:${redeemedMs}`,
+      kind: "credit_spent",
+      state: "present",
+      name: alias,
+    },
+  ];
 }
 
 /** The accounts and child proxies that the operator has not taken out of service. */

@@ -114,3 +114,20 @@ test.each([
 ] as const)("a bypass at %p", (bypassedMs, state) => {
   expect(stateOf(watchedPool([]), "codex_bypassed", { bypassedMs })).toBe(state);
 });
+
+test("a credit that was spent without being asked is reported for a day, each one once", () => {
+  const spent = (redeemedMs: number) =>
+    troublesOf(watchedPool([{ ...watchedAccount("alice"), redeemedMs }]), {
+      nowMs: NOW,
+      poolBelowPercent: 0,
+      bypassedMs: undefined,
+    }).filter(({ kind }) => kind === "credit_spent");
+  const [trouble] = spent(NOW - 1);
+  expect(trouble).toEqual({
+    key: `credit_spent:openai:alice:${NOW - 1}`,
+    kind: "credit_spent",
+    state: "present",
+    name: "alice",
+  });
+  expect([spent(0), spent(NOW - 24 * 3_600_000)]).toEqual([[], []]);
+});

@@ -1,0 +1,103 @@
+// Decides whether a reset credit is spent without being asked, and on which account. Pure.
+
+import type { Candidate } from "./availability.ts";
+import { exhaustedWindow } from "./quota-summary.ts";
+import { firstExpiryMs, type ResetCredits } from "./reset-credits.ts";
+
+/** When codexlb may spend credits by itself. */
+export const AUTO_REDEEM_CASES = ["never", "pool_exhausted"] as const;
+export type AutoRedeemCase = (typeof AUTO_REDEEM_CASES)[number];
+
+/** `[policy.auto_redeem]`. */
+export interface AutoRedeemSettings {
+  readonly when: AutoRedeemCase;
+  /** A credit is spent only if the first reset is further away, ms. */
+  readonly minWaitMs: number;
+  /** How many credits of the pool are never spent without being asked. */
+  readonly keep: number;
+  /** The most attempts in a day. */
+  readonly perDay: number;
+}
+
+/** The attempts of an account to spend a credit without being asked. The store keeps this. */
+export interface AutoRedeems {
+  /** The day of the local calendar, `2026-01-31`. */
+  readonly day: string;
+  /** Attempts on this day, also those that failed. */
+  readonly attempts: number;
+  /** When the last credit was spent, Unix ms; 0 if none was. */
+  readonly redeemedMs: number;
+}
+
+/** An account of this proxy, under its main limit. */
+export interface RedeemCandidate {
+  readonly candidate: Candidate;
+  /** What it can spend now; undefined if that is unknown. */
+  readonly credits: ResetCredits | undefined;
+  readonly attempts: AutoRedeems | undefined;
+}
+
+export interface AutoRedeemView {
+  readonly settings: AutoRedeemSettings;
+  /** Unix ms. */
+  readonly nowMs: number;
+  /** The day of `nowMs`. */
+  readonly day: string;
+}
+
+/**
+ * The id of the account on which a credit is spent now; undefined if none is. `others`: the child proxies, which can
+ * serve too, and whose accounts have no credits that this proxy could spend.
+ */
+export function autoRedeemId(
+  accounts: readonly RedeemCandidate[],
+  others: readonly Candidate[],
+  { settings, nowMs, day }: AutoRedeemView,
+): string | undefined {
+  if (settings.when === "never") return undefined;
+  const attempts = accounts.reduce((sum, one) => sum + attemptsOn(one.attempts, day), 0);
+  const credits = accounts.reduce((sum, one) => sum + (one.credits?.count ?? 0), 0);
+  if (attempts >= settings.perDay || credits <= settings.keep) return undefined;
+  const members = [...accounts.map(({ candidate }) => candidate), ...others].filter(isInService);
+  // An unknown reset may be a near one.
+  if (!members.every((member) => isExhausted(member) && backMs(member) > nowMs + settings.minWaitMs))
+    return undefined;
+  return accounts
+    .filter(({ candidate, credits: own }) => canBeReset(candidate) && (own?.count ?? 0) > 0)
+    .sort((a, b) => expiryOf(a) - expiryOf(b) || backMs(b.candidate) - backMs(a.candidate))[0]?.candidate.id;
+}
+
+/** The attempts after one more on `day`. */
+export function withAttempt(before: AutoRedeems | undefined, day: string): AutoRedeems {
+  return { day, attempts: attemptsOn(before, day) + 1, redeemedMs: before?.redeemedMs ?? 0 };
+}
+
+// --- internal ---
+
+function attemptsOn(attempts: AutoRedeems | undefined, day: string): number {
+  return attempts?.day === day ? attempts.attempts : 0;
+}
+
+/** Accounts that need a new login, or that the user disabled or drains, cannot take new sessions anyway. */
+function isInService({ condition, draining }: Candidate): boolean {
+  return condition !== "disabled" && !draining;
+}
+
+/** True if a limit keeps it from serving. What a floor keeps back is left, so such an account is not exhausted. */
+function isExhausted({ condition, summary }: Candidate): boolean {
+  return (condition === "exhausted" || condition === "limited") && summary.exhausted;
+}
+
+/** True if an exhausted window is the reason; a credit does not change what its workspace allows. */
+function canBeReset(candidate: Candidate): boolean {
+  return isInService(candidate) && isExhausted(candidate) && exhaustedWindow(candidate.summary) !== undefined;
+}
+
+/** When it can serve again, Unix ms; 0 if that is unknown. */
+function backMs({ untilMs, summary }: Candidate): number {
+  return Math.max(untilMs, summary.exhaustedUntilMs ?? 0);
+}
+
+function expiryOf({ credits }: RedeemCandidate): number {
+  return (credits && firstExpiryMs(credits)) ?? Number.POSITIVE_INFINITY;
+}

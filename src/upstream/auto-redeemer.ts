@@ -1,0 +1,115 @@
+// Spends reset credits in the background, if `policy.auto_redeem` says so. An attempt is counted on disk together with
+// its request, so a restart does not make another one.
+
+import type { ResetSpender } from "../auth/redeem-ops.ts";
+import { type AutoRedeemSettings, autoRedeemId, withAttempt } from "../core/auto-redeem.ts";
+import { dayOf } from "../core/local-days.ts";
+import { type RedeemResult, unfinishedAt } from "../core/redemption.ts";
+import { resetCreditsAt } from "../core/reset-credits.ts";
+import type { Deps } from "../deps.ts";
+import { messageOf } from "../errors.ts";
+import type { AccountRecord } from "../state/account-record.ts";
+import { noteResets } from "../state/record-changes.ts";
+import type { Store } from "../state/store.ts";
+import type { Pool } from "./pool.ts";
+
+export interface AutoRedeemer {
+  start(): void;
+  /** Spends no more credits. */
+  stop(): void;
+}
+
+export interface AutoRedeemerContext {
+  readonly deps: Pick<Deps, "clock" | "log">;
+  readonly store: Pick<Store, "state" | "touch">;
+  readonly pool: Pick<Pool, "watched">;
+  readonly redeemer: Pick<ResetSpender, "redeem">;
+  readonly settings: () => AutoRedeemSettings;
+}
+
+/** Time between two looks at the pool. */
+const TICK_MS = 30_000;
+/** Pause after an attempt. */
+const PAUSE_MS = 10 * 60_000;
+
+export function createAutoRedeemer(context: AutoRedeemerContext): AutoRedeemer {
+  const { store, pool, redeemer, settings } = context;
+  const { clock, log } = context.deps;
+  let cancel: (() => void) | undefined;
+  let stopped = false;
+  /** The end of the pause, monotonic ms. */
+  let pausedUntil = 0;
+
+  /** The account on which a credit is spent now. A request without an outcome is repeated, however many there were. */
+  const chosen = (): AccountRecord | undefined => {
+    const { accounts } = store.state;
+    const nowMs = clock.now();
+    const watched = pool.watched();
+    const records = new Map(accounts.map((record) => [record.id, record]));
+    const candidates = watched.accounts.flatMap(({ candidate }) => {
+      const record = records.get(candidate.id);
+      if (record === undefined) return [];
+      const credits = record.resetCredits && resetCreditsAt(record.resetCredits, nowMs);
+      return [{ candidate, credits, attempts: record.autoRedeems }];
+    });
+    const unfinished = accounts.find(({ redemption }) => unfinishedAt(redemption, nowMs) !== undefined);
+    const now = settings();
+    const id = autoRedeemId(
+      candidates,
+      watched.children.map(({ candidate }) => candidate),
+      {
+        settings: unfinished === undefined ? now : { ...now, keep: 0, perDay: Number.POSITIVE_INFINITY },
+        nowMs,
+        day: dayOf(nowMs),
+      },
+    );
+    return id === undefined ? undefined : (unfinished ?? records.get(id));
+  };
+
+  const step = async (): Promise<void> => {
+    if (settings().when === "never" || clock.monotonic() < pausedUntil) return;
+    const record = chosen();
+    if (record === undefined) return;
+    const result = await redeemer.redeem(record, {
+      by: "auto",
+      isWanted: () => !stopped && chosen() === record,
+      noteSpending: () =>
+        noteResets(record, { autoRedeems: withAttempt(record.autoRedeems, dayOf(clock.now())) }),
+    });
+    pausedUntil = clock.monotonic() + PAUSE_MS;
+    report(record, result);
+  };
+
+  const report = (record: AccountRecord, result: RedeemResult): void => {
+    if (result.kind !== "reset") {
+      const why = result.kind === "refused" ? result.why.replaceAll("_", " ") : result.why;
+      log.warn(`policy.auto_redeem: no reset credit of ${record.alias} was spent: ${why}`);
+      return;
+    }
+    const { autoRedeems } = record;
+    if (autoRedeems !== undefined)
+      noteResets(record, { autoRedeems: { ...autoRedeems, redeemedMs: clock.now() } });
+    store.touch();
+    log.info(
+      `policy.auto_redeem: spent a reset credit of ${record.alias}, because every account was exhausted`,
+    );
+  };
+
+  const tick = async (): Promise<void> => {
+    try {
+      await step();
+    } catch (error) {
+      // The request could not be written, so it was not sent.
+      log.warn(`policy.auto_redeem: ${messageOf(error)}; codexlb tries again`);
+    }
+    if (!stopped) cancel = clock.after(TICK_MS, () => void tick());
+  };
+
+  return {
+    start: () => void tick(),
+    stop: () => {
+      stopped = true;
+      cancel?.();
+    },
+  };
+}
