@@ -9,9 +9,10 @@ import { WINDOW_KINDS } from "../../core/windows.ts";
 import { shortLine } from "../../printable.ts";
 import { windowCell } from "../status/window-cell.ts";
 import type { TextStyle } from "../terminal/glyphs.ts";
+import type { SectionText } from "./account-section.ts";
 
-/** A line for each limit: `5h limit      42% left, resets 05:41 (in 4 h)`. */
-export function limitLines(account: AccountAnswer, style: TextStyle, nowMs: number): string[] {
+/** A text for each limit: `5h limit      `, then `42% left, resets 05:41 (in 4 h)`. */
+export function limitTexts(account: AccountAnswer, style: TextStyle, nowMs: number): SectionText[] {
   const own = FIELDS.filter((name) => account.windows?.includes(name) ?? name !== "monthly").map(
     (name): Limit => ({
       name: WINDOW_LIMITS[name],
@@ -45,10 +46,13 @@ export function limitLines(account: AccountAnswer, style: TextStyle, nowMs: numb
   return [
     ...limits.map(({ name, window, isOld }) => {
       const gap = " ".repeat(width - Bun.stringWidth(name));
-      return `${name}${gap}  ${leftText(window, style, nowMs)}${isOld ? " (old figure)" : ""}`;
+      return {
+        first: `${name}${gap}  `,
+        text: `${leftText(window, style, nowMs)}${isOld ? " (old figure)" : ""}`,
+      };
     }),
-    ...(account.credits?.has_credits ? [`credits: ${creditsText(account)}`] : []),
-    ...(isSpent ? ["the workspace has reached the spend limit set by its owner"] : []),
+    ...(account.credits?.has_credits ? [{ text: `credits: ${creditsText(account)}` }] : []),
+    ...(isSpent ? [{ text: "the workspace has reached the spend limit set by its owner" }] : []),
   ];
 }
 

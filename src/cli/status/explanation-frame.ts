@@ -6,13 +6,14 @@ import { bindingText, termText, tierWords, whyWords } from "../../core/explanati
 import { firstBackWords } from "../../core/outage.ts";
 import { choiceWords, isLoginCode, WINDOW_LIMITS } from "../../core/reason-words.ts";
 import { backAt } from "../../core/time-words.ts";
+import { wrappedLines } from "../../wrapped-lines.ts";
 import { fittedTable, type TableFrame } from "../terminal/fitted-table.ts";
 import { noAccountsText } from "./no-accounts.ts";
 import { stateBrush } from "./state-brush.ts";
 
 /** The decision, then one row for each account, the chosen one first. */
 export function explanationFrame(explained: Explained, frame: TableFrame, nowMs: number): string {
-  if (explained.accounts.length === 0) return noAccountsText();
+  if (explained.accounts.length === 0) return noAccountsText(frame.columns);
   return `${headOf(explained, frame, nowMs)}\n${accountsOf(explained, frame)}`;
 }
 
@@ -37,7 +38,8 @@ function headOf(explained: Explained, { columns, style: { paint } }: TableFrame,
   ];
   const next = `next turn of ${turn}${model === undefined ? "" : ` for ${model}`}: ${choice}`;
   return [next, facts.join("; "), ...changeLine(explained)]
-    .map((line) => `${Bun.wrapAnsi(line, columns, { hard: true })}\n`)
+    .flatMap((line) => wrappedLines(line, { columns }))
+    .map((line) => `${line}\n`)
     .join("");
 }
 
