@@ -41,7 +41,9 @@ export function lastUseOf({
   return lastUsedMs === undefined ? undefined : Math.max(createdMs, lastUsedMs);
 }
 
-/** Everything about one key: for each fact its name, padded to a column, and its value. Times are those of this machine. */
+/**
+ * Everything about one key: for each fact its name, padded to a column, and its value. Times are those of this machine.
+ */
 export function keyTexts(key: KeyInfo, nowMs: number): { readonly name: string; readonly value: string }[] {
   const { role, tags, createdMs, limits, use } = key;
   const { expiresMs, turnsPerMinute, tokensPerDay, models } = limits ?? {};
