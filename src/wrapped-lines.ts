@@ -61,4 +61,6 @@ const IN_SENTENCE = String.raw`${OWN}(?: (?:--[\w-]+(?:[ =]${WORD})?|[A-Z]{2,}\b
 /** A header of a request, and a setting in config.toml. */
 const HEADER = String.raw`\bAuthorization: Bearer [\w$-]+`;
 const SETTING = String.raw`\b[a-z_]+(?:\.[a-z_]+)* = (?:"[^"]*"|[\w.]+)`;
-const COPIED = new RegExp([PHRASE, IN_SENTENCE, HEADER, SETTING].join("|"), "g");
+/** Text in backquotes. */
+const QUOTED = "`[^`]+`";
+const COPIED = new RegExp([PHRASE, IN_SENTENCE, HEADER, SETTING, QUOTED].join("|"), "g");

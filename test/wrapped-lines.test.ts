@@ -127,7 +127,11 @@ describe("a command in a message", () => {
   });
 });
 
-test("a header and a setting stay in one piece", () => {
+test("a header, a setting and text in backquotes stay in one piece", () => {
+  expect(wrappedLines("install it with `npm install -g @openai/codex` first", { columns: 40 })).toEqual([
+    "install it with",
+    "`npm install -g @openai/codex` first",
+  ]);
   expect(wrappedLines("send the key as Authorization: Bearer KEY with it", { columns: 38 })).toEqual([
     "send the key as",
     "Authorization: Bearer KEY with it",
