@@ -1,6 +1,6 @@
 // The program's dependencies on the outside world: time, randomness, environment, diagnostics. Tests pass their own.
 
-import { printError } from "./print.ts";
+import { printErrorMessage } from "./print.ts";
 import { shortLine } from "./printable.ts";
 import { BEAT_MS, runningTime } from "./running-time.ts";
 
@@ -39,8 +39,8 @@ export function systemDeps(): Deps {
     // A copy, so that the programs that this one starts still get the variables hidden from Bun.
     env: { ...process.env },
     log: {
-      info: (message) => printError(`codexlb: ${shortLine(message)}\n`),
-      warn: (message) => printError(`codexlb: warning: ${shortLine(message)}\n`),
+      info: (message) => printErrorMessage(shortLine(message), "codexlb: "),
+      warn: (message) => printErrorMessage(`warning: ${shortLine(message)}`, "codexlb: "),
     },
   };
 }

@@ -3,6 +3,8 @@
 // must not load anything.
 
 import { printable, printableJson } from "./printable.ts";
+import { terminalColumns, USUAL_COLUMNS } from "./terminal-columns.ts";
+import { wrappedLines } from "./wrapped-lines.ts";
 
 /** Prints `text` to standard output, keeping line breaks, tabs and our colours; `done` is called with the result. */
 export function print(text: string, done?: (error?: Error | null) => void): void {
@@ -12,6 +14,19 @@ export function print(text: string, done?: (error?: Error | null) => void): void
 /** Like `print`, but to standard error. */
 export function printError(text: string): void {
   aboveProgress(() => process.stderr.write(printable(text)));
+}
+
+/**
+ * Prints a message to standard output, behind `first` (default: ""): on a terminal wrapped at spaces, elsewhere on one
+ * line.
+ */
+export function printMessage(text: string, first = ""): void {
+  print(linesFor(process.stdout, text, first));
+}
+
+/** Like `printMessage`, but to standard error. */
+export function printErrorMessage(text: string, first = ""): void {
+  printError(linesFor(process.stderr, text, first));
 }
 
 /** Prints `value` as JSON. Unprintable characters are escaped, so a parser gets the same value. */
@@ -29,7 +44,9 @@ export function printJsonText(text: string): void {
  * printed meanwhile appears above it.
  */
 export function showMeanwhile(what: string): () => void {
-  const line = printable(what);
+  const columns = terminalColumns(process.stderr, process.env) ?? USUAL_COLUMNS;
+  // A line that continued on the next row could not be erased. A wide character may take one column more.
+  const line = Bun.sliceAnsi(printable(what), 0, columns - 2, "...");
   progress = line;
   process.stderr.write(line);
   return () => {
@@ -39,6 +56,14 @@ export function showMeanwhile(what: string): () => void {
 }
 
 // --- internal ---
+
+function linesFor(output: NodeJS.WriteStream, text: string, first: string): string {
+  const columns = terminalColumns(output, process.env);
+  if (columns === undefined) return `${first}${text}\n`;
+  return wrappedLines(text, { columns, first })
+    .map((line) => `${line}\n`)
+    .join("");
+}
 
 /** The line of `showMeanwhile`; undefined if there is none. */
 let progress: string | undefined;

@@ -114,7 +114,7 @@ const ALLOWED: Readonly<Record<string, readonly (readonly [file: string, text: s
     ["cli/main.ts", '"codexlb doctor"'],
     ["cli/main.ts", '"codexlb account list"'],
     ["cli/mock/demo-command.ts", "Show the accounts: codexlb status"],
-    ["cli/proxy/proxy-command.ts", "print(`codexlb proxy "],
+    ["cli/proxy/proxy-command.ts", "printMessage(`codexlb proxy "],
     ["cli/proxy/proxy-command.ts", "codexlb run cannot use an IPv6 address"],
     ["cli/run/link-home.ts", "codexlb run now continues"],
     ["cli/watch/help-page.ts", "show the account as codexlb account show does"],

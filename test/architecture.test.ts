@@ -13,6 +13,8 @@ const LAYERS = [
     "quote.ts",
     "advice.ts",
     "printable.ts",
+    "terminal-columns.ts",
+    "wrapped-lines.ts",
     "print.ts",
     "gathering-reader.ts",
     "bounded-fetch.ts",
@@ -160,10 +162,8 @@ describe("layers", () => {
       if (ways.some((way) => code.includes(way))) uses.push(file);
     }
     expect(uses).toEqual([
-      // Gives consola nothing but single lines.
-      "cli/login-with/progress.ts",
-      // Prints only its own words.
-      "cli/mock/demo-command.ts",
+      // Gives consola nothing but printable text.
+      "cli/terminal/marked-messages.ts",
       // Owns the terminal while it is open; its lines go through `printable`.
       "cli/terminal/screen.ts",
       "print.ts",

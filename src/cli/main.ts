@@ -8,6 +8,7 @@ import { VERSION_WORDS } from "../core/version-words.ts";
 import { systemDeps } from "../deps.ts";
 import { CodexlbError } from "../errors.ts";
 import { print } from "../print.ts";
+import { outputColumns } from "../terminal-columns.ts";
 import { flagsOfCommand } from "./advised-flags.ts";
 import { COMMANDS } from "./command-tree.ts";
 import { flagIn, parseFlags, SEE_HELP, usage } from "./flags.ts";
@@ -21,7 +22,7 @@ import {
 import { helpText } from "./help/help-text.ts";
 import { handleUncaughtErrors, report } from "./report-error.ts";
 import { flushOutput, watchOutput } from "./terminal/standard-output.ts";
-import { outputColumns, wantsColour } from "./terminal/terminal.ts";
+import { wantsColour } from "./terminal/terminal.ts";
 
 /** Runs `argv`, without the name of the program. Resolves to the exit code. */
 export async function main(argv: readonly string[]): Promise<number> {

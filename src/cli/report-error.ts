@@ -2,20 +2,16 @@
 
 import { REPORT_BUG } from "../core/project-pages.ts";
 import { CodexlbError, messageOf, systemCodeOf, systemNext } from "../errors.ts";
-import { printError } from "../print.ts";
+import { printError, printErrorMessage } from "../print.ts";
 import { shortLine } from "../printable.ts";
 
 /** Prints `codexlb: <what failed and why>`, and the next step on the next line. Returns the exit code. */
 export function report(error: unknown): number {
-  printError(`codexlb: ${shortLine(messageOf(error))}\n`);
+  printErrorMessage(shortLine(messageOf(error)), "codexlb: ");
   const known = error instanceof CodexlbError ? error : undefined;
   const next = known?.next ?? nextOf(error);
-  printError(
-    `  ${next
-      .split("\n")
-      .map((line) => shortLine(line))
-      .join("\n")}\n`,
-  );
+  for (const [index, line] of next.split("\n").entries())
+    printErrorMessage(shortLine(line), index === 0 ? "  " : "");
   if (process.env.CODEXLB_DEBUG === "1" && error instanceof Error) printError(`${error.stack}\n`);
   return known?.exitCode ?? 1;
 }

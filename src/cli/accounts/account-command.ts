@@ -54,7 +54,7 @@ const list = defineCommand({
     const nowMs = context.deps.clock.now();
     const sorted = [...accounts].sort((a, b) => compare(a.alias, b.alias));
     const frame = terminalFrame(context.deps.env);
-    if (accounts.length === 0) return printNoAccounts(context.deps, frame !== undefined);
+    if (accounts.length === 0) return printNoAccounts(context.deps, frame);
     if (frame !== undefined) return print(listedTable(sorted, frame, nowMs));
     for (const account of sorted)
       print(
@@ -78,7 +78,7 @@ async function listTree(context: CommandContext, place: Place, json: boolean): P
   if (json) return printJson({ accounts }, 2);
   const { env, clock } = context.deps;
   const frame = terminalFrame(env);
-  if (accounts.length === 0) return printNoAccounts(context.deps, frame !== undefined);
+  if (accounts.length === 0) return printNoAccounts(context.deps, frame);
   if (frame !== undefined) return print(treeTable(accounts, status.proxy_name, frame, clock.now()));
   for (const account of accounts)
     print(

@@ -6,13 +6,14 @@ import { switchText } from "../../core/reason-words.ts";
 import { ago } from "../../core/time-words.ts";
 import { shortLine } from "../../printable.ts";
 import type { TextStyle } from "../terminal/glyphs.ts";
+import type { SectionText } from "./account-section.ts";
 
-/** A line for each event, latest first: `5 min ago     cooling down for 2 min (backend error 503)`. */
-export function historyLines(
+/** A text for each event, latest first: `5 min ago   `, then `cooling down for 2 min (backend error 503)`. */
+export function historyTexts(
   { switches, events }: AccountDetails,
   { glyphs }: TextStyle,
   nowMs: number,
-): string[] {
+): SectionText[] {
   const moves = switches.map((one) => ({
     atMs: one.at_ms,
     firstMs: one.first_at_ms ?? one.at_ms,
@@ -31,7 +32,10 @@ export function historyLines(
     .filter(({ atMs }) => !Number.isNaN(atMs))
     .sort((a, b) => b.atMs - a.atMs)
     .slice(0, MOST)
-    .map(({ atMs, text }) => `${exactAgo(atMs, nowMs).padEnd(TIME_WIDTH)}  ${shortLine(text)}`);
+    .map(({ atMs, text }) => ({
+      first: `${exactAgo(atMs, nowMs).padEnd(TIME_WIDTH)}  `,
+      text: shortLine(text),
+    }));
 }
 
 // --- internal ---

@@ -10,9 +10,10 @@ import { WINDOW_KINDS } from "../../core/windows.ts";
 import { shortLine } from "../../printable.ts";
 import { windowCell } from "../status/window-cell.ts";
 import type { TextStyle } from "../terminal/glyphs.ts";
+import type { SectionText } from "./account-section.ts";
 
-/** A line for each limit: `5h limit      42% left, resets 05:41 (in 4 h)`. */
-export function limitLines(account: AccountAnswer, style: TextStyle, nowMs: number): string[] {
+/** A text for each limit: `5h limit      `, then `42% left, resets 05:41 (in 4 h)`. */
+export function limitTexts(account: AccountAnswer, style: TextStyle, nowMs: number): SectionText[] {
   const own = FIELDS.filter((name) => account.windows?.includes(name) ?? name !== "monthly").map(
     (name): Limit => ({
       name: WINDOW_LIMITS[name],
@@ -46,12 +47,15 @@ export function limitLines(account: AccountAnswer, style: TextStyle, nowMs: numb
   return [
     ...limits.map(({ name, window, isOld }) => {
       const gap = " ".repeat(width - Bun.stringWidth(name));
-      return `${name}${gap}  ${leftText(window, style, nowMs)}${isOld ? " (old figure)" : ""}`;
+      return {
+        first: `${name}${gap}  `,
+        text: `${leftText(window, style, nowMs)}${isOld ? " (old figure)" : ""}`,
+      };
     }),
-    ...(account.credits?.has_credits ? [`credits: ${creditsText(account)}`] : []),
-    ...resetCreditTexts(account, nowMs),
-    ...(account.api_key === undefined ? [] : [spentWords(account.api_key)]),
-    ...(isSpent ? ["the workspace has reached the spend limit set by its owner"] : []),
+    ...(account.credits?.has_credits ? [{ text: `credits: ${creditsText(account)}` }] : []),
+    ...resetCreditTexts(account, nowMs).map((text) => ({ text })),
+    ...(account.api_key === undefined ? [] : [{ text: spentWords(account.api_key) }]),
+    ...(isSpent ? [{ text: "the workspace has reached the spend limit set by its owner" }] : []),
   ];
 }
 

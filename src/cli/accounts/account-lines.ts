@@ -6,11 +6,13 @@ import { limitName, paceWords, windowWords } from "../../core/forecast/forecast-
 import { optionTexts } from "../../core/option-words.ts";
 import { ago, until } from "../../core/time-words.ts";
 import { shortLine } from "../../printable.ts";
+import { wrappedLines } from "../../wrapped-lines.ts";
 import { nextStepOf } from "../status/next-step.ts";
 import { stateBrush } from "../status/state-brush.ts";
 import { styleOf, type TextStyle } from "../terminal/glyphs.ts";
-import { historyLines } from "./account-history.ts";
-import { limitLines } from "./account-limits.ts";
+import { historyTexts } from "./account-history.ts";
+import { limitTexts } from "./account-limits.ts";
+import { type SectionText, sectionLines } from "./account-section.ts";
 
 /** What the lines are drawn on. */
 export interface AccountCanvas {
@@ -21,40 +23,34 @@ export interface AccountCanvas {
   readonly nowMs: number;
 }
 
-/** The lines for `details`, none wider than the canvas. Long texts continue on further lines. */
+/** The lines for `details`. Only a path, a URL or a command may be wider than the canvas, and has its own line then. */
 export function accountLines(details: AccountDetails, canvas: AccountCanvas): string[] {
   const { columns, nowMs } = canvas;
   const style = styleOf(canvas);
   const { status } = details;
   // Details come from the proxy that has the account.
   const state = shownState(status, status.proxy_name, nowMs);
-  const sections: readonly (readonly [string, readonly string[]])[] = [
-    ["Account", ownerTexts(details)],
-    ["State", [stateText(details, state, style)]],
-    ["Next step", nextStepOf(status.alias, state)],
-    ["Limits", state.isDead ? [] : limitLines(status, style, nowMs)],
+  const sections: readonly (readonly [string, readonly SectionText[]])[] = [
+    ["Account", plain(ownerTexts(details))],
+    ["State", plain([stateText(details, state, style)])],
+    ["Next step", plain(nextStepOf(status.alias, state))],
+    ["Limits", state.isDead ? [] : limitTexts(status, style, nowMs)],
     ["Forecast", state.isDead ? [] : forecastTexts(details, nowMs)],
-    ["Activity", [useText(details, nowMs)]],
-    ["Sessions", [sessionText(details)]],
-    ["Login", loginText(details, nowMs)],
-    ["Options", optionTexts(status, details.options)],
-    ["Settings", settingTexts(details)],
-    ["Recent", historyLines(details, style, nowMs)],
+    ["Activity", plain([useText(details, nowMs)])],
+    ["Sessions", plain([sessionText(details)])],
+    ["Login", plain(loginText(details, nowMs))],
+    ["Options", plain(optionTexts(status, details.options))],
+    ["Settings", plain(settingTexts(details))],
+    ["Recent", historyTexts(details, style, nowMs)],
   ];
   const proxy = status.proxy_name === "" ? "" : ` on ${status.proxy_name}`;
   return [
-    ...wrapped(shortLine(`${status.alias}${proxy}`), columns).map(style.paint.bold),
+    ...wrappedLines(shortLine(`${status.alias}${proxy}`), { columns }).map(style.paint.bold),
     ...sections.flatMap(([label, texts]) => sectionLines(label, texts, columns, style)),
   ];
 }
 
 // --- internal ---
-
-const LABEL_WIDTH = "Next step".length;
-const MARGIN = "  ";
-const INDENT = " ".repeat(MARGIN.length + LABEL_WIDTH + MARGIN.length);
-/** On narrower terminals the texts are below their labels. */
-const NARROW_COLUMNS = 40;
 
 function ownerTexts({ status, chatgpt_account_id: workspace }: AccountDetails): string[] {
   if (status.api_key !== undefined) return [`API key for ${shortLine(status.api_key.base_url)}`];
@@ -76,12 +72,12 @@ function stateText({ status }: AccountDetails, state: ShownState, { paint }: Tex
   return [stateBrush(state.level, paint)(words), ...roles].join("; ");
 }
 
-/** `Weekly limit  14%/day, reached Tue 14:00 (between Tue 09:00 and the reset)`. */
-export function forecastTexts({ status: { forecast = [] } }: AccountDetails, nowMs: number): string[] {
+/** `Weekly limit  `, then `14%/day, reached Tue 14:00 (between Tue 09:00 and the reset)`. */
+export function forecastTexts({ status: { forecast = [] } }: AccountDetails, nowMs: number): SectionText[] {
   const width = Math.max(0, ...forecast.map((one) => limitName(one).length));
   return forecast.map((one) => {
     const pace = one.percent_per_hour === undefined ? "" : `${paceWords(one)}, `;
-    return `${limitName(one).padEnd(width)}  ${pace}${windowWords(one, nowMs)[0]}`;
+    return { first: `${limitName(one).padEnd(width)}  `, text: `${pace}${windowWords(one, nowMs)[0]}` };
   });
 }
 
@@ -123,22 +119,7 @@ function settingTexts({ home, settings_file: file, outbound_proxy: proxy }: Acco
   ];
 }
 
-function sectionLines(
-  label: string,
-  texts: readonly string[],
-  columns: number,
-  { paint }: TextStyle,
-): string[] {
-  if (texts.length === 0) return [];
-  const name = paint.dim(label.padEnd(LABEL_WIDTH));
-  const isNarrow = columns < NARROW_COLUMNS;
-  const indent = isNarrow ? MARGIN : INDENT;
-  const lines = texts.flatMap((text) => wrapped(text, columns - indent.length));
-  if (isNarrow) return [paint.dim(label), ...lines.map((line) => indent + line)];
-  return lines.map((line, index) => (index === 0 ? `${MARGIN}${name}${MARGIN}${line}` : indent + line));
-}
-
-/** The lines of `text`, none of which is wider than `columns`. */
-function wrapped(text: string, columns: number): string[] {
-  return Bun.wrapAnsi(text, Math.max(1, columns), { hard: true }).split("\n");
+/** Texts whose further lines begin below the first one. */
+function plain(texts: readonly string[]): SectionText[] {
+  return texts.map((text) => ({ text }));
 }

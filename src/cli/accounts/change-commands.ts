@@ -7,7 +7,7 @@ import { advised } from "../../advice.ts";
 import type { AccountOps, Service } from "../../auth/account-ops.ts";
 import { OPERATOR_REASON } from "../../core/health.ts";
 import type { Deps } from "../../deps.ts";
-import { print } from "../../print.ts";
+import { printMessage } from "../../print.ts";
 import { REMOTE_FLAGS, type RemoteFlags, ROOT_FLAG } from "../common-flags.ts";
 import { contextOf, rootExists } from "../context.ts";
 import { usage } from "../flags.ts";
@@ -56,12 +56,12 @@ export const unpin = defineCommand({
       (place.kind === "remote" || rootExists(context)) &&
       (await withAccounts(context, place, { write: true }, (ops) => ops.unpin()));
     // Scripts always get the same line.
-    if (terminalFrame(context.deps.env) === undefined) print("unpinned account selection\n");
+    if (terminalFrame(context.deps.env) === undefined) printMessage("unpinned account selection");
     else
-      print(
+      printMessage(
         wasPinned === false
-          ? "no account was pinned; nothing changed\n"
-          : "removed the pin; the policy chooses again\n",
+          ? "no account was pinned; nothing changed"
+          : "removed the pin; the policy chooses again",
       );
   },
 });
@@ -156,7 +156,7 @@ async function changeAccounts(
       const line = await withAccounts(context, place, { write: rootExists(context), about }, (ops, below) =>
         change(ops, about, context.deps, below),
       );
-      print(`${line}\n`);
+      printMessage(line);
     } catch (error) {
       if (failure !== undefined) report(failure);
       failure = error;

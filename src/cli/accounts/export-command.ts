@@ -8,7 +8,7 @@ import { exportedAuthFile } from "../../auth/exported-file.ts";
 import { authFileOf } from "../../auth/homes.ts";
 import { isLoginCode, reasonWords } from "../../core/reason-words.ts";
 import { CodexlbError } from "../../errors.ts";
-import { print } from "../../print.ts";
+import { printMessage } from "../../print.ts";
 import { unusable, writeFileAtomic } from "../../state/atomic-file.ts";
 import { ROOT_FLAG } from "../common-flags.ts";
 import { contextOf, requireRoot } from "../context.ts";
@@ -48,7 +48,7 @@ export default defineCommand({
     if (path === undefined) await printOnce(text);
     else {
       writeFileAtomic(path, text);
-      print(`exported account ${status.alias} to ${path}\n`);
+      printMessage(`exported account ${status.alias} to ${path}`);
     }
     if (status.api_key !== undefined) return; // a key works in several places
     if (isLoginCode(status.disabled_reason))

@@ -12,7 +12,7 @@ import { LOGIN_FORMATS } from "../../auth/import/formats.ts";
 import { keyringOf, userHomes } from "../../codex/home.ts";
 import { type Log, systemDeps } from "../../deps.ts";
 import { CodexlbError } from "../../errors.ts";
-import { print, printJson } from "../../print.ts";
+import { print, printJson, printMessage } from "../../print.ts";
 import { readTextIfPresent } from "../../state/atomic-file.ts";
 import { REMOTE_FLAGS, type RemoteFlags, ROOT_FLAG } from "../common-flags.ts";
 import { type CommandContext, contextOf } from "../context.ts";
@@ -206,7 +206,7 @@ async function importOnly(
     log.warn("this login does not name its ChatGPT account, so the backend may refuse it");
   const planned = await planLogin(ready, named, target);
   const { change, total } = await importLogin(planned, target);
-  print(`${change} account ${planned.alias} (total=${total})\n`);
+  printMessage(`${change} account ${planned.alias} (total=${total})`);
 }
 
 /** Enrols all logins, and prints what happened to each one. Throws `invalid_auth_file` if none is enrolled afterwards. */

@@ -9,7 +9,7 @@ import { codexBinary, isOwnLogin, loginAccount, loginArguments } from "../../cod
 import { loginWithoutCodex } from "../../codex/own-login.ts";
 import { CodexlbError } from "../../errors.ts";
 import { orAborted } from "../../login/or-aborted.ts";
-import { print } from "../../print.ts";
+import { print, printMessage } from "../../print.ts";
 import { plainText } from "../../printable.ts";
 import { CODEX_BIN_FLAG, REMOTE_FLAGS, ROOT_FLAG } from "../common-flags.ts";
 import { configOf } from "../config/root-config.ts";
@@ -104,7 +104,7 @@ async function loginHere(login: Login): Promise<void> {
     },
   });
   if (end.kind === "failed") throw end.error;
-  print(`registered account ${alias} (total=${end.total})\n`);
+  printMessage(`registered account ${alias} (total=${end.total})`);
   await warnOfDuplicateLogin(context, await placeHere(context), alias);
 }
 
@@ -120,7 +120,7 @@ async function loginOurselves({ context, alias, args, replace }: Login): Promise
     const { total } = await withAccounts(context, place, { write: true }, (ops) =>
       ops.import(alias, { auth, config: undefined, replace }),
     );
-    print(`registered account ${alias} (total=${total})\n`);
+    printMessage(`registered account ${alias} (total=${total})`);
   } finally {
     for (const signal of SIGNALS) process.off(signal, stop);
   }
@@ -137,7 +137,7 @@ async function loginForElsewhere(
   place: Place,
 ): Promise<void> {
   const { deps, layout } = context;
-  print("remote codex unavailable; logging in locally and importing auth\n");
+  printMessage("remote codex unavailable; logging in locally and importing auth");
   const end = await loginAccount({
     layout,
     binary,
@@ -151,7 +151,7 @@ async function loginForElsewhere(
     },
   });
   if (end.kind === "failed") throw end.error;
-  print(`imported account ${alias} (total=${end.total})\n`);
+  printMessage(`imported account ${alias} (total=${end.total})`);
   await warnOfDuplicateLogin(context, place, alias);
 }
 

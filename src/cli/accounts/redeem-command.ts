@@ -8,16 +8,17 @@ import { counted } from "../../core/count-words.ts";
 import { resetCreditTexts } from "../../core/reset-credit-words.ts";
 import type { AccountAnswer } from "../../core/status-schema.ts";
 import { ago } from "../../core/time-words.ts";
-import { print } from "../../print.ts";
+import { printMessage } from "../../print.ts";
 import { REMOTE_FLAGS, ROOT_FLAG } from "../common-flags.ts";
 import { contextOf, rootExists } from "../context.ts";
 import { usage } from "../flags.ts";
 import { hasUtf8, styleOf } from "../terminal/glyphs.ts";
 import { openLineInput } from "../terminal/line-input.ts";
 import { waitingFor, wantsColour } from "../terminal/terminal.ts";
-import { limitLines } from "./account-limits.ts";
+import { limitTexts } from "./account-limits.ts";
 import { forecastTexts } from "./account-lines.ts";
 import { placeOf } from "./account-place.ts";
+import type { SectionText } from "./account-section.ts";
 import { ALIAS, onlyAlias } from "./alias-argument.ts";
 import { withAccounts } from "./with-accounts.ts";
 
@@ -54,8 +55,8 @@ export default defineCommand({
         })),
       );
       const canvas = { colour: wantsColour(env), utf8: hasUtf8(env), nowMs: clock.now() };
-      print(`${offerLines(offer.check, offer.details, canvas).join("\n")}\n`);
-      if (!(await confirmed(offer.check.alias))) return print("nothing was spent\n");
+      for (const { text, first } of offerTexts(offer.check, offer.details, canvas)) printMessage(text, first);
+      if (!(await confirmed(offer.check.alias))) return printMessage("nothing was spent");
     }
     const spent = await waitingFor(
       "spending a reset credit",
@@ -66,18 +67,18 @@ export default defineCommand({
       log.info(`an earlier request had already spent this credit of ${alias}; no second one was spent`);
     if (problem !== undefined) log.warn(`the remaining reset credits of ${alias} are unknown: ${problem}`);
     const left = creditsLeft === undefined ? "" : ` (${counted(creditsLeft, "reset credit")} left)`;
-    print(`reset the limits of account ${alias}${left}\n`);
+    printMessage(`reset the limits of account ${alias}${left}`);
   },
 });
 
 // --- internal ---
 
 /** What spending a credit would reset, and what happens without it. */
-function offerLines(
+function offerTexts(
   { alias, unfinishedSinceMs }: RedeemableAccount,
   details: AccountDetails,
   canvas: { readonly colour: boolean; readonly utf8: boolean; readonly nowMs: number },
-): string[] {
+): SectionText[] {
   const { nowMs } = canvas;
   // A credit resets the account's own windows, and neither limits of single models nor those of a workspace.
   const windows: AccountAnswer = {
@@ -90,18 +91,22 @@ function offerLines(
   };
   if (unfinishedSinceMs !== undefined)
     return [
-      `${alias}: a request to spend a reset credit was sent ${ago(unfinishedSinceMs, nowMs)}.`,
-      "Its outcome is unknown. Repeating it spends at most one credit.",
+      { text: `${alias}: a request to spend a reset credit was sent ${ago(unfinishedSinceMs, nowMs)}.` },
+      { text: "Its outcome is unknown. Repeating it spends at most one credit." },
     ];
   const forecast = forecastTexts(details, nowMs);
   return [
-    `${alias}: ${resetCreditTexts(details.status, nowMs)[0] ?? "its reset credits are unknown"}`,
-    "Spending one resets these limits now:",
-    ...limitLines(windows, styleOf(canvas), nowMs).map((line) => `  ${line}`),
+    { text: `${alias}: ${resetCreditTexts(details.status, nowMs)[0] ?? "its reset credits are unknown"}` },
+    { text: "Spending one resets these limits now:" },
+    ...limitTexts(windows, styleOf(canvas), nowMs).map(indented),
     ...(forecast.length === 0
       ? []
-      : ["Without it, at the current pace:", ...forecast.map((line) => `  ${line}`)]),
+      : [{ text: "Without it, at the current pace:" }, ...forecast.map(indented)]),
   ];
+}
+
+function indented({ first = "", text }: SectionText): SectionText {
+  return { first: `  ${first}`, text };
 }
 
 async function confirmed(alias: string): Promise<boolean> {

@@ -6,7 +6,7 @@ import type { SettingsChange } from "../../auth/account-ops.ts";
 import { type OptionChanges, WHOLE_PCT } from "../../core/account-options.ts";
 import { changeWords } from "../../core/option-words.ts";
 import { NO_OUTBOUND_PROXY, withoutPassword } from "../../network/outbound-proxy.ts";
-import { print } from "../../print.ts";
+import { printMessage } from "../../print.ts";
 import { REMOTE_FLAGS, ROOT_FLAG } from "../common-flags.ts";
 import { contextOf, rootExists } from "../context.ts";
 import { usage } from "../flags.ts";
@@ -47,12 +47,12 @@ export default defineCommand({
       ops.set(alias, { outboundProxy, options }),
     );
     if (outboundProxy !== undefined)
-      print(
+      printMessage(
         outboundProxy === null
-          ? `account ${set.alias} uses the configured outbound proxy\n`
-          : `account ${set.alias} uses the outbound proxy ${withoutPassword(outboundProxy)}\n`,
+          ? `account ${set.alias} uses the configured outbound proxy`
+          : `account ${set.alias} uses the outbound proxy ${withoutPassword(outboundProxy)}`,
       );
-    if (options !== undefined) print(`account ${set.alias}: ${changeWords(options)}\n`);
+    if (options !== undefined) printMessage(`account ${set.alias}: ${changeWords(options)}`);
     for (const warning of [...warnings(set), ...wholeFloors(set.alias, options)])
       context.deps.log.warn(warning);
   },

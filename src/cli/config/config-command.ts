@@ -2,15 +2,15 @@
 
 import { defineCommand } from "citty";
 import { CodexlbError } from "../../errors.ts";
-import { print, printJson } from "../../print.ts";
+import { print, printJson, printMessage } from "../../print.ts";
 import { readConfigText } from "../../state/config.ts";
 import { effectiveConfig, readConfigFile } from "../../state/config-source.ts";
 import { tomlValue } from "../../state/config-text.ts";
 import { exposureNext, exposureProblem } from "../../state/settings.ts";
+import { outputColumns } from "../../terminal-columns.ts";
 import { ROOT_FLAG } from "../common-flags.ts";
 import { contextOf, warnOfMissingRoot } from "../context.ts";
 import { table, widthOf } from "../terminal/table.ts";
-import { outputColumns } from "../terminal/terminal.ts";
 import { configWarnings } from "./config-warnings.ts";
 import { settingsInEffect } from "./root-config.ts";
 
@@ -29,14 +29,14 @@ const check = defineCommand({
     const { deps, layout } = context;
     const file = readConfigFile(layout);
     const { config } = effectiveConfig(file, {}, deps.env);
-    for (const warning of configWarnings(context)) print(`${warning}\n`);
+    for (const warning of configWarnings(context)) printMessage(warning);
     const exposure = exposureProblem(config);
     if (exposure !== undefined) throw new CodexlbError("invalid_config", exposure, { next: exposureNext() });
     if (file.unknown.length > 0)
       throw new CodexlbError("invalid_config", `${layout.config} has unknown keys`, {
         next: "correct or remove them; the proxy ignores them",
       });
-    print(`${layout.config} ${validity(readConfigText(layout.config))}\n`);
+    printMessage(`${layout.config} ${validity(readConfigText(layout.config))}`);
   },
 });
 

@@ -2,6 +2,7 @@
 
 import { counted } from "../../core/count-words.ts";
 import { oneLine } from "../../printable.ts";
+import { wrappedLines } from "../../wrapped-lines.ts";
 import type { TableFrame } from "../terminal/fitted-table.ts";
 import type { CheckResult } from "./finding.ts";
 
@@ -15,14 +16,11 @@ export function checkLines(result: CheckResult, { columns, style }: TableFrame):
       ? [glyphs.warning, paint.yellow]
       : [glyphs.bad, paint.red];
   const indent = " ".repeat(Bun.stringWidth(mark) + 1);
-  const wrapped = (text: string, first: string) => {
-    const width = Math.max(LEAST_COLUMNS, columns - indent.length);
-    const lines = Bun.wrapAnsi(text, width, { hard: true }).split("\n");
-    return lines.map((line, index) => `${index === 0 ? first : indent}${line}\n`).join("");
-  };
+  const wrapped = (text: string, first: string) =>
+    wrappedLines(text, { columns, first }).map((line) => `${line}\n`);
   const found = wrapped(`${check}: ${fixed ? "fixed: " : ""}${oneLine(detail)}`, `${brush(mark)} `);
-  if (isFine(result) || remedy === undefined) return found;
-  return found + wrapped(paint.bold(oneLine(remedy)), indent);
+  if (isFine(result) || remedy === undefined) return found.join("");
+  return [...found, ...wrapped(oneLine(remedy), indent).map(paint.bold)].join("");
 }
 
 /** The result of one check for scripts: `CHECK: STATUS (DETAIL)`, and what to do on an indented line. */
@@ -56,9 +54,6 @@ export function summaryLine(results: readonly CheckResult[], { style }: TableFra
 }
 
 // --- internal ---
-
-/** Narrower terminals get lines of this width. */
-const LEAST_COLUMNS = 20;
 
 function isFine({ status, fixed }: CheckResult): boolean {
   return status === "ok" || fixed;

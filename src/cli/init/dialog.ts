@@ -2,6 +2,7 @@
 
 import { CodexlbError } from "../../errors.ts";
 import { shortLine } from "../../printable.ts";
+import { wrappedLines } from "../../wrapped-lines.ts";
 import type { TextStyle } from "../terminal/glyphs.ts";
 import { type Choice, NO, type Offer } from "./step.ts";
 
@@ -37,12 +38,8 @@ export interface DialogOptions {
 export function createDialog({ columns, style, print, ask }: DialogOptions): Dialog {
   const { paint, glyphs } = style;
   /** Prints `text` wrapped, `first` before its first line, and blanks of the same width before the others. */
-  const paragraph = (first: string, text: string): void => {
-    const indent = " ".repeat(Bun.stringWidth(first));
-    const width = Math.max(LEAST_COLUMNS, columns - indent.length);
-    const lines = Bun.wrapAnsi(shortLine(text), width, { hard: true }).split("\n");
-    print(lines.map((line, index) => `${index === 0 ? first : indent}${line.trimEnd()}\n`).join(""));
-  };
+  const paragraph = (first: string, text: string): void =>
+    print(`${wrappedLines(shortLine(text), { columns, first }).join("\n")}\n`);
   const marks: Readonly<Record<Mark, string>> = {
     ok: `${paint.green(glyphs.ok)} `,
     warning: `${paint.yellow(glyphs.warning.trim())} `,
@@ -95,7 +92,6 @@ export function sayError(dialog: Dialog, error: unknown): void {
 // --- internal ---
 
 const INDENT = "  ";
-const LEAST_COLUMNS = 20;
 const NO_WORDS: ReadonlySet<string> = new Set([NO, "no", "skip"]);
 
 /** True for a question with `y` and `n` only. Other offers list their choices. */

@@ -5,6 +5,7 @@ import { advised } from "../../advice.ts";
 import { codexBinary } from "../../codex/login.ts";
 import { CodexlbError } from "../../errors.ts";
 import { print } from "../../print.ts";
+import { outputColumns, USUAL_COLUMNS } from "../../terminal-columns.ts";
 import { CODEX_BIN_FLAG, ROOT_FLAG } from "../common-flags.ts";
 import { type CommandContext, contextOf } from "../context.ts";
 import { usage } from "../flags.ts";
@@ -13,7 +14,6 @@ import { listensAt, locate } from "../proxy/locate-proxy.ts";
 import { isCompiled } from "../self.ts";
 import { outputStyle } from "../terminal/glyphs.ts";
 import { openLineInput } from "../terminal/line-input.ts";
-import { outputColumns } from "../terminal/terminal.ts";
 import { accountsStep } from "./accounts-step.ts";
 import { codexStep } from "./codex-step.ts";
 import { completionsStep, onPath } from "./completions-step.ts";
@@ -116,9 +116,6 @@ export default defineCommand({
 });
 
 // --- internal ---
-
-/** The width of terminals that do not report theirs, and of pipes. */
-const USUAL_COLUMNS = 80;
 
 /** Throws `usage` if the commands on this machine use the proxy of another root, whose accounts are not set up here. */
 async function requireOwnProxy(context: CommandContext): Promise<void> {

@@ -4,7 +4,7 @@ import { defineCommand } from "citty";
 import { KEY_ROLES, type KeyRole } from "../../auth/keys-file.ts";
 import { changedLimits } from "../../core/key-limits.ts";
 import { fullMessageOf } from "../../errors.ts";
-import { print, printJson } from "../../print.ts";
+import { print, printJson, printMessage } from "../../print.ts";
 import { configFrom } from "../../state/config-source.ts";
 import { tagDemand } from "../accounts/option-flags.ts";
 import { withKeys } from "../accounts/with-accounts.ts";
@@ -86,7 +86,7 @@ const list = defineCommand({
     if (args.json) {
       return printJson({ keys: keys.map(keyJson) }, 2);
     }
-    if (keys.length === 0) return print("no keys\n");
+    if (keys.length === 0) return printMessage("no keys");
     const { env, clock } = context.deps;
     const frame = terminalFrame(env);
     if (frame !== undefined) return print(keyTable(keys, frame, clock.now()));
@@ -113,7 +113,7 @@ const rm = defineCommand({
     const context = contextOf(args.root);
     warnOfMissingRoot(context);
     await withKeys(context, rootExists(context), (keys) => keys.remove(name));
-    print(`removed key ${name}\n`);
+    printMessage(`removed key ${name}`);
   },
 });
 

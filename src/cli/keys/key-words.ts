@@ -5,7 +5,6 @@ import type { TagDemand } from "../../core/account-tags.ts";
 import { countText, type KeyLimits } from "../../core/key-limits.ts";
 import { ago, dayAndTime, shortDate, timeOfDay, until } from "../../core/time-words.ts";
 import { oneLine } from "../../printable.ts";
-import { table } from "../terminal/table.ts";
 
 /** `work, home`, and whether other accounts may serve. */
 export function tagsText({ tags, only }: TagDemand): string {
@@ -42,9 +41,11 @@ export function lastUseOf({
   return lastUsedMs === undefined ? undefined : Math.max(createdMs, lastUsedMs);
 }
 
-/** Everything about one key, as a block of lines. Times are those of this machine. */
-export function keyView(key: KeyInfo, nowMs: number): string {
-  const { name, role, tags, createdMs, limits, use } = key;
+/**
+ * Everything about one key: for each fact its name, padded to a column, and its value. Times are those of this machine.
+ */
+export function keyTexts(key: KeyInfo, nowMs: number): { readonly name: string; readonly value: string }[] {
+  const { role, tags, createdMs, limits, use } = key;
   const { expiresMs, turnsPerMinute, tokensPerDay, models } = limits ?? {};
   const turns = turnsPerMinute === undefined ? "no limit" : `at most ${turnsPerMinute}`;
   const tokens = tokensPerDay === undefined ? "no limit" : `at most ${countText(tokensPerDay)}`;
@@ -64,7 +65,8 @@ export function keyView(key: KeyInfo, nowMs: number): string {
     ["last used", ago(lastUseOf(key) ?? 0, nowMs)],
     ["created", ago(createdMs, nowMs)],
   ];
-  return `${oneLine(name)}\n${table(rows.map(([what, text]) => [`  ${what}`, text]))}`;
+  const width = Math.max(...rows.map(([name]) => name.length));
+  return rows.map(([name, value]) => ({ name: `  ${name.padEnd(width)}  `, value: oneLine(value) }));
 }
 
 // --- internal ---

@@ -4,7 +4,7 @@ import { defineCommand } from "citty";
 import { advised } from "../../advice.ts";
 import type { TagDemand } from "../../core/account-tags.ts";
 import { fullMessageOf } from "../../errors.ts";
-import { print } from "../../print.ts";
+import { printMessage } from "../../print.ts";
 import { configFrom } from "../../state/config-source.ts";
 import { tagDemand } from "../accounts/option-flags.ts";
 import { withKeys } from "../accounts/with-accounts.ts";
@@ -34,7 +34,7 @@ export default defineCommand({
     const tags = tagChange(args);
     warnOfMissingRoot(context);
     await withKeys(context, rootExists(context), (keys) => keys.set(name, { tags, limits }));
-    print(`changed key ${name}\n`);
+    printMessage(`changed key ${name}`);
     if (tags) await warnOfUntaggedKey(context, tags);
     const { log } = context.deps;
     // The key is changed even if the settings are invalid.

@@ -3,13 +3,14 @@
 import { defineCommand } from "citty";
 import { advised } from "../../advice.ts";
 import { CodexlbError } from "../../errors.ts";
-import { print, printJson } from "../../print.ts";
+import { printJson, printMessage } from "../../print.ts";
+import { oneLine } from "../../printable.ts";
 import { withKeys } from "../accounts/with-accounts.ts";
 import { ROOT_FLAG } from "../common-flags.ts";
 import { contextOf, warnOfMissingRoot } from "../context.ts";
 import { KEY_NAME, onlyName } from "./key-flags.ts";
 import { keyJson } from "./key-json.ts";
-import { keyView } from "./key-words.ts";
+import { keyTexts } from "./key-words.ts";
 
 export default defineCommand({
   meta: {
@@ -31,6 +32,7 @@ export default defineCommand({
             : `known keys: ${keys.map((one) => one.name).join(", ")}`,
       });
     if (args.json) return printJson(keyJson(key), 2);
-    print(keyView(key, context.deps.clock.now()));
+    printMessage(oneLine(key.name));
+    for (const { name: fact, value } of keyTexts(key, context.deps.clock.now())) printMessage(value, fact);
   },
 });

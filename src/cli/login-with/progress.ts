@@ -1,11 +1,10 @@
 // Reports the progress of a login: on stderr for people, as lines of JSON on stdout for programs.
 
-import { createConsola } from "consola";
 import type { CodexlbError } from "../../errors.ts";
 import { said } from "../../login/container.ts";
 import type { LastScreen } from "../../login/last-screen.ts";
-import { print, printJson } from "../../print.ts";
-import { oneLine } from "../../printable.ts";
+import { printJson, printMessage } from "../../print.ts";
+import { markedMessages } from "../terminal/marked-messages.ts";
 import type { LoginFlags } from "./input.ts";
 
 /** Reports the progress and the result of a login. */
@@ -31,11 +30,11 @@ export function progressReporter({ quiet, json, export: exported }: LoginFlags):
       failed: (error) => line(said.failure(error)),
     };
   }
-  const consola = createConsola({ level: quiet ? 0 : 3, stdout: process.stderr, stderr: process.stderr });
+  const messages = markedMessages(process.stderr, quiet);
   return {
-    step: (what) => consola.start(oneLine(what)),
-    note: (what) => consola.info(oneLine(what)),
-    done: (message) => print(`${message}\n`),
+    step: messages.start,
+    note: messages.info,
+    done: (message) => printMessage(message),
     // Every command prints its error at its end.
     failed: () => {},
   };

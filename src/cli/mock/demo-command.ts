@@ -6,19 +6,18 @@ import { constants, tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Subprocess } from "bun";
 import { defineCommand } from "citty";
-import { createConsola } from "consola";
 import { runningProxy } from "../../admin/daemon.ts";
 import { advised } from "../../advice.ts";
 import { REPORT_BUG } from "../../core/project-pages.ts";
 import { CodexlbError } from "../../errors.ts";
 import { createSocketClient, createSseClient, type TurnClient } from "../../mock/client.ts";
 import type { FaultInput } from "../../mock/faults.ts";
-import { print } from "../../print.ts";
+import { print, printMessage } from "../../print.ts";
 import { layoutOf } from "../../state/layout.ts";
 import { selfCommand } from "../self.ts";
+import { markedMessages } from "../terminal/marked-messages.ts";
 
-// Without a level, consola would read one from the environment, and TEST=1 would silence it.
-const say = createConsola({ level: 3, stdout: process.stdout, stderr: process.stdout });
+const say = markedMessages(process.stdout);
 
 export default defineCommand({
   meta: {
@@ -79,7 +78,7 @@ async function show(directory: string, children: Subprocess[]): Promise<void> {
     ...stage,
     env: { ...stage.env, CODEXLB_TOKEN_URL: tokenUrl },
   });
-  print(`${proxy}\n`);
+  printMessage(proxy);
   const url = (await runningProxy(layoutOf(root).adminSocket))?.url ?? "";
 
   say.start(
@@ -97,7 +96,7 @@ async function show(directory: string, children: Subprocess[]): Promise<void> {
   socket.close();
 
   say.start("Show the accounts: codexlb status");
-  print(await command(["status", "--proxy-url", url], stage));
+  await showStatus(url, stage);
   say.success(
     `Six turns, two limits, and the client saw no error. To use your own accounts: ${advised("init")}`,
   );
@@ -165,6 +164,21 @@ async function command(args: readonly string[], stage: Stage): Promise<string> {
   if (code !== 0)
     throw new CodexlbError("internal", `codexlb ${args.join(" ")} failed: ${error.trim()}`, { next: REPORT });
   return out;
+}
+
+/** Prints the status: on a terminal as the command itself shows it there, elsewhere as the table for scripts. */
+async function showStatus(url: string, stage: Stage): Promise<void> {
+  const args = ["status", "--proxy-url", url];
+  if (process.stdout.isTTY !== true) return print(await command(args, stage));
+  const child = Bun.spawn([...selfCommand(), ...args], {
+    env: { ...process.env, ...stage.env },
+    stdin: "ignore",
+    stdout: "inherit",
+    stderr: "inherit",
+  });
+  stage.children.push(child);
+  if ((await child.exited) !== 0)
+    throw new CodexlbError("internal", "showing the status failed", { next: REPORT });
 }
 
 function spawn(args: readonly string[], { env, children }: Stage) {

@@ -17,7 +17,7 @@ import {
   type FaultsResult,
   readFaults,
 } from "../../mock/faults.ts";
-import { print } from "../../print.ts";
+import { printMessage } from "../../print.ts";
 import { makePrivateDirectory, readTextIfPresent, writeFileAtomic } from "../../state/atomic-file.ts";
 import { integerFlag, usage } from "../flags.ts";
 
@@ -68,14 +68,19 @@ export default defineCommand({
     if (args.homes !== undefined)
       for (const { alias } of accounts.filter(({ apiKey }) => apiKey === undefined))
         writeHome(join(resolve(args.homes), alias), mock.authFile(alias));
-    print(
-      `simulated backend on ${mock.baseUrl}\n` +
-        `  accounts:  ${accounts.map(({ alias, turns }) => `${alias} (${counted(turns, "turn")})`).join(", ")}\n` +
-        `  proxy:     CODEXLB_TOKEN_URL=${mock.tokenUrl} ${advised("proxy", "--upstream", mock.baseUrl)}\n` +
-        (args.homes === undefined
-          ? ""
-          : `  import:    ${advised("account import", "--from", join(resolve(args.homes), accounts[0]?.alias ?? ""))}\n`) +
-        `  faults:    POST ${mock.origin}/__mock/faults, received requests: GET ${mock.origin}/__mock/requests\n`,
+    const list = accounts.map(({ alias, turns }) => `${alias} (${counted(turns, "turn")})`).join(", ");
+    const imported = join(resolve(args.homes ?? ""), accounts[0]?.alias ?? "");
+    printMessage(`simulated backend on ${mock.baseUrl}`);
+    printMessage(list, "  accounts:  ");
+    printMessage(
+      `CODEXLB_TOKEN_URL=${mock.tokenUrl} ${advised("proxy", "--upstream", mock.baseUrl)}`,
+      "  proxy:     ",
+    );
+    if (args.homes !== undefined)
+      printMessage(advised("account import", "--from", imported), "  import:    ");
+    printMessage(
+      `POST ${mock.origin}/__mock/faults, received requests: GET ${mock.origin}/__mock/requests`,
+      "  faults:    ",
     );
     await new Promise<void>((stop) => {
       process.once("SIGINT", () => stop());

@@ -7,7 +7,7 @@ import { docsPage } from "../../core/project-pages.ts";
 import { CodexlbError } from "../../errors.ts";
 import { createOutbound } from "../../network/egress.ts";
 import { channelsOf, testChannels } from "../../notify/channels.ts";
-import { print, printJson } from "../../print.ts";
+import { printJson, printMessage } from "../../print.ts";
 import { oneLine } from "../../printable.ts";
 import { effectiveConfig, readConfigFile } from "../../state/config-source.ts";
 import { ROOT_FLAG } from "../common-flags.ts";
@@ -39,7 +39,7 @@ const test = defineCommand({
       printJson({ ok: failed.length === 0, ways: shown }, 2);
     } else
       for (const { channel, error } of channels)
-        print(`${channel}: ${error === undefined ? "sent" : `failed: ${oneLine(error)}`}\n`);
+        printMessage(error === undefined ? "sent" : `failed: ${oneLine(error)}`, `${channel}: `);
     if (failed.length > 0)
       throw new CodexlbError(
         "notify_failed",

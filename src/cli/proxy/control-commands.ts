@@ -7,7 +7,7 @@ import { remoteSettings } from "../../admin/client.ts";
 import { type Daemon, daemonAt, runningProxy } from "../../admin/daemon.ts";
 import { advised } from "../../advice.ts";
 import { CodexlbError } from "../../errors.ts";
-import { print, printJson } from "../../print.ts";
+import { printJson, printMessage } from "../../print.ts";
 import { requireStartable, requireStartableProxy } from "../../service/start-check.ts";
 import { readConfigFile, type ShownSetting } from "../../state/config-source.ts";
 import { ROOT_FLAG } from "../common-flags.ts";
@@ -45,7 +45,7 @@ export const start = defineCommand({
     const daemon = await daemonAt(context.layout.adminSocket);
     const running = runningOf(daemon, context);
     if (running !== undefined && !running.draining) {
-      print(`the proxy ${nameOf(running)} is already running\n`);
+      printMessage(`the proxy ${nameOf(running)} is already running`);
       const service = (await foundServices(context.deps)).find(({ pid }) => pid === running.pid);
       const ignored = ignoredFlags(args, await settingsOf(daemon), context.deps.env);
       if (ignored.length > 0)
@@ -66,7 +66,7 @@ export const stop = defineCommand({
     const context = contextOf(args.root);
     warnOfMissingRoot(context);
     const running = runningOf(await daemonAt(context.layout.adminSocket), context);
-    if (running === undefined) return print(`no proxy is running on ${context.layout.root}\n`);
+    if (running === undefined) return printMessage(`no proxy is running on ${context.layout.root}`);
     await stopProxy(context, running);
   },
 });
@@ -89,7 +89,7 @@ export const restart = defineCommand({
       await requireStartable(service.service);
       warnOfConfig(context);
       await waitingFor("restarting the service", service.restart());
-      return print("restarted the proxy and its service\n");
+      return printMessage("restarted the proxy and its service");
     }
     const { deps, layout } = context;
     const before = flagsIn(await settingsOf(daemon));
@@ -125,8 +125,8 @@ export const status = defineCommand({
       });
     if (args.json) return;
     const since = `${new Date(running.started_at_ms).toISOString().slice(0, 16)}Z`;
-    print(
-      `the proxy ${nameOf(running)} ${running.draining ? "is shutting down; it has been running" : "has been running"} since ${since}, version ${running.version}\n`,
+    printMessage(
+      `the proxy ${nameOf(running)} ${running.draining ? "is shutting down; it has been running" : "has been running"} since ${since}, version ${running.version}`,
     );
   },
 });
@@ -183,7 +183,7 @@ async function startProxy(context: CommandContext, flags: GivenProxyFlags): Prom
   if (service !== undefined) {
     refuseFlags(service, ignoredFlags(flags, [], deps.env));
     await waitingFor("starting the service", service.restart());
-    return print("started the proxy as its service\n");
+    return printMessage("started the proxy as its service");
   }
   const isNewRoot = !rootExists(context);
   createRoot(context);
@@ -196,7 +196,7 @@ async function startProxy(context: CommandContext, flags: GivenProxyFlags): Prom
     });
   }
   const running = await runningProxy(layout.adminSocket);
-  print(`started the proxy${running === undefined ? "" : ` ${nameOf(running)}`}\n`);
+  printMessage(`started the proxy${running === undefined ? "" : ` ${nameOf(running)}`}`);
   deps.log.info(
     `its output goes to ${join(layout.logs, BACKGROUND_LOG)}; stop it with: ${advised("proxy stop")}`,
   );
@@ -206,10 +206,10 @@ async function stopProxy(context: CommandContext, running: ProxyAnswer): Promise
   const service = (await foundServices(context.deps)).find(({ pid }) => pid === running.pid);
   if (service === undefined) {
     await waitingFor("stopping the proxy", stopProcess(context, running.pid));
-    return print(`stopped the proxy ${nameOf(running)}\n`);
+    return printMessage(`stopped the proxy ${nameOf(running)}`);
   }
   await waitingFor("stopping the service", service.pause());
-  print(`stopped the proxy ${nameOf(running)} and its service\n`);
+  printMessage(`stopped the proxy ${nameOf(running)} and its service`);
   context.deps.log.info(
     `the service starts again when you log in; to remove it: ${service.manager.command("uninstall")}`,
   );

@@ -4,6 +4,7 @@ import { logEventIn } from "../../core/log-event.ts";
 import type { Deps } from "../../deps.ts";
 import { print, printJsonText } from "../../print.ts";
 import { shortLine } from "../../printable.ts";
+import { terminalColumns, USUAL_COLUMNS } from "../../terminal-columns.ts";
 import { paintOf } from "../terminal/colours.ts";
 import { wantsColour } from "../terminal/terminal.ts";
 import { type FilterFlags, isFiltered, logFilter } from "./log-filter.ts";
@@ -32,7 +33,8 @@ export function logOutput(
   { deps: { clock, env } }: { readonly deps: Pick<Deps, "clock" | "env"> },
   flags: FilterFlags & { readonly json?: boolean | undefined },
 ): LogOutput {
-  const forPeople = process.stdout.isTTY === true && !flags.json;
+  const columns = flags.json ? undefined : terminalColumns(process.stdout, env);
+  const forPeople = columns !== undefined;
   const isSelective = isFiltered(flags);
   const wanted = logFilter(flags, forPeople ? "info" : "debug", clock.now());
   const paint = paintOf(wantsColour(env));
@@ -40,7 +42,9 @@ export function logOutput(
   let foldShownMs = 0;
 
   const textOf = (fold: Fold | undefined): string[] =>
-    fold === undefined ? [] : [logText(fold, clock.now(), paint)];
+    fold === undefined
+      ? []
+      : [logText(fold, { columns: columns ?? USUAL_COLUMNS, nowMs: clock.now(), paint })];
   const openLine = (isFollowed: boolean): string[] => {
     const isRepeated = folds.shown() > 0;
     if (isFollowed && isRepeated && clock.monotonic() - foldShownMs < REPEATS_MS) return [];

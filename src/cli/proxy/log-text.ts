@@ -3,18 +3,27 @@
 import { accountOf, eventTime, eventWords } from "../../core/event-words.ts";
 import { type LogLevel, levelOf } from "../../core/log-level.ts";
 import { shortLine } from "../../printable.ts";
+import { wrappedLines } from "../../wrapped-lines.ts";
 import type { Paint } from "../terminal/colours.ts";
 import type { Fold } from "./log-folds.ts";
 
 /**
- * The line of a fold: time (local), account, what happened, the reason, and how often: `x 12 since 10:04`. `nowMs`
- * decides whether the day is shown.
+ * The text of a fold: time (local), account, what happened, the reason, and how often: `x 12 since 10:04`. `nowMs`
+ * decides whether the day is shown. What has no room on the first line continues below what happened.
  */
-export function logText({ first, last, count }: Fold, nowMs: number, paint: Paint): string {
+export function logText(
+  { first, last, count }: Fold,
+  { columns, nowMs, paint }: { readonly columns: number; readonly nowMs: number; readonly paint: Paint },
+): string {
   const { what, details } = eventWords(last);
   const brush = BRUSHES[levelOf(last)];
   const repeats = count === 1 ? "" : `, x ${count} since ${withoutSeconds(eventTime(first.ts, nowMs))}`;
-  return `${paint.dim(eventTime(last.ts, nowMs))}  ${accountOf(last).padEnd(WIDTH)}  ${brush(paint)(shortLine(what))}${shortLine(details)}${repeats}\n`;
+  return wrappedLines(`${brush(paint)(shortLine(what))}${shortLine(details)}${repeats}`, {
+    columns,
+    first: `${paint.dim(eventTime(last.ts, nowMs))}  ${accountOf(last).padEnd(WIDTH)}  `,
+  })
+    .map((line) => `${line}\n`)
+    .join("");
 }
 
 // --- internal ---

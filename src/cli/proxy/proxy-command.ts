@@ -8,7 +8,7 @@ import { createSupervisor } from "../../daemon/supervisor.ts";
 import { untilDrained } from "../../daemon/wait-for-drain.ts";
 import { CodexlbError } from "../../errors.ts";
 import { hideNoProxy } from "../../network/egress.ts";
-import { print } from "../../print.ts";
+import { printMessage } from "../../print.ts";
 import { flagsOfProxy } from "../advised-flags.ts";
 import { contextOf, removeNewRoot, reportNewRoot, rootExists } from "../context.ts";
 import { withRootLockedExit } from "../run/root-locked.ts";
@@ -44,8 +44,8 @@ export default defineCommand({
       if (isNewRoot) removeNewRoot(context);
       throw args["until-deserted"] ? withRootLockedExit(error) : error;
     });
-    print(
-      `codexlb proxy ${daemon.name} listening on ${daemon.listensOn} (upstream=${daemon.upstream}, logs=${layout.events})\n`,
+    printMessage(
+      `codexlb proxy ${daemon.name} listening on ${daemon.listensOn} (upstream=${daemon.upstream}, logs=${layout.events})`,
     );
     if (isNewRoot) reportNewRoot(context);
     deps.log.info(

@@ -5,7 +5,7 @@ import { advised } from "../../advice.ts";
 import { docsPage } from "../../core/project-pages.ts";
 import { systemDeps } from "../../deps.ts";
 import { CodexlbError } from "../../errors.ts";
-import { print, printJson } from "../../print.ts";
+import { print, printJson, printMessage } from "../../print.ts";
 import { quote } from "../../quote.ts";
 import { installedService, otherServices } from "../../service/installed.ts";
 import {
@@ -23,7 +23,7 @@ import { integerFlag } from "../flags.ts";
 import { waitingFor } from "../terminal/terminal.ts";
 import { pathWarning } from "./lasting-path.ts";
 import { MANAGER_FLAGS, managerFor, requireRightUser, serviceOptions } from "./service-flags.ts";
-import { serviceStatus, statusLines } from "./service-status.ts";
+import { serviceStatus, statusTexts } from "./service-status.ts";
 
 const DRY_RUN = {
   "dry-run": { type: "boolean", description: "Print what the command would do, and change nothing" },
@@ -70,7 +70,7 @@ const install = defineCommand({
       "starting the service",
       installService(manager, options, { run, sleep: Bun.sleep }),
     );
-    print(`${installMessage(result, manager)}\n`);
+    printMessage(installMessage(result, manager));
     const notes = [
       ...(await manager.hints()),
       ...otherServices(manager).map(
@@ -100,10 +100,10 @@ const uninstall = defineCommand({
       "stopping the service",
       uninstallService(manager, { run, sleep: Bun.sleep }),
     );
-    if (removed === undefined) return print("the service is not installed\n");
+    if (removed === undefined) return printMessage("the service is not installed");
     const { previous } = removed;
-    print(
-      `uninstalled ${manager.file}${previous === undefined ? "" : `; a copy of the file is ${previous}`}\n`,
+    printMessage(
+      `uninstalled ${manager.file}${previous === undefined ? "" : `; a copy of the file is ${previous}`}`,
     );
   },
 });
@@ -120,7 +120,7 @@ const restart = defineCommand({
     if (args["dry-run"]) return print(commandList(manager.restartSteps()));
     requireRightUser(args, deps);
     await waitingFor("restarting the service", restartService(manager, { run, sleep: Bun.sleep }));
-    print("restarted the service\n");
+    printMessage("restarted the service");
   },
 });
 
@@ -135,7 +135,7 @@ const status = defineCommand({
     const { manager } = managerFor(args, deps);
     const found = await serviceStatus(manager);
     if (args.json) printJson(found, 2);
-    else print(statusLines(found, manager));
+    else for (const { name, value } of statusTexts(found, manager)) printMessage(value, name);
     if (!found.installed) throw notInstalled(manager);
     if (!found.running)
       throw new CodexlbError("unhealthy", "the service is not running", {

@@ -53,8 +53,11 @@ export async function serviceStatus(manager: ServiceManager): Promise<ServiceSta
   };
 }
 
-/** The status as text, one line per fact. */
-export function statusLines(status: ServiceStatus, manager: ServiceManager): string {
+/** The status as text: for each fact its name, padded to a column, and its value. */
+export function statusTexts(
+  status: ServiceStatus,
+  manager: ServiceManager,
+): { readonly name: string; readonly value: string }[] {
   const { proxy, pid } = status;
   const rows: [string, string | undefined][] = [
     ["manager", status.manager],
@@ -81,9 +84,9 @@ export function statusLines(status: ServiceStatus, manager: ServiceManager): str
     ],
     ...status.others.map((file): [string, string] => ["conflict", `${file} starts a second proxy`]),
   ];
-  return rows
-    .flatMap(([name, value]) => (value === undefined ? [] : [`${`${name}:`.padEnd(WIDTH)}${value}\n`]))
-    .join("");
+  return rows.flatMap(([name, value]) =>
+    value === undefined ? [] : [{ name: `${name}:`.padEnd(WIDTH), value }],
+  );
 }
 
 // --- internal ---

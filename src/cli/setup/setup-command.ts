@@ -8,7 +8,7 @@ import { planSetup, type SetupPlan } from "../../codex/client-setup.ts";
 import { settingsIn } from "../../codex/home.ts";
 import { isLoopback } from "../../core/listen.ts";
 import { CodexlbError } from "../../errors.ts";
-import { print } from "../../print.ts";
+import { print, printMessage } from "../../print.ts";
 import { PROXY_URL_FLAG, ROOT_FLAG } from "../common-flags.ts";
 import { type CommandContext, contextOf } from "../context.ts";
 import { locate } from "../proxy/locate-proxy.ts";
@@ -44,10 +44,10 @@ export default defineCommand({
         },
       );
     plan.apply();
-    print(
+    printMessage(
       plan.before === plan.after
-        ? `${plan.path} already points at ${url}\n`
-        : `${plan.path} points at ${url} (undo: ${advised("unsetup")}); restart running clients\n`,
+        ? `${plan.path} already points at ${url}`
+        : `${plan.path} points at ${url} (undo: ${advised("unsetup")}); restart running clients`,
     );
     await warn(context, home, plan.path, url);
   },

@@ -3,7 +3,7 @@
 import { defineCommand } from "citty";
 import { BASE_URL_KEYS } from "../../codex/base-urls.ts";
 import { type UnsetupResult, unsetup } from "../../codex/client-setup.ts";
-import { print } from "../../print.ts";
+import { printMessage } from "../../print.ts";
 import { ROOT_FLAG } from "../common-flags.ts";
 import { contextOf } from "../context.ts";
 import { CLIENT_HOME_FLAG, clientHomeOf } from "./client-home.ts";
@@ -15,9 +15,10 @@ export default defineCommand({
     const context = contextOf(args.root);
     const home = clientHomeOf(context, args["codex-home"]);
     const done = unsetup(home);
-    if (done === undefined) return print(`${home} is not set up; nothing to undo\n`);
-    if (done.kind === "unchanged") return print(`removed nothing from ${done.path}: ${whyUnchanged(done)}\n`);
-    print(`${DONE[done.kind](done)}; restart running clients\n`);
+    if (done === undefined) return printMessage(`${home} is not set up; nothing to undo`);
+    if (done.kind === "unchanged")
+      return printMessage(`removed nothing from ${done.path}: ${whyUnchanged(done)}`);
+    printMessage(`${DONE[done.kind](done)}; restart running clients`);
     for (const key of done.kept)
       context.deps.log.warn(`kept ${key} in ${done.path}: it was changed after codexlb setup`);
   },

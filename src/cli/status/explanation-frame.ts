@@ -6,14 +6,18 @@ import { bindingText, termText, tierWords, whyWords } from "../../core/explanati
 import { firstBackWords } from "../../core/outage.ts";
 import { choiceWords, isLoginCode, WINDOW_LIMITS } from "../../core/reason-words.ts";
 import { backAt } from "../../core/time-words.ts";
+import { wrappedLines } from "../../wrapped-lines.ts";
 import { fittedTable, type TableFrame } from "../terminal/fitted-table.ts";
 import { noAccountsText } from "./no-accounts.ts";
 import { stateBrush } from "./state-brush.ts";
 
-/** The decision, then one row for each account, the chosen one first. */
+/**
+ * The decision, then one row for each account, the chosen one first. Commands without room in their rows are below the
+ * table, because in a narrow column they would be broken, and could not be copied.
+ */
 export function explanationFrame(explained: Explained, frame: TableFrame, nowMs: number): string {
-  if (explained.accounts.length === 0) return noAccountsText();
-  return `${headOf(explained, frame, nowMs)}\n${accountsOf(explained, frame)}`;
+  if (explained.accounts.length === 0) return noAccountsText(frame.columns);
+  return `${headOf(explained, frame, nowMs)}\n${accountsOf(explained, frame)}${commandsBelow(explained, frame)}`;
 }
 
 // --- internal ---
@@ -37,7 +41,8 @@ function headOf(explained: Explained, { columns, style: { paint } }: TableFrame,
   ];
   const next = `next turn of ${turn}${model === undefined ? "" : ` for ${model}`}: ${choice}`;
   return [next, facts.join("; "), ...changeLine(explained)]
-    .map((line) => `${Bun.wrapAnsi(line, columns, { hard: true })}\n`)
+    .flatMap((line) => wrappedLines(line, { columns }))
+    .map((line) => `${line}\n`)
     .join("");
 }
 
@@ -49,13 +54,30 @@ function pinFact({ accounts, pinned, chosen }: Explained): string[] {
   return [`${pinned} is pinned, but cannot serve now (${tierWords(account)[0]})`];
 }
 
-/** Why an account was not chosen, with the command that resolves an expired login. */
-function whyCell({ alias, why }: ExplainedAccount): string {
+/** Why an account was not chosen, with the command that resolves an expired login if it has room. */
+function whyCell(account: ExplainedAccount, { columns }: TableFrame): string {
+  const words = whyWords(account.why);
+  const command = loginCommand(account);
+  return command === undefined || !fitsInRow(command, columns) ? words : `${words}; run: ${command}`;
+}
+
+/** The command that resolves an expired login; undefined for other accounts. */
+function loginCommand({ alias, why }: ExplainedAccount): string | undefined {
   const code = /^disabled: ([\w-]+)$/.exec(why)?.[1];
-  const words = whyWords(why);
-  return code !== undefined && isLoginCode(code)
-    ? `${words}; run: ${advised("account login", alias)}`
-    : words;
+  return code !== undefined && isLoginCode(code) ? advised("account login", alias) : undefined;
+}
+
+function fitsInRow(command: string, columns: number): boolean {
+  return Bun.stringWidth(command) <= columns / 2;
+}
+
+function commandsBelow({ accounts }: Explained, { columns }: TableFrame): string {
+  const lines = accounts.flatMap((account) => {
+    const command = loginCommand(account);
+    if (command === undefined || fitsInRow(command, columns)) return [];
+    return wrappedLines(`${account.alias}: ${command}`, { columns, first: "  " });
+  });
+  return lines.length === 0 ? "" : `\nto do:\n${lines.map((line) => `${line}\n`).join("")}`;
 }
 
 function backWords(first: string | undefined, atMs: number, total: number, nowMs: number): string {
@@ -114,7 +136,7 @@ function accountsOf({ accounts, chosen }: Explained, frame: TableFrame): string 
           return account === undefined ? text : stateBrush(tierWords(account)[1], paint)(text);
         },
       },
-      { heading: "WHY", cells: column(whyCell), wraps: true },
+      { heading: "WHY", cells: column((account) => whyCell(account, frame)), wraps: true },
       { heading: "LIMIT", cells: column(({ limit }) => (ownLimits ? (limit ?? "main") : "")), rank: 1 },
       { heading: "IN FLIGHT", cells: column(({ in_flight }) => String(in_flight)), rank: 2 },
       { heading: "SCORE", cells: column(({ score }) => score.toFixed(3)), rank: 3 },

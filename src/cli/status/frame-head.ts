@@ -7,6 +7,7 @@ import { age } from "../../core/status-words.ts";
 import { backAt, exactTimeOfDay } from "../../core/time-words.ts";
 import { withoutTrailingSlash } from "../../core/urls.ts";
 import { oneLine } from "../../printable.ts";
+import { wrappedLines } from "../../wrapped-lines.ts";
 import { fit } from "../terminal/fit.ts";
 import type { TextStyle } from "../terminal/glyphs.ts";
 
@@ -58,8 +59,7 @@ export function alarmOf({ answeredMs }: StatusSnapshot, trouble: string, nowMs: 
 
 /** Wraps `text` to at most `rows` lines; the last one is cut off. A text that fits keeps its indentation. */
 export function wrap(text: string, columns: number, rows: number, ellipsis: string): string[] {
-  if (Bun.stringWidth(text) <= columns) return [text];
-  const lines = Bun.wrapAnsi(text, columns, { hard: true }).split("\n");
+  const lines = wrappedLines(text, { columns, strict: true });
   if (lines.length <= rows) return lines;
   return [...lines.slice(0, rows - 1), fit(lines.slice(rows - 1).join(" "), columns, ellipsis)];
 }

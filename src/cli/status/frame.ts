@@ -1,16 +1,16 @@
 // The status of a proxy for a person: `codexlb status` on a terminal prints the frame once, and `--watch` keeps drawing
 // it. Pure: equal arguments give equal lines.
 
-import { childWords, type TreeChild, treeOf } from "../../core/child-words.ts";
 import { forecastLines } from "../../core/forecast/forecast-words.ts";
-import { choiceWords, switchText } from "../../core/reason-words.ts";
+import { switchText } from "../../core/reason-words.ts";
 import { type FrameRows, frameRows } from "../../core/status-rows.ts";
 import type { StatusAnswer } from "../../core/status-schema.ts";
 import { ago } from "../../core/time-words.ts";
 import { oneLine } from "../../printable.ts";
+import { wrappedLines } from "../../wrapped-lines.ts";
 import { fill, fit } from "../terminal/fit.ts";
 import { styleOf, type TextStyle } from "../terminal/glyphs.ts";
-import { table } from "../terminal/table.ts";
+import { childEntries } from "./child-section.ts";
 import { crop, type Viewport } from "./frame-crop.ts";
 import { alarmOf, headOf, type StatusSnapshot, updatedWords, wrap } from "./frame-head.ts";
 import { addAccountStep, NO_ACCOUNTS } from "./no-accounts.ts";
@@ -61,7 +61,7 @@ export function frameLines(known: StatusSnapshot, canvas: Canvas): string[] {
 
 /**
  * The frame. On a screen no line is wider than `columns`, and the last one counts the entries that do not fit. On a
- * page, `wide` and less than 60 columns may make lines wider.
+ * page, `wide`, less than 60 columns, and commands and URLs without room may make lines wider.
  */
 export function frameOf(known: StatusSnapshot, canvas: Canvas): Frame {
   const { columns, height, nowMs, colour, utf8, wide } = canvas;
@@ -74,7 +74,13 @@ export function frameOf(known: StatusSnapshot, canvas: Canvas): Frame {
   const isPage = height.kind === "page";
   const rows = isPage ? Number.POSITIVE_INFINITY : height.rows;
   const cut = (line: string) => (isPage && wide ? line : fit(line, columns, ellipsis));
-  const finish = (line: string) => (isOld ? outer.paint.dim(cut(line)) : cut(line));
+  const dimmed = (line: string) => (isOld ? outer.paint.dim(line) : line);
+  const finish = (line: string) => dimmed(cut(line));
+  const whole = (text: string) =>
+    isPage
+      ? wrappedLines(text, { columns, first: GAP }).map(dimmed)
+      : wrappedLines(text, { columns, first: GAP, strict: true }).map(finish);
+  const brief = (text: string) => (isPage ? whole(text) : [finish(`${GAP}${text}`)]);
   const share = Math.floor(rows / HEAD_SHARE);
   const alarm = isOld ? wrap(alarmOf(known, trouble, nowMs), columns, Math.max(1, share), ellipsis) : [];
   const list = (isPage ? undefined : height.list) ?? everyRow(status);
@@ -93,22 +99,26 @@ export function frameOf(known: StatusSnapshot, canvas: Canvas): Frame {
   const isEmpty = rowsOf.accounts.length === 0;
   const limits = shown.length < rowsOf.accounts.length ? [] : rowsOf.limits;
   const sections = list.history
-    ? historySection(status, { columns, nowMs, style })
+    ? historySection(status, { columns, nowMs, style }).map((lines) => lines.map(finish))
     : [
-        ...section("to do", [...remedies(rowsOf, layout), ...usageRemedy(status)]),
-        ...section("at this pace", paceLines(status, canvas)),
-        ...section("last switches", switchLines(status, style, nowMs)),
-        ...section("child proxies", childLines(status, columns, nowMs)),
+        ...section(finish("to do:"), [...remedies(rowsOf, layout), ...usageRemedy(status)].map(whole)),
+        ...section(finish("at this pace:"), paceTexts(status, canvas).map(brief)),
+        ...section(finish("last switches:"), switchTexts(status, style, nowMs).map(brief)),
+        ...section(
+          finish("child proxies:"),
+          childEntries(status, { columns, nowMs, isPage }).map(({ row, problem }) => [
+            finish(row),
+            ...problem.map(dimmed),
+          ]),
+        ),
       ];
   const parts = {
     caption: finish(shown.length === 0 ? list.empty : layout.caption),
     entries: isEmpty
-      ? Bun.wrapAnsi(addAccountStep(), columns - GAP.length, { hard: true })
-          .split("\n")
-          .map((line) => finish(`${GAP}${line}`))
+      ? whole(addAccountStep())
       : [...entries, ...limits.map((row) => finish(layout.line(row)))],
     pool: isEmpty ? [] : [finish(layout.line(rowsOf.pool))],
-    rest: sections.map((lines) => lines.map(finish)),
+    rest: sections,
   };
   const { selected } = list;
   const isLast = selected === shown.length - 1;
@@ -134,8 +144,6 @@ const LEAST_ENTRIES = 3;
 /** The headings, the pool, and the line that counts what has no room. */
 const OTHER_LINES = 3;
 const GAP = "  ";
-/** Narrower screens do not show the addresses of children. */
-const CHILD_URL_COLUMNS = 80;
 /** `--wide` shows all of them. */
 const MOST_FORECASTS = 4;
 /** More of them are in the event log. */
@@ -164,57 +172,37 @@ function everyRow({ accounts }: StatusAnswer): FrameList {
   };
 }
 
-/** The entries of a section below the rows, with a blank line and a heading; nothing without entries. */
-function section(heading: string, entries: readonly string[]): string[][] {
-  return entries.map((line, index) => [...(index === 0 ? ["", `${heading}:`] : []), line]);
+/** The lines of each entry of a section below the rows, with a blank line and a heading; nothing without entries. */
+function section(heading: string, entries: readonly (readonly string[])[]): string[][] {
+  return entries.map((lines, index) => [...(index === 0 ? ["", heading] : []), ...lines]);
 }
 
 /** The commands for accounts whose row has no room for them. */
 function remedies({ accounts }: FrameRows, layout: RowLayout): string[] {
   return accounts.flatMap(({ name, state }) => {
     if (state?.command === undefined || layout.wording(state) === state.wordings[0]) return [];
-    return [`${GAP}${name}: ${state.command}`];
+    return [`${name}: ${state.command}`];
   });
 }
 
 function usageRemedy({ usage_problem: problem }: StatusAnswer): string[] {
-  return problem === undefined ? [] : [`${GAP}turns are not recorded: ${oneLine(problem)}`];
+  return problem === undefined ? [] : [`turns are not recorded: ${oneLine(problem)}`];
 }
 
 /** `alice, Weekly limit: reached Tue 14:00 (between Tue 09:00 and the reset)`. */
-function paceLines(status: StatusAnswer, { columns, nowMs, wide }: Canvas): string[] {
+function paceTexts(status: StatusAnswer, { columns, nowMs, wide }: Canvas): string[] {
   return forecastLines(status, nowMs)
     .slice(0, wide ? undefined : MOST_FORECASTS)
     .map(({ name, wordings }) => {
-      const lines = wordings.map((words) => `${GAP}${name}: ${words}`);
-      return lines.find((line) => Bun.stringWidth(line) <= columns) ?? lines.at(-1) ?? "";
+      const texts = wordings.map((words) => `${name}: ${words}`);
+      return texts.find((text) => Bun.stringWidth(text) <= columns - GAP.length) ?? texts.at(-1) ?? "";
     });
 }
 
 /** `bob: Weekly limit → carol, 2 min ago`; of several turns `bob: Weekly limit → carol (4 turns), last 2 min ago`. */
-function switchLines({ switches = [] }: StatusAnswer, { glyphs }: TextStyle, nowMs: number): string[] {
+function switchTexts({ switches = [] }: StatusAnswer, { glyphs }: TextStyle, nowMs: number): string[] {
   return switches.slice(0, MOST_SWITCHES).map((one) => {
     const when = `${(one.count ?? 1) > 1 ? "last " : ""}${ago(one.at_ms, nowMs)}`;
-    return `${GAP}${switchText(one, glyphs.arrow)}, ${when}`;
+    return `${switchText(one, glyphs.arrow)}, ${when}`;
   });
-}
-
-/** The line of each child proxy, a child of a child below it and indented. */
-function childLines(status: StatusAnswer, columns: number, nowMs: number): string[] {
-  const children = treeOf(status.child_proxies, 0);
-  const lines = table(children.map((entry) => childRow(entry, columns >= CHILD_URL_COLUMNS, nowMs))).split(
-    "\n",
-  );
-  return children.map((_, index) => (lines[index] ?? "").trimEnd());
-}
-
-function childRow({ depth, child }: TreeChild, showUrl: boolean, nowMs: number): string[] {
-  const { selected_target: target, selection_reason: reason, last_error: error, next } = child;
-  const chosen = target ? `next ${target}${reason ? ` (${choiceWords(reason)})` : ""}` : "";
-  return [
-    `${child.active ? "*" : " "} ${GAP.repeat(depth)}${child.name || "none"}`,
-    childWords(child, nowMs),
-    ...(showUrl ? [child.url] : []),
-    error ? `${error}${next ? `; ${next}` : ""}` : chosen,
-  ];
 }

@@ -2,6 +2,7 @@
 // where a cell has a shorter wording, and whole columns are left out. Only a column that must not lose text wraps.
 
 import { shortLine } from "../../printable.ts";
+import { wrappedLines } from "../../wrapped-lines.ts";
 import { fill, fit } from "./fit.ts";
 import type { TextStyle } from "./glyphs.ts";
 
@@ -42,7 +43,7 @@ export function fittedTable(given: readonly TableColumn[], { columns, style }: T
   const lines = Array.from({ length: rows }, (_, row) => {
     const texts = shown.map(({ column: { cells, wraps }, width }) => {
       const text = longestWording(cells[row] ?? "", width);
-      return wraps ? Bun.wrapAnsi(text, width, { hard: true }).split("\n") : [text];
+      return wraps ? wrappedLines(text, { columns: width, strict: true }) : [text];
     });
     const height = Math.max(...texts.map(({ length }) => length));
     return Array.from({ length: height }, (_, at) =>

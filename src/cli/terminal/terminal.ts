@@ -1,14 +1,7 @@
-// Properties of the terminal: its width, whether to use colours, and whether this process is in its foreground.
+// Properties of the terminal: whether to use colours, and whether this process is in its foreground.
 
 import { placeInTerminal } from "../../codex/foreground.ts";
 import { showMeanwhile } from "../../print.ts";
-
-/** The width of the output: COLUMNS, else that of the terminal; undefined if the output is not a terminal. */
-export function outputColumns(env: Readonly<Record<string, string | undefined>>): number | undefined {
-  const columns = Number(env.COLUMNS);
-  if (Number.isInteger(columns) && columns > 0) return columns;
-  return process.stdout.isTTY ? process.stdout.columns : undefined;
-}
 
 /** On a terminal, shows `what` until `work` has finished, and then erases it. */
 export async function waitingFor<T>(what: string, work: Promise<T>): Promise<T> {

@@ -7,7 +7,7 @@ import { advised } from "../../advice.ts";
 import { NEWEST_RELEASE } from "../../core/project-pages.ts";
 import type { Deps } from "../../deps.ts";
 import { CodexlbError, messageOf } from "../../errors.ts";
-import { print } from "../../print.ts";
+import { printMessage } from "../../print.ts";
 import { programRunner } from "../../service/run-program.ts";
 import { requireStartable } from "../../service/start-check.ts";
 import type { Layout } from "../../state/layout.ts";
@@ -60,7 +60,7 @@ export default defineCommand({
         interruption,
         waitingFor(`reading ${place}`, compareWithRelease(options)),
       );
-      return print(`${COMPARED[release](archive.version)}\n`);
+      return printMessage(COMPARED[release](archive.version));
     }
     let service: FoundService | undefined;
     const upgraded = await unlessInterrupted(
@@ -80,7 +80,7 @@ export default defineCommand({
       ),
     );
     if (upgraded === undefined) {
-      print(`${COMPARED.same(VERSION)}\n`);
+      printMessage(COMPARED.same(VERSION));
       return await reportOldProxy(VERSION, layout, deps);
     }
     const { version } = upgraded;
@@ -92,8 +92,8 @@ export default defineCommand({
         `updating the manual page and completions failed, so they are still those of ${VERSION}: ${messageOf(error)}`,
       );
     }
-    print(
-      `${Bun.semver.order(version, VERSION) < 0 ? "downgraded" : "upgraded"} ${options.executable} from ${VERSION} to ${version}${service === undefined ? "" : ", and restarted the service"}\n`,
+    printMessage(
+      `${Bun.semver.order(version, VERSION) < 0 ? "downgraded" : "upgraded"} ${options.executable} from ${VERSION} to ${version}${service === undefined ? "" : ", and restarted the service"}`,
     );
     await reportOldProxy(version, layout, deps);
   },

@@ -2,6 +2,7 @@
 
 import type { ForecastReport } from "../../core/forecast/forecast-report.ts";
 import { isUsefulForecast, leftOutWords, poolWords, windowRows } from "../../core/forecast/forecast-words.ts";
+import { wrappedLines } from "../../wrapped-lines.ts";
 import { fit } from "../terminal/fit.ts";
 import { fittedTable, type TableFrame } from "../terminal/fitted-table.ts";
 
@@ -27,6 +28,8 @@ export function forecastFrame({ pool, accounts }: ForecastReport, frame: TableFr
       ],
       frame,
     ),
-    leftOut === undefined ? "" : paint.dim(cut(leftOut)),
+    ...(leftOut === undefined
+      ? []
+      : wrappedLines(leftOut, { columns }).map((line) => `${paint.dim(line)}\n`)),
   ].join("");
 }

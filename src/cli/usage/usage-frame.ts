@@ -18,6 +18,7 @@ import {
   tokensOf,
   unnamedGroup,
 } from "../../core/usage-words.ts";
+import { wrappedLines } from "../../wrapped-lines.ts";
 import { fit } from "../terminal/fit.ts";
 import { fittedTable, type TableColumn, type TableFrame } from "../terminal/fitted-table.ts";
 import { forecastFrame } from "./forecast-frame.ts";
@@ -38,13 +39,14 @@ export function usageFrame(
   );
   const { forecast } = report;
   const ahead = forecast === undefined ? "" : forecastFrame(forecast, frame, nowMs);
+  const notes = noteLines(report, filters)
+    .flatMap((text) => wrappedLines(text, { columns }))
+    .map((line) => `${paint.dim(line)}\n`)
+    .join("");
   const lines = report.by === "day" ? withEmptyDays(report, nowMs) : report.lines;
-  if (report.total.turns === 0)
-    return `${head}${cut("no turns in this period")}${noteLines(report, filters).map(cut).map(paint.dim).join("")}${ahead}`;
+  if (report.total.turns === 0) return `${head}${cut("no turns in this period")}${notes}${ahead}`;
   const rows = [...lines, report.total];
-  return `${head}${fittedTable(columnsOf(rows, report, frame, nowMs), frame)}${noteLines(report, filters)
-    .map((line) => paint.dim(cut(line)))
-    .join("")}${ahead}`;
+  return `${head}${fittedTable(columnsOf(rows, report, frame, nowMs), frame)}${notes}${ahead}`;
 }
 
 // --- internal ---

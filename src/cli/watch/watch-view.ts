@@ -1,6 +1,7 @@
 // The view of `status --watch`: the lines that show a state on a screen. Pure.
 
 import { exactTimeOfDay } from "../../core/time-words.ts";
+import { wrappedLines } from "../../wrapped-lines.ts";
 import { type FrameList, frameOf } from "../status/frame.ts";
 import { firstVisible, type Viewport } from "../status/frame-crop.ts";
 import { wrap } from "../status/frame-head.ts";
@@ -121,7 +122,7 @@ function pagePicture(
   const { columns, rows } = canvas;
   const style = styleOf(canvas);
   const all = (mode.kind === "help" ? helpPage(style) : accountPage(mode, canvas)).flatMap((line) =>
-    hanging(line, columns, style),
+    hanging(line, columns),
   );
   // The number of visible lines is in the footer, and depends on its height.
   const size = Math.max(0, rows - footerLines(state, canvas, style, "").length);
@@ -140,15 +141,15 @@ function accountPage(
 }
 
 /** `line`, wrapped. Further lines begin below the second column of a table, or have the indentation of the line. */
-function hanging(line: string, columns: number, style: TextStyle): string[] {
+function hanging(line: string, columns: number): string[] {
   if (Bun.stringWidth(line) <= columns) return [line];
   const lead = /^\s*\S.*?\s{2,}/.exec(line)?.[0] ?? "";
   const isColumn = lead !== "" && Bun.stringWidth(lead) <= columns / 2;
   const spaces = /^\s*/.exec(line)?.[0] ?? "";
   const width = isColumn ? Bun.stringWidth(lead) : Math.min(spaces.length, Math.floor(columns / 2));
-  const indent = " ".repeat(width);
-  const lines = wrapped(line.slice((isColumn ? lead : spaces).length), columns - width, style);
-  return lines.map((text, index) => `${isColumn && index === 0 ? lead : indent}${text}`);
+  const text = line.slice((isColumn ? lead : spaces).length);
+  const first = isColumn ? lead : " ".repeat(width);
+  return wrappedLines(text, { columns, first, strict: true }).slice(0, MOST_LINES);
 }
 
 function wrapped(text: string, columns: number, { glyphs }: TextStyle): string[] {

@@ -57,7 +57,7 @@ test("prints the login to a pipe, and to a terminal only with --force", async ()
   expect(JSON.parse(piped.out)).toEqual(codexFile("alice"));
   expect(piped.err).toBe(notice());
   const args = ["account", "export", "--root", root, "--to", "-", "work"];
-  const shown = await runCli(args, { cwd: temp.path, terminal: 80 });
+  const shown = await runCli(args, { cwd: temp.path, terminal: 160 });
   expect(shown.code).toBe(2);
   expect(shown.out).toContain("standard output is a terminal, and the login is a secret");
   expect(shown.out).not.toContain("access_token");

@@ -3,8 +3,9 @@
 import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import type { KeyInfo } from "../../../src/auth/keys.ts";
 import { keyJson } from "../../../src/cli/keys/key-json.ts";
-import { keyView, limitsText } from "../../../src/cli/keys/key-words.ts";
+import { keyTexts, limitsText } from "../../../src/cli/keys/key-words.ts";
 import { limitChanges } from "../../../src/cli/keys/limit-flags.ts";
 import { createSseClient } from "../../../src/mock/client.ts";
 import { runCli } from "../../support/cli.ts";
@@ -13,6 +14,13 @@ import { tempDirectory } from "../../support/temp.ts";
 
 const NOW = new Date(2026, 0, 2, 3, 4, 5).getTime();
 const DAY_MS = 86_400_000;
+
+/** The facts about a key, as `key show` prints them in a pipe. */
+function viewOf(key: KeyInfo, nowMs: number): string {
+  return keyTexts(key, nowMs)
+    .map(({ name, value }) => `${name}${value}\n`)
+    .join("");
+}
 
 describe("a limit on the command line", () => {
   test.each([
@@ -66,8 +74,7 @@ test("limits are shown in a few words", () => {
   expect(limitsText(undefined, NOW)).toBe("");
   const key = { name: "laptop", role: "client", createdMs: NOW - DAY_MS, lastUsedMs: NOW - 120_000 } as const;
   const use = { turnsLastMinute: 3, tokensToday: 1_234, dayEndsMs: new Date(2026, 0, 3).getTime() };
-  expect(keyView({ ...key, limits, use, tags: { tags: ["work"], only: true } }, NOW)).toBe(`\
-laptop
+  expect(viewOf({ ...key, limits, use, tags: { tags: ["work"], only: true } }, NOW)).toBe(`\
   role              client
   tags              work (only)
   expires           1 Feb at 03:04 (in 30 days)
@@ -77,7 +84,7 @@ laptop
   last used         2 min ago
   created           24 h ago
 `);
-  expect(keyView(key, NOW)).toContain("  tokens per day    no limit\n");
+  expect(viewOf(key, NOW)).toContain("  tokens per day    no limit\n");
 });
 
 test("without a proxy, the commands work on the file", async () => {
@@ -112,7 +119,7 @@ test("a key was never used before it was created, although its last use is kept 
   const key = { name: "new", role: "client", createdMs: NOW, lastUsedMs: NOW - 5_000 } as const;
   const info = { ...key, tags: undefined, limits: undefined, use: undefined };
   expect(keyJson(info)).toMatchObject({ created_at_ms: NOW, last_used_at_ms: NOW });
-  expect(keyView(info, NOW + 55_000)).toMatch(/last used +a moment ago\n *created +a moment ago\n/);
+  expect(viewOf(info, NOW + 55_000)).toMatch(/last used +a moment ago\n *created +a moment ago\n/);
 });
 
 test("key set warns of a tag that no account has, in the same words as key add", async () => {

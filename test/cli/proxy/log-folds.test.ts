@@ -76,7 +76,7 @@ test("--follow prints a failure at once, and its repetitions every 30 s or when 
   try {
     process.env.TZ = "UTC";
     const clock = fakeClock(Date.UTC(2026, 0, 2, 12));
-    const deps = { clock, env: { NO_COLOR: "1" } };
+    const deps = { clock, env: { NO_COLOR: "1", COLUMNS: "120" } };
     const output = logOutput({ deps }, {});
     const next = (...events: readonly string[]) =>
       [...output.lines(events.join("")), ...output.openLine(true)].flatMap(withoutDay);

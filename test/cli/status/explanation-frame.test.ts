@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import type { Explained } from "../../../src/admin/answers.ts";
+import { setAdvisedFlags } from "../../../src/advice.ts";
 import { explanationFrame } from "../../../src/cli/status/explanation-frame.ts";
 import { explanationText } from "../../../src/cli/status/explanation-text.ts";
 import { styleOf } from "../../../src/cli/terminal/glyphs.ts";
@@ -52,6 +53,21 @@ const EXPLAINED: Explained = {
 
 const frame = (columns: number, colour = false) => ({ columns, style: styleOf({ colour, utf8: true }) });
 const widest = (text: string) => Math.max(...text.split("\n").map((line) => Bun.stringWidth(line)));
+
+test("a command without room in its row is below the table, whole", () => {
+  setAdvisedFlags({ root: "/srv/state/codexlb/of-the-team" });
+  try {
+    const lines = explanationFrame(EXPLAINED, frame(60), NOW).split("\n");
+    expect(lines.slice(-4)).toEqual([
+      "to do:",
+      "  carol:",
+      "codexlb account login --root /srv/state/codexlb/of-the-team carol",
+      "",
+    ]);
+  } finally {
+    setAdvisedFlags({});
+  }
+});
 
 test.each([60, 80, 120, 200])("an explanation on %d columns", (columns) => {
   const text = explanationFrame(EXPLAINED, frame(columns), NOW);

@@ -215,7 +215,7 @@ describe("a screen", () => {
   test("counts in its last line all entries that do not fit", () => {
     const isEntry = (line: string) => /^(?:\*| ) {1,5}\S/.test(line) && !/ACCOUNT|^ {2}pool /.test(line);
     for (const columns of [60, 80, 160]) {
-      const entries = frameLines(KNOWN, page(columns)).filter(isEntry).length;
+      const entries = frameLines(KNOWN, screen(columns, 100)).filter(isEntry).length;
       for (let rows = 4; rows < 40; rows++) {
         const lines = frameLines(KNOWN, screen(columns, rows));
         const hidden = Number(/^and (\d+) more$/.exec(lines.at(-1) ?? "")?.[1] ?? 0);

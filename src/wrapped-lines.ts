@@ -1,0 +1,66 @@
+// Wraps text for a terminal, at spaces. What a person copies stays in one piece: commands, paths, URLs, settings.
+
+import { ADVISED_COMMANDS } from "./advice.ts";
+
+export interface Wrapping {
+  /** The width of the terminal. */
+  readonly columns: number;
+  /** What stands before the text on its first line; the other lines are indented by its width. Default: "". */
+  readonly first?: string;
+  /**
+   * True for a screen or a cell of a table, where no line may be wider than `columns`. Default: a word or a command that
+   * is wider gets a line of its own, without indentation, which the terminal continues on its next row.
+   */
+  readonly strict?: boolean;
+}
+
+/**
+ * The lines of a text behind `first`. Spaces at its start count as a part of `first`. Colours and wide characters are
+ * counted as a terminal shows them.
+ */
+export function wrappedLines(
+  given: string,
+  { columns, first: before = "", strict = false }: Wrapping,
+): string[] {
+  const text = given.trimStart();
+  const first = before + given.slice(0, given.length - text.length);
+  const indent = " ".repeat(Bun.stringWidth(first));
+  const width = Math.max(strict ? 1 : LEAST_COLUMNS, columns - indent.length);
+  if (Bun.stringWidth(text) <= width) return [`${first}${text}`];
+  const glued = text.replace(COPIED, (piece) =>
+    strict && Bun.stringWidth(piece) > width ? piece : piece.replaceAll(" ", GLUE),
+  );
+  return Bun.wrapAnsi(glued, width, { hard: strict })
+    .split("\n")
+    .map((line, index) => {
+      const words = line.replaceAll(GLUE, " ").trimEnd();
+      if (index === 0) return `${first}${words}`;
+      return Bun.stringWidth(words) > width ? words : `${indent}${words}`;
+    });
+}
+
+// --- internal ---
+
+/** Lines of fewer columns are hard to read, so a narrower terminal has to wrap them again. */
+const LEAST_COLUMNS = 12;
+
+/** A no-break space, where `wrapAnsi` does not wrap. It takes the place of the spaces in a command. */
+const GLUE = "\u00a0";
+
+/** A word of a command line. The punctuation of the sentence is not part of it. */
+const WORD = String.raw`(?:'[^']*'|"[^"]*"|[;,](?=\S)|[^\s'"();,])+`;
+const OWN = `codexlb (?:${Object.keys(ADVISED_COMMANDS)
+  .sort((one, other) => other.length - one.length)
+  .join("|")})(?![\\w-])`;
+const OTHERS =
+  "codex|sudo|systemctl|loginctl|launchctl|journalctl|npm|brew|apt-get|docker|make|pgrep|kill|chmod|eval";
+/** At the start and after a colon, a command extends to the end of the phrase; a warning may be about a command. */
+const PHRASE = `(?<=^|(?<!warning): )(?:[A-Z][A-Z0-9_]*=${WORD} )*(?:${OWN}|(?:${OTHERS})(?= ))(?: ${WORD})*`;
+/** Elsewhere, it is one of our own commands, with flags and with words in capitals. */
+const IN_SENTENCE = String.raw`${OWN}(?: (?:--[\w-]+(?:[ =]${WORD})?|[A-Z]{2,}\b))*`;
+/** A header of a request, and a setting in config.toml. */
+const HEADER = String.raw`\bAuthorization: Bearer [\w$-]+`;
+const SETTING = String.raw`\b[a-z_]+(?:\.[a-z_]+)* = (?:"[^"]*"|[\w.]+)`;
+/** Text in backquotes. */
+const QUOTED = "`[^`]+`";
+const COPIED = new RegExp([PHRASE, IN_SENTENCE, HEADER, SETTING, QUOTED].join("|"), "g");
