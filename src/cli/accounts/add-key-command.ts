@@ -4,7 +4,7 @@ import { defineCommand } from "citty";
 import { advised } from "../../advice.ts";
 import { apiKeyFile, apiKeyProblem, apiUrlProblem, DEFAULT_API_URL } from "../../auth/api-key-file.ts";
 import { changeWords } from "../../core/option-words.ts";
-import { print } from "../../print.ts";
+import { printMessage } from "../../print.ts";
 import { REMOTE_FLAGS, ROOT_FLAG } from "../common-flags.ts";
 import { contextOf } from "../context.ts";
 import { usage } from "../flags.ts";
@@ -62,10 +62,10 @@ export default defineCommand({
         );
       const auth = apiKeyFile({ key: await keyFromStandardInput(), baseUrl });
       await ops.import(alias, { auth, config: undefined, replace: args.replace ?? false });
-      if (monthlyCap === undefined) return print(`account ${alias} has another API key\n`);
+      if (monthlyCap === undefined) return printMessage(`account ${alias} has another API key`);
       await ops.set(alias, { options: { monthlyCap } });
-      print(
-        `account ${alias} has an API key, ${changeWords({ monthlyCap })}, and serves only if no other account can\n`,
+      printMessage(
+        `account ${alias} has an API key, ${changeWords({ monthlyCap })}, and serves only if no other account can`,
       );
     });
   },
