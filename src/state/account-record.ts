@@ -1,5 +1,5 @@
-// The record of an upstream. Every field is read-only here: only record-changes.ts changes a record, and each change
-// raises its revision, which shows whether values computed from the record are still valid.
+// The record of an upstream. Every field is read-only here: only record-changes.ts and record-figures.ts change a record,
+// and each change raises its revision, which shows whether values computed from the record are still valid.
 
 import {
   type AccountOptions,

@@ -1,11 +1,10 @@
-// All changes of a record. Each raises the record's revision. The caller marks the store for saving, because records of
-// child proxies are not in the store.
+// Changes of a record by requests, operators, logins and the clock. The caller marks the store for saving, because records
+// of child proxies are not in the store. record-figures.ts has the changes by what is learned about limits.
 
 import type { OptionValues } from "../core/account-options.ts";
 import type { AnchorCount } from "../core/anchor/anchor-count.ts";
 import { type ApiBilling, newBilling } from "../core/api-billing.ts";
 import { healthSetBack, plausibleHealth, plausibleQuota } from "../core/clock-set-back.ts";
-import { learnedFigures } from "../core/figures.ts";
 import {
   HEALTHY,
   type Health,
@@ -15,25 +14,10 @@ import {
   transition,
   waitsForCredentials,
 } from "../core/health.ts";
-import {
-  canServe,
-  exhaustedUntilMs,
-  isExhausted,
-  mergeQuota,
-  newestFigureMs,
-  type Quota,
-  type QuotaEvidence,
-  type QuotaView,
-  UNKNOWN_QUOTA,
-  withoutExhausted,
-} from "../core/quota.ts";
+import { UNKNOWN_QUOTA, withoutExhausted } from "../core/quota.ts";
 import { rampAfter } from "../core/slow-start.ts";
 import type { AccountRecord, UpstreamRecord } from "./account-record.ts";
-
-/** Adds the record to `changed` after each change, so that the pool knows what it has to compute again. */
-export function collectChanges(record: UpstreamRecord, changed: Set<UpstreamRecord>): void {
-  if (record.changed !== changed) change(record, { changed });
-}
+import { change, changeable, changeFigures, raise } from "./record-writes.ts";
 
 // --- requests
 
@@ -109,55 +93,6 @@ export function disableByOperator(record: AccountRecord, atMs: number): void {
 /** The account keeps its sessions and takes no new ones. */
 export function drain(record: AccountRecord): void {
   change(record, { draining: true });
-}
-
-// --- figures
-
-/** How figures are read. */
-export interface FiguresView extends QuotaView {
-  /** True if accounts with only credits left may spend them. */
-  readonly useCredits: boolean;
-}
-
-/** Merges figures from traffic or a poll. Evidence of room ends a limit if it is newer than the limit. */
-export function learn(record: UpstreamRecord, evidence: QuotaEvidence, view: FiguresView): void {
-  const { quota, isRepeat } = learnedFigures(record.quota, evidence, view);
-  if (isRepeat) change(record, { quota });
-  else changeFigures(record, quota);
-  if (evidence.main.completeAsOfMs > 0 && record.unheardTurns > 0) change(record, { unheardTurns: 0 });
-  const { health } = record;
-  if (health.kind !== "cooling" || health.cause !== "limit") return;
-  const room = roomIn(quota, evidence, view);
-  if (room !== undefined) changeHealth(record, room);
-}
-
-/** Merges what a refusal reports about a limit. It is no evidence of room. */
-export function learnRefusal(record: UpstreamRecord, evidence: QuotaEvidence): void {
-  changeFigures(record, mergeQuota(record.quota, evidence));
-}
-
-/** The usage endpoint answered at `atMs`, when `messages` turns had been sent. */
-export function noteSync(record: AccountRecord, atMs: number, messages: number): void {
-  change(record, { quotaSyncMs: atMs, quotaSyncMessages: messages, unheardTurns: 0 });
-}
-
-/** What the account's record says of reset credits. */
-type Resets = Pick<AccountRecord, "resetCredits" | "redemption" | "autoRedeems">;
-
-/** Replaces what is known of the account's reset credits, and of the requests to spend them. */
-export function noteResets(record: AccountRecord, resets: Partial<Resets>): void {
-  change<AccountRecord>(record, resets);
-}
-
-/** A reset credit was spent at `atMs`: neither an earlier limit nor figures of exhausted windows count any more. */
-export function noteReset(record: AccountRecord, atMs: number): void {
-  changeHealth(record, { kind: "room", asOfMs: atMs });
-  changeFigures(record, withoutExhausted(record.quota));
-}
-
-/** The state of a child proxy has changed. `isReport`: its report includes the limits that refuse requests. */
-export function noteSight(record: UpstreamRecord, isReport: boolean): void {
-  changeFigures(record, isReport ? UNKNOWN_QUOTA : record.quota);
 }
 
 // --- login and settings
@@ -262,40 +197,8 @@ export function restore(record: AccountRecord, before: AccountRecord): void {
 
 // --- internal ---
 
-type Changeable<Record> = { -readonly [Field in keyof Record]: Record[Field] };
-
-/** The record with writable fields. No other code may write to a record. */
-function changeable(record: UpstreamRecord): Changeable<UpstreamRecord> {
-  return record;
-}
-
-function change<Of extends UpstreamRecord>(record: Of, fields: Partial<Of>): void {
-  Object.assign(record, fields);
-  raise(record);
-}
-
-function raise(record: UpstreamRecord): void {
-  changeable(record).revision++;
-  record.changed?.add(record);
-}
-
-function changeFigures(record: UpstreamRecord, quota: Quota): void {
-  change(record, { quota, figuresRevision: record.figuresRevision + 1 });
-}
-
 /** A cooldown begins a slow start. An account that is put back into service needs none. */
 function rampFor({ health: before, ramp }: UpstreamRecord, after: Health): UpstreamRecord["ramp"] {
   if (after.kind === "cooling") return rampAfter(ramp, "cooled");
   return before.kind === "disabled" ? rampAfter(ramp, "restored") : ramp;
-}
-
-/** The room that figures show for an account that is cooling because of a limit: now, or from a time on; undefined if none. */
-function roomIn(quota: Quota, evidence: QuotaEvidence, view: FiguresView): HealthEvent | undefined {
-  const figuresMs = newestFigureMs(evidence.main);
-  const creditsMs = evidence.spending.credits?.asOfMs ?? 0;
-  const asOfMs = isExhausted(quota, quota.main, view) ? Math.max(figuresMs, creditsMs) : figuresMs;
-  if (newestFigureMs(quota.main) > 0 && canServe(quota, quota.main, view, view.useCredits))
-    return { kind: "room", asOfMs };
-  const fromMs = exhaustedUntilMs(quota, quota.main, view);
-  return fromMs === undefined ? undefined : { kind: "room", asOfMs, fromMs };
 }

@@ -9,7 +9,7 @@ import { resetCreditsAt } from "../core/reset-credits.ts";
 import type { Deps } from "../deps.ts";
 import { messageOf } from "../errors.ts";
 import type { AccountRecord } from "../state/account-record.ts";
-import { noteResets } from "../state/record-changes.ts";
+import { noteResets } from "../state/record-figures.ts";
 import type { Store } from "../state/store.ts";
 import type { Pool } from "./pool.ts";
 

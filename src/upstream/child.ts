@@ -13,7 +13,7 @@ import type { QuotaView } from "../core/quota.ts";
 import { judgeChild } from "../core/verdict.ts";
 import type { Egress, Outbound } from "../network/egress.ts";
 import { newUpstream, type UpstreamRecord } from "../state/account-record.ts";
-import { noteSight } from "../state/record-changes.ts";
+import { noteSight } from "../state/record-figures.ts";
 import { addressAt, type ChildLink, withKey } from "./child-link.ts";
 import type { Upstream } from "./upstream.ts";
 

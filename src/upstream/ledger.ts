@@ -25,14 +25,8 @@ import type { Verdict } from "../core/verdict.ts";
 import type { Deps } from "../deps.ts";
 import type { UpstreamRecord } from "../state/account-record.ts";
 import type { EventFields, EventLog } from "../state/events.ts";
-import {
-  changeHealth,
-  countServed,
-  countTurn,
-  learn,
-  learnRefusal,
-  noteSwitch,
-} from "../state/record-changes.ts";
+import { changeHealth, countServed, countTurn, noteSwitch } from "../state/record-changes.ts";
+import { learn, learnRefusal } from "../state/record-figures.ts";
 import type { Store } from "../state/store.ts";
 import type { Affinity } from "./affinity.ts";
 import type { RefusedLimits } from "./refused-limits.ts";

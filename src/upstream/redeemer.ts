@@ -13,7 +13,7 @@ import {
 } from "../core/redemption.ts";
 import { resetCreditsAt } from "../core/reset-credits.ts";
 import type { AccountRecord } from "../state/account-record.ts";
-import { noteReset, noteResets } from "../state/record-changes.ts";
+import { noteReset, noteResets } from "../state/record-figures.ts";
 import type { Store } from "../state/store.ts";
 import { type AskContext, askUpstream } from "./ask-upstream.ts";
 import type { Pool } from "./pool.ts";

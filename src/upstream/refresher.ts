@@ -7,7 +7,7 @@ import { quotaFromUsage } from "../core/quota-wire.ts";
 import type { Deps } from "../deps.ts";
 import type { AccountRecord } from "../state/account-record.ts";
 import type { EventLog } from "../state/events.ts";
-import { noteSync } from "../state/record-changes.ts";
+import { noteSync } from "../state/record-figures.ts";
 import type { Store } from "../state/store.ts";
 import { askUpstream } from "./ask-upstream.ts";
 import type { Pool } from "./pool.ts";

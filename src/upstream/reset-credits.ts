@@ -6,7 +6,7 @@ import { parseJson } from "../core/json.ts";
 import { type ResetCredits, resetCountIn, resetCreditsIn } from "../core/reset-credits.ts";
 import type { Clock } from "../deps.ts";
 import type { AccountRecord } from "../state/account-record.ts";
-import { noteResets } from "../state/record-changes.ts";
+import { noteResets } from "../state/record-figures.ts";
 import type { Store } from "../state/store.ts";
 import { type AskContext, askUpstream } from "./ask-upstream.ts";
 import type { Pool } from "./pool.ts";

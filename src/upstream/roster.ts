@@ -8,7 +8,7 @@ import { healthAt, healthOnOwnLimit } from "../core/health.ts";
 import type { PooledAccount } from "../core/pooled-limits.ts";
 import type { QuotaSummary } from "../core/quota-summary.ts";
 import type { UpstreamRecord } from "../state/account-record.ts";
-import { collectChanges } from "../state/record-changes.ts";
+import { collectChanges } from "../state/record-writes.ts";
 import type { Upstream } from "./upstream.ts";
 
 export interface Member {

@@ -4,13 +4,13 @@ import { newAccount, type UpstreamRecord } from "../../src/state/account-record.
 import {
   beginUse,
   changeHealth,
-  collectChanges,
   countTurn,
   disableByOperator,
   drain,
   enable,
   restore,
 } from "../../src/state/record-changes.ts";
+import { collectChanges } from "../../src/state/record-writes.ts";
 import { type EncodedAccounts, encodeStore } from "../../src/state/store-encode.ts";
 import type { StoreState } from "../../src/state/store-state.ts";
 import { HOUR_MS, NOW } from "../support/evidence.ts";

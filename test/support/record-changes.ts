@@ -5,10 +5,11 @@ import type { Quota, QuotaWindow } from "../../src/core/quota.ts";
 import { mapWindows } from "../../src/core/windows.ts";
 import type { AccountRecord } from "../../src/state/account-record.ts";
 import * as changes from "../../src/state/record-changes.ts";
+import * as figures from "../../src/state/record-figures.ts";
 import { evidence, HOUR_MS, NOW } from "./evidence.ts";
 
 /** Changes a record at the time of the view. */
-export type RecordChange = (record: AccountRecord, view: changes.FiguresView) => void;
+export type RecordChange = (record: AccountRecord, view: figures.FiguresView) => void;
 
 /** `quota` as the backend would report it again `laterMs` later. */
 export function repeated(quota: Quota, laterMs: number): Quota {
@@ -50,7 +51,7 @@ const DIFFERENCES: readonly ((quota: Quota) => Quota)[] = [
 /** Leaves a report as it is, or changes one field. */
 export const difference = fc.constantFrom((quota: Quota) => quota, ...DIFFERENCES);
 
-/** Any change that `state/record-changes.ts` can make. */
+/** Any change that `state/record-changes.ts` and `state/record-figures.ts` can make. */
 export const recordChange: fc.Arbitrary<RecordChange> = fc.oneof(
   fc.constantFrom<RecordChange>(
     changes.beginUse,
@@ -64,10 +65,10 @@ export const recordChange: fc.Arbitrary<RecordChange> = fc.oneof(
     (record, { nowMs }) => changes.countServed(record, nowMs, "sticky"),
     (record, { nowMs }) => changes.makePlausible(record, nowMs),
     (record, { nowMs }) => changes.setBack(record, HOUR_MS / 2, nowMs),
-    (record, { nowMs }) => changes.noteSync(record, nowMs, 3),
+    (record, { nowMs }) => figures.noteSync(record, nowMs, 3),
     (record) => changes.noteSwitch(record, "http-500"),
-    (record) => changes.noteSight(record, true),
-    (record) => changes.noteSight(record, false),
+    (record) => figures.noteSight(record, true),
+    (record) => figures.noteSight(record, false),
     (record) => changes.setOutboundProxy(record, "http://proxy.example:3128"),
     (record) => changes.setOptions(record, { floorDaily: 50, floorWeekly: 10, tags: ["work"] }),
     (record) => changes.retireLogin(record, "http-401"),
@@ -94,19 +95,19 @@ export const recordChange: fc.Arbitrary<RecordChange> = fc.oneof(
   evidence.map(
     (quota): RecordChange =>
       (record, view) =>
-        changes.learn(record, quota, view),
+        figures.learn(record, quota, view),
   ),
   evidence.map(
     (quota): RecordChange =>
       (record) =>
-        changes.learnRefusal(record, quota),
+        figures.learnRefusal(record, quota),
   ),
   {
     weight: 3,
     arbitrary: fc.tuple(fc.nat(HOUR_MS), difference).map(
       ([laterMs, differ]): RecordChange =>
         (record, view) => {
-          changes.learn(record, differ(repeated(record.quota, laterMs)), view);
+          figures.learn(record, differ(repeated(record.quota, laterMs)), view);
         },
     ),
   },

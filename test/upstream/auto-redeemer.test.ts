@@ -4,7 +4,7 @@ import { expect, test } from "bun:test";
 import type { RedeemRequest } from "../../src/auth/redeem-ops.ts";
 import type { RedeemResult } from "../../src/core/redemption.ts";
 import { newAccount } from "../../src/state/account-record.ts";
-import { noteResets } from "../../src/state/record-changes.ts";
+import { noteResets } from "../../src/state/record-figures.ts";
 import { createAutoRedeemer } from "../../src/upstream/auto-redeemer.ts";
 import { fakeClock } from "../support/clock.ts";
 import { startPool, until } from "../support/pool.ts";

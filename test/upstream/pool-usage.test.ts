@@ -4,7 +4,7 @@ import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { pooledUsage } from "../../src/core/pooled.ts";
 import { summaryOf } from "../../src/core/quota-summary.ts";
-import { learn } from "../../src/state/record-changes.ts";
+import { learn } from "../../src/state/record-figures.ts";
 import { fakeClock } from "../support/clock.ts";
 import { evidence, HOUR_MS, NOW } from "../support/evidence.ts";
 import { memoryPool } from "../support/memory-pool.ts";
