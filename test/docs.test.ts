@@ -133,7 +133,7 @@ test("docs/commands.md names every command, and README.md and docs/commands.md o
     .join("");
   const used = [
     ...blocks.matchAll(/^codexlb ([a-z-]+) ?([a-z]*)/gm),
-    ...page.matchAll(/`codexlb ([a-z-]+) ?([a-z]*)/g),
+    ...page.matchAll(/`codexlb ([a-z-]+) ?([a-z-]*)/g),
   ];
   for (const [text, first = "", second = ""] of used) {
     const own = commands.get(first);

@@ -48,6 +48,7 @@ const candidates: fc.Arbitrary<Candidate[]> = fc
         "credits",
         "at_floor",
         "exhausted",
+        "last_resort",
         "cooling",
         "limited",
         "kept_back",
@@ -129,6 +130,16 @@ describe("whatever the policy and the accounts,", () => {
         const rank = (one: Candidate) => rankOf(availabilityFor(one, how)) ?? Number.POSITIVE_INFINITY;
         const allowed = chosen.id === how.pinnedId && rank(chosen) === 1 ? 0 : rank(chosen);
         expect(Math.min(...list.map(rank))).toBeGreaterThanOrEqual(allowed);
+      }),
+    ));
+
+  test("an API key is chosen only if no other account has room, except by a pin", () =>
+    fc.assert(
+      fc.property(candidates, context, (list, how) => {
+        const chosen = list.find((one) => one.id === choose(list, how)?.id);
+        if (chosen?.condition !== "last_resort" || !how.spends || chosen.id === how.pinnedId) return;
+        const roomy = new Set<unknown>(["ready", "probing", "credits", "at_floor", "exhausted"]);
+        expect(list.filter((one) => roomy.has(availabilityFor(one, how)))).toEqual([]);
       }),
     ));
 

@@ -27,6 +27,7 @@ describe("offered are", () => {
       [
         "login",
         "import",
+        "add-key",
         "export",
         "list",
         "show",
