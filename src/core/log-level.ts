@@ -28,7 +28,7 @@ const LEVELS: ReadonlyMap<string, LogLevel> = new Map(
       ...["request.switched", "request.transport_error", "request.account_unready", "request.retry_denied"],
       ...["websocket.moved", "connections.limited", "clock.set_back"],
       ...["notify.failed", "run.bypassed", "anchor.failed", "key.refused"],
-      ...["usage.write_failed", "usage.file_set_aside"],
+      ...["usage.write_failed", "usage.file_set_aside", "cluster.degraded"],
     ],
     debug: [
       ...["request.received", "request.account_selected", "request.child_selected", "request.completed"],
