@@ -34,7 +34,7 @@ const tail = (): string => `
 Zero and empty strings mean the default; negative numbers are refused, except as a priority. Zero is a value for
 \`policy.delta_percent\`, \`policy.weights\`, \`proxy.retry_budget_percent\` and \`notify.pool_below\`. \`run.proxy_url\`, the
 older name of \`proxy.proxy_url\`, is read if \`proxy.proxy_url\` is missing. [notifications.md](notifications.md) explains
-\`[notify]\`.
+\`[notify]\`, [cluster.md](cluster.md) explains \`[cluster]\`.
 
 \`[accounts.ALIAS]\` sets options of an account: \`priority\` (a whole number), \`floor_daily\` and \`floor_weekly\` (such as
 \`"20%"\`), \`tags\` (a list), \`note\` (a text) and
@@ -66,11 +66,13 @@ ${markdownTable([
     "`proxy.listen`, if that is a loopback address; for containers ([docker.md](docker.md))",
   ],
   ["`CODEXLB_ALLOW_UNAUTHENTICATED=1`", "`proxy.allow_unauthenticated`"],
+  ["`CODEXLB_CLUSTER_URL`", "`cluster.url`"],
+  ["`CODEXLB_CLUSTER_KEY_FILE`", "`cluster.key_file`"],
 ])}
 ## Changes while the proxy runs
 
 The proxy checks the file every second. It applies a valid change immediately, and logs which settings changed. A change
-of \`proxy.listen\` takes effect only after a restart; the proxy logs that, too.
+of \`proxy.listen\` or \`[cluster]\` takes effect only after a restart; the proxy logs that, too.
 
 If the file is empty, missing or not valid TOML, or if a value is wrong, the proxy keeps the last valid settings. It
 reports the line, the key and the reason once, on standard error and as the event \`config.reload_failed\`. It warns once

@@ -56,6 +56,11 @@ export const ADVISED_COMMANDS = {
   "key set": ON_ROOT,
   "key rm": ON_ROOT,
   "notify test": ON_ROOT,
+  "cluster init": ON_ROOT,
+  "cluster join": ON_ROOT,
+  "cluster leave": ON_ROOT,
+  "cluster status": ON_ROOT,
+  "cluster export": ON_ROOT,
   // A service need not listen where one command looked for a proxy.
   "service install": ON_ROOT,
   upgrade: ON_ROOT,

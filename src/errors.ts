@@ -57,6 +57,10 @@ export const ERROR_CODES = {
   file_unusable: { status: 500, exit: 1 },
   store_unreadable: { status: 500, exit: 1 },
   listen_failed: { status: 500, exit: 1 },
+  /** The Redis or Valkey server of the cluster cannot be reached, or does not answer. */
+  cluster_unreachable: { status: 503, exit: 1 },
+  /** The server answers, but cannot be used: another key or pool, a version or a right that is missing. */
+  cluster_refused: { status: 409, exit: 1 },
   codex_not_found: { status: 500, exit: 1 },
   service_manager_unavailable: { status: 500, exit: 1 },
   service_failed: { status: 500, exit: 1 },

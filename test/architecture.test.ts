@@ -26,6 +26,7 @@ const LAYERS = [
   ["network"],
   ["state"],
   ["auth"],
+  ["cluster"],
   ["upstream"],
   ["simulation"],
   ["proxy"],
@@ -133,8 +134,28 @@ describe("layers", () => {
     expect(uses).toEqual(["login/browser.ts"]);
   });
 
+  test("import the client of the cluster's server in one file, which is loaded only for a cluster", async () => {
+    const uses: string[] = [];
+    const loads: string[] = [];
+    for (const file of files) {
+      const text = await Bun.file(join(SOURCE, file)).text();
+      if (text.includes('"ioredis"')) uses.push(file);
+      for (const [, name = ""] of text.matchAll(/^import (?!type)[^;"]*"([^"]+)"/gm))
+        if (/cluster\/(?:engine|replica)\.ts$/.test(relative(SOURCE, join(SOURCE, dirname(file), name))))
+          loads.push(file);
+    }
+    expect(uses).toEqual(["cluster/engine.ts"]);
+    expect(loads).toEqual(["cluster/replica.ts"]);
+  });
+
   test("are composed in one place: only the composition root, simulations and tests construct the parts of a daemon", async () => {
-    const makers = ["createPool(", "createRefreshLane(", "createRefresher(", "startServer("];
+    const makers = [
+      "createPool(",
+      "createRefreshLane(",
+      "createRefresher(",
+      "startServer(",
+      "createReplica(",
+    ];
     const wrong: string[] = [];
     for (const file of files.filter((name) => !name.startsWith("daemon/"))) {
       const text = await Bun.file(join(SOURCE, file)).text();

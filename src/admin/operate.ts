@@ -4,6 +4,7 @@ import { Hono } from "hono";
 import { z } from "zod";
 import type { KeyInfo, KeyOps } from "../auth/keys.ts";
 import { KEY_ROLES } from "../auth/keys-file.ts";
+import type { SharingState } from "../cluster/sharing.ts";
 import { normalizedTags } from "../core/account-options.ts";
 import { DASHBOARD_PATH } from "../core/dashboard-path.ts";
 import { KeyLimitFields, keyFields, limitChangesOf } from "../core/key-limit-fields.ts";
@@ -28,6 +29,8 @@ export interface OperateContext {
   /** The settings in effect. */
   readonly settings: () => readonly ShownSetting[];
   readonly about: () => ProxyInfo;
+  /** What the proxy shares with other replicas; undefined if it works alone. */
+  readonly sharing: () => SharingState | undefined;
   /** Sends a test message through every channel of the settings. */
   readonly testNotifications: () => Promise<readonly ChannelTest[]>;
   /** Creates a link to the dashboard. Throws `dashboard_off`. */
@@ -58,11 +61,12 @@ export interface ProxyInfo {
 }
 
 export function operateRoutes(context: OperateContext) {
-  const { pool, keys, events, eventsPath, settings, about, presence, testNotifications, dashboardLink } =
-    context;
+  const { pool, keys, events, eventsPath, settings, about, sharing } = context;
+  const { presence, testNotifications, dashboardLink } = context;
   return new Hono()
     .get("/admin/version", (c) => c.json(versionBody(about())))
     .get("/admin/config", (c) => c.json({ settings: settings().map(shown) }))
+    .get("/admin/cluster", (c) => c.json({ cluster: sharingBody(sharing()) }))
     .get("/admin/explain", (c) => c.json(explanationFor(pool, (name) => c.req.query(name))))
     .get("/admin/keys", async (c) => c.json({ keys: (await keys.list()).map(keyBody) }))
     .post("/admin/key/add", body("key", KeyRequest), async (c) => {
@@ -136,6 +140,13 @@ function limitsIn(fields: KeyLimitFields): KeyLimitChanges {
 
 function versionBody({ startedMs, tokenUrl, ...info }: ProxyInfo) {
   return { version: VERSION, commit: COMMIT, ...info, token_url: tokenUrl, started_at_ms: startedMs };
+}
+
+function sharingBody(state: SharingState | undefined) {
+  if (state === undefined) return null;
+  const { pool, replica, engine, degraded, pending } = state;
+  const since = degraded === undefined ? {} : { degraded_since_ms: degraded.sinceMs, error: degraded.why };
+  return { pool, replica, engine, pending, ...since };
 }
 
 function keyBody({ name, role, tags, createdMs, lastUsedMs, ...limited }: KeyInfo) {

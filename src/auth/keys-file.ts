@@ -21,7 +21,8 @@ const KeptLimits = z.looseObject({
   models: z.array(z.string()).readonly().optional(),
 });
 
-const KeptKey = z.looseObject({
+/** One key in the file. */
+export const KeptKey = z.looseObject({
   name: z.string(),
   role: z.enum(KEY_ROLES),
   tags: z.object({ tags: z.array(z.string()).readonly(), only: z.boolean() }).optional(),

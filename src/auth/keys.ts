@@ -73,6 +73,10 @@ export interface Keys extends KeyOps {
   withId(id: string): KnownKey | undefined;
   /** Notes that the key with this id, if there is one, was used just now; written to disk later. */
   used(id: string): void;
+  /** The keys as they are kept, without their times of last use. */
+  entries(): readonly KeptKey[];
+  /** Installs the key `name` of another replica, or removes it, and ends what it gave access to. Throws `file_unusable`. */
+  adopt(name: string, entry: KeptKey | undefined): void;
   /** Writes the times of last use, and what limited keys have used, to disk now. */
   flush(): void;
 }
@@ -125,6 +129,14 @@ export function openKeys(path: string, { clock, random, log, removed, useFile }:
       log.warn(`saving when keys were last used: ${messageOf(error)}`);
     }
   };
+  const drop = (key: OpenKey): void => {
+    write(keys.filter((one) => one !== key));
+    forget(key);
+  };
+  const forget = ({ id }: OpenKey): void => {
+    lastUsed.delete(id);
+    removed?.(id);
+  };
   const named = (name: string): OpenKey => {
     const key = keys.find((one) => one.name === name);
     if (key !== undefined) return key;
@@ -173,11 +185,22 @@ export function openKeys(path: string, { clock, random, log, removed, useFile }:
       write(keys.map((one) => (one === key ? changed : one)));
       key.limiter.setLimits(limits);
     },
-    remove: async (name) => {
-      const removedKey = named(name);
-      write(keys.filter((key) => key !== removedKey));
-      lastUsed.delete(removedKey.id);
-      removed?.(removedKey.id);
+    remove: async (name) => drop(named(name)),
+    entries: () => keys.map(({ id: _id, limiter: _limiter, last_used_ms: _used, ...key }) => key),
+    adopt: (name, entry) => {
+      const current = keys.find((key) => key.name === name);
+      if (entry === undefined) {
+        if (current !== undefined) drop(current);
+        return;
+      }
+      if (current?.sha256 === entry.sha256) {
+        const { id, limiter } = current;
+        write(keys.map((key) => (key === current ? { ...entry, id, limiter } : key)));
+        limiter.setLimits(limitsOf(entry));
+        return;
+      }
+      write([...keys.filter((key) => key !== current), known(entry)]);
+      if (current !== undefined) forget(current);
     },
     // The hashes are compared, so the time that a comparison takes reveals nothing about the keys.
     find: (secret) => {

@@ -1,6 +1,6 @@
 // Renews the tokens of accounts. For each account one renewal runs at a time, in this process and across processes. It
 // reads the file again under the lock, and writes the new tokens before they are used. It never repeats a request
-// blindly, because a refresh token works once.
+// blindly, because a refresh token works once. Replicas of a pool take turns (renewal-turns.ts).
 
 import { existsSync } from "node:fs";
 import { join } from "node:path";
@@ -17,6 +17,7 @@ import { waitForLock } from "../state/lock.ts";
 import { type Credentials, type NewTokens, parseAuthFile, Token, withNewTokens } from "./auth-file.ts";
 import { authFileOf } from "./homes.ts";
 import { RENEWAL_LOCK } from "./leftovers.ts";
+import { ALONE, type RenewalTurns, type TurnOutcome } from "./renewal-turns.ts";
 
 /** Codex's public client id, which the accounts' tokens were issued to. */
 export const CLIENT_ID = "app_EMoamEEZ73f0CkXaXp7hrann";
@@ -58,14 +59,15 @@ export interface RefreshSettings {
   readonly outbound: Pick<Outbound, "toBackend">;
 }
 
-/** `answered` is called after each request to the token endpoint. */
+/** `answered` is called after each request to the token endpoint. `turns`: by default this process is the only one. */
 export function createRefreshLane(
   deps: Pick<Deps, "clock" | "log">,
   settings: () => RefreshSettings,
   answered: (result: RefreshResult) => void = () => {},
+  turns: RenewalTurns = ALONE,
 ): RefreshLane {
   const running = new Map<string, Promise<Renewal>>();
-  const lane: Lane = { deps, settings, answered, unsaved: new Map() };
+  const lane: Lane = { deps, settings, answered, turns, unsaved: new Map() };
   return {
     renew: (homeDir, usedAccessToken, outboundProxy) => {
       const current = running.get(homeDir);
@@ -88,6 +90,7 @@ interface Lane {
   readonly deps: Pick<Deps, "clock" | "log">;
   readonly settings: () => RefreshSettings;
   readonly answered: (result: RefreshResult) => void;
+  readonly turns: RenewalTurns;
   /** New auth.json texts that could not be written, by home: each contains the only refresh token that still works. */
   readonly unsaved: Map<string, { readonly text: string; readonly over: string }>;
 }
@@ -124,16 +127,29 @@ async function renewNow(
   // A refresh token works only once, so room on disk for its successor is reserved before it is spent.
   const room = reserveFile(path, 2 * Buffer.byteLength(text) + ROOM_FOR_LONGER_BYTES);
   try {
-    const answer = await postRefresh(lane.settings(), before.refreshToken, outboundProxy);
-    lane.answered(RESULTS[answer.kind]);
-    if (answer.kind !== "tokens") return answer;
-    // A login that was placed there meanwhile stays, unless it is the one whose refresh token was just spent.
-    const placed = placedSince(lane, homeDir, before);
-    if (placed !== undefined) return { kind: "renewed", credentials: placed };
-    const renewed = withNewTokens(text, path, answer.tokens, lane.deps.clock.now());
-    lane.unsaved.set(homeDir, { text: renewed, over: before.refreshToken });
-    saveUnsaved(lane, homeDir, room.place);
-    return { kind: "renewed", credentials: parseAuthFile(renewed, path) };
+    const turn = await lane.turns.begin(homeDir, text, lane.settings().timeoutMs);
+    if (turn.kind === "replaced")
+      return { kind: "renewed", credentials: parseAuthFile(currentText(lane, homeDir), path) };
+    if (turn.kind !== "granted") return turn;
+    let outcome: TurnOutcome = { kind: "failed" };
+    try {
+      const answer = await postRefresh(lane.settings(), before.refreshToken, outboundProxy);
+      lane.answered(RESULTS[answer.kind]);
+      if (answer.kind !== "tokens") {
+        outcome = answer;
+        return answer;
+      }
+      // A login that was placed there meanwhile stays, unless it is the one whose refresh token was just spent.
+      const placed = placedSince(lane, homeDir, before);
+      if (placed !== undefined) return { kind: "renewed", credentials: placed };
+      const renewed = withNewTokens(text, path, answer.tokens, lane.deps.clock.now());
+      outcome = { kind: "renewed", login: renewed };
+      lane.unsaved.set(homeDir, { text: renewed, over: before.refreshToken });
+      saveUnsaved(lane, homeDir, room.place);
+      return { kind: "renewed", credentials: parseAuthFile(renewed, path) };
+    } finally {
+      await turn.end(outcome);
+    }
   } finally {
     room.release();
   }

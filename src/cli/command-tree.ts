@@ -30,6 +30,7 @@ export const COMMANDS: Command = defineCommand({
     config: lazy(() => import("./config/config-command.ts")),
     key: lazy(() => import("./keys/key-command.ts")),
     notify: lazy(() => import("./notify/notify-command.ts")),
+    cluster: lazy(() => import("./cluster/cluster-command.ts")),
     service: lazy(() => import("./service/service-command.ts")),
     upgrade: lazy(() => import("./upgrade/upgrade-command.ts")),
     doctor: lazy(() => import("./doctor/doctor-command.ts")),

@@ -7,6 +7,7 @@ import { createChallenges } from "../auth/challenges.ts";
 import { openKeys } from "../auth/keys.ts";
 import { tokenUrlOf } from "../auth/refresh.ts";
 import { secretFile } from "../auth/secrets.ts";
+import type { Sharing } from "../cluster/sharing.ts";
 import { createServerLogins } from "../codex/login.ts";
 import type { ListenAddress } from "../core/listen.ts";
 import { shortStatus } from "../core/short-status.ts";
@@ -32,16 +33,17 @@ export interface AdminNeeds {
   readonly metrics: Pick<Metrics, "scrape">;
   readonly waiting: Pick<WaitingTurns, "summary">;
   readonly listen: ListenAddress;
+  readonly sharing: Sharing;
 }
 
 /** The context of the admin API: account operations, keys, access and logins. */
 export function adminParts(
   { layout, live, deps, events, store, usage, owner, self }: Base,
   { pool, affinity, children, catalogues, refresher, redeemer, resets, forecaster }: PoolParts,
-  { presence, notifier, metrics, waiting, listen }: AdminNeeds,
+  { presence, notifier, metrics, waiting, listen, sharing }: AdminNeeds,
 ) {
   const fileSource = (key: string) => live.effective().sources.get(key);
-  const accounts = createAccountOps({
+  const ownAccounts = createAccountOps({
     store,
     layout,
     deps,
@@ -67,6 +69,7 @@ export function adminParts(
       events.append(`account.${change}`, { account_id: record?.id });
     },
   });
+  const accounts = sharing.accounts(ownAccounts);
   const adminToken = secretFile(layout.adminToken, deps.random);
   const keys = openKeys(layout.keys, {
     ...deps,
@@ -108,7 +111,8 @@ export function adminParts(
     }),
     access,
     challenges,
-    keys,
+    keys: sharing.keys(keys),
+    sharing: sharing.state,
     events,
     eventsPath: layout.events,
     presence,
@@ -164,6 +168,7 @@ export function adminParts(
     dashboard,
     access,
     admission,
+    keys,
     /** Writes all delayed changes to disk. */
     flush: keys.flush,
     listensOn: (address: string) => {

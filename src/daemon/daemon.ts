@@ -3,7 +3,7 @@
 import { publicPaths, quickRoutes, trustedApp } from "../admin/app.ts";
 import { identityMarkOf } from "../auth/identity.ts";
 import type { Hop } from "../core/hops.ts";
-import { isWildcard, type ListenAddress, parseListen } from "../core/listen.ts";
+import { isWildcard, parseListen } from "../core/listen.ts";
 import type { Deps } from "../deps.ts";
 import { type CodexlbError, messageOf } from "../errors.ts";
 import { createTrafficMetrics } from "../metrics/traffic.ts";
@@ -28,6 +28,7 @@ import type { Layout } from "../state/layout.ts";
 import { makePrivate } from "../state/private-root.ts";
 import { ownRoot, type RootOwner } from "../state/root-owner.ts";
 import { createUsageStore } from "../state/usage/usage-store.ts";
+import { urlFor, urlOf } from "./addresses.ts";
 import { adminParts } from "./admin-parts.ts";
 import { listenOnSocket } from "./admin-socket.ts";
 import { anchorerOf } from "./anchoring.ts";
@@ -39,6 +40,7 @@ import { poolParts } from "./pool-parts.ts";
 import { createPresence } from "./presence.ts";
 import { metricsOf, turnsOf } from "./proxy-metrics.ts";
 import { reloading } from "./reload.ts";
+import { sharedFacts, sharingOf } from "./sharing.ts";
 import { listeningAt, rootInUse } from "./start-conflicts.ts";
 import { tracingOf } from "./tracing.ts";
 
@@ -141,7 +143,8 @@ async function run(
     },
   });
   const base: Base = { layout, live, deps, events, store, usage, traffic, owner, outbound, self };
-  const parts = poolParts(base);
+  const sharing = await sharingOf(base);
+  const parts = poolParts(base, sharing.turns);
   // Wait for the child proxies, so that the first request can use them unless they are slow.
   await parts.children.start(parts.pool, FIRST_LOOK_MS);
   const notifier = notifierOf(base, parts.pool);
@@ -155,7 +158,7 @@ async function run(
     waitForReset: () => live.current().proxy.wait_for_reset,
   });
   const metrics = metricsOf(base, parts.pool, { descriptors, waiting, tracing });
-  const admin = adminParts(base, parts, { presence, notifier, metrics, waiting, listen });
+  const admin = adminParts(base, parts, { presence, notifier, metrics, waiting, listen, sharing });
   const drainMs = () => live.current().proxy.drain_timeout_seconds * 1000;
   const forwarding: ProxyContext = {
     deps,
@@ -202,6 +205,7 @@ async function run(
       throw error;
     }
   });
+  await sharing.start(sharedFacts(base, parts.pool, admin.keys));
   const upstream = String(withoutSecrets(proxy.upstream_base_url));
   events.append("proxy.started", {
     proxy_name: proxy.name,
@@ -248,6 +252,7 @@ async function run(
       await tracing?.stop();
       await adminServer.stop();
       care.stop();
+      await sharing.stop();
       parts.affinity.flush();
       if (owner.isOurs()) admin.flush();
       base.store.close();
@@ -277,12 +282,4 @@ function orReport<T>(events: EventLog, start: () => T): T {
     events.flush();
     throw error;
   }
-}
-
-function urlOf({ host }: ListenAddress, port: number): string {
-  return urlFor(isWildcard(host) ? "127.0.0.1" : host, port);
-}
-
-function urlFor(host: string, port: number): string {
-  return `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
 }

@@ -2,6 +2,7 @@
 
 import { homesChanged, reconcile } from "../auth/homes.ts";
 import { createRefreshLane, tokenUrlOf } from "../auth/refresh.ts";
+import type { RenewalTurns } from "../auth/renewal-turns.ts";
 import { minWaitOf } from "../state/auto-redeem-settings.ts";
 import { createAccount } from "../upstream/account.ts";
 import { createAffinity } from "../upstream/affinity.ts";
@@ -21,25 +22,18 @@ import { createResetCreditReader } from "../upstream/reset-credits.ts";
 import { createRouting } from "../upstream/routing.ts";
 import type { Base } from "./base.ts";
 
-/** The pool and its background jobs. */
-export function poolParts({
-  layout,
-  live,
-  deps,
-  events,
-  store,
-  usage,
-  traffic,
-  self,
-  owner,
-  outbound,
-}: Base) {
+/** The pool and its background jobs. `turns`: who may renew a login. */
+export function poolParts(
+  { layout, live, deps, events, store, usage, traffic, self, owner, outbound }: Base,
+  turns: RenewalTurns,
+) {
   const config = () => live.current();
   const tokenUrl = tokenUrlOf(deps);
   const lane = createRefreshLane(
     deps,
     () => ({ tokenUrl, timeoutMs: config().proxy.usage_timeout_ms, outbound }),
     traffic.refreshed,
+    turns,
   );
   const accountContext = {
     deps,

@@ -2,7 +2,6 @@
 
 import { shownValue } from "../state/config-source.ts";
 import type { ConfigListeners } from "../state/config-watch.ts";
-import { settingOf } from "../state/settings.ts";
 import type { Children } from "../upstream/children.ts";
 import type { Base } from "./base.ts";
 
@@ -36,7 +35,7 @@ export function reloading(
       log.info(`reloaded ${layout.config}: ${shown || "no effective setting changed"}`);
       for (const key of restart)
         log.info(
-          `${key} also changed, but needs a restart to take effect; until then it is ${settingOf(after, key)}`,
+          `${key} also changed, but needs a restart to take effect; until then it is ${shownValue(after, key)}`,
         );
     },
     failed: (error) => {

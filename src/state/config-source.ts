@@ -193,6 +193,8 @@ function overridesOf(file: Config, flags: ConfigOverrides, env: Deps["env"]): Ov
       ? [variable("proxy.allow_unauthenticated", "CODEXLB_ALLOW_UNAUTHENTICATED", true)]
       : []),
     ...text(variable, "proxy.upstream_base_url", "CODEXLB_UPSTREAM", env.CODEXLB_UPSTREAM),
+    ...text(variable, "cluster.url", "CODEXLB_CLUSTER_URL", env.CODEXLB_CLUSTER_URL),
+    ...text(variable, "cluster.key_file", "CODEXLB_CLUSTER_KEY_FILE", env.CODEXLB_CLUSTER_KEY_FILE),
     // A published port of a container does not reach the container's loopback address, and the file may be one that
     // the host uses too, where a loopback address is right.
     ...(isLoopback(parseListen(file.proxy.listen)?.host ?? "")

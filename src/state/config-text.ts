@@ -35,7 +35,7 @@ export function withProxyName(text: string, name: string): string | undefined {
 // --- internal ---
 
 const HEADER = `# codexlb settings. Every key is optional; the values below are the defaults.
-# A running proxy applies changes within a second; proxy.listen takes effect after a restart.
+# A running proxy applies changes within a second; proxy.listen and [cluster] take effect after a restart.
 `;
 
 function tableOf({ key }: Setting): string {

@@ -84,8 +84,7 @@ export function createLiveConfig(options: LiveConfigOptions): LiveConfig {
     let after: Config;
     try {
       next = read(options, text);
-      // The listen address changes only at a restart.
-      after = withListen(next.effective.config, before.proxy.listen);
+      after = untilRestart(next.effective.config, before);
       requireUsable(after, options.deps.env);
     } catch (error) {
       failed(messageOf(error));
@@ -166,8 +165,9 @@ function read({ deps, path, flags, fallbackName }: LiveConfigOptions, text: stri
 const OUTBOUND_NEXT =
   'set proxy.outbound_proxy in config.toml to an HTTP proxy, or to "none" to connect directly';
 
-function withListen(config: Config, listen: string): Config {
-  return { ...config, proxy: { ...config.proxy, listen } };
+/** `wanted` with the settings of `running` that change only at a restart. */
+function untilRestart(wanted: Config, { proxy: { listen }, cluster }: Config): Config {
+  return { ...wanted, proxy: { ...wanted.proxy, listen }, cluster };
 }
 
 function differing(a: Config, b: Config): string[] {

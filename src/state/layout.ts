@@ -35,6 +35,8 @@ export interface Layout {
   readonly keyUse: string;
   /** The key that signs the stub credentials for Codex. */
   readonly signingKey: string;
+  /** What this root shares with the other replicas of a pool. Only a replica has it. */
+  readonly cluster: string;
   /** What was already reported by notifications. The Go program does not know it. */
   readonly notify: string;
 }
@@ -92,6 +94,7 @@ export function layoutOf(root: string): Layout {
     keys: join(root, "keys.json"),
     keyUse: join(root, "key-use.json"),
     signingKey: join(root, "signing.key"),
+    cluster: join(root, "cluster.json"),
     notify: join(root, "notify.json"),
   };
 }

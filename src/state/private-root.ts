@@ -128,6 +128,7 @@ function privatePaths(layout: Layout): string[] {
     layout.adminToken,
     layout.signingKey,
     layout.keys,
+    layout.cluster,
     layout.adminSocket,
     layout.accounts,
     layout.logs,

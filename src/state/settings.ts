@@ -9,6 +9,7 @@ import { NO_OUTBOUND_PROXY, outboundProxyProblem } from "../network/outbound-pro
 import { accountOptions } from "./account-settings.ts";
 import { ANCHOR } from "./anchor-settings.ts";
 import { AUTO_REDEEM } from "./auto-redeem-settings.ts";
+import { CLUSTER } from "./cluster-settings.ts";
 import { NOTIFY } from "./notify-settings.ts";
 import { DEFAULT_WEIGHTS, POLICY, WEIGHTS } from "./policy-settings.ts";
 import {
@@ -222,6 +223,7 @@ export const ConfigFile = z
     run: z.object(RUN, { error: NOT_A_TABLE }).prefault({}),
     notify: z.object(NOTIFY, { error: NOT_A_TABLE }).prefault({}),
     usage: z.object(USAGE, { error: NOT_A_TABLE }).prefault({}),
+    cluster: z.object(CLUSTER, { error: NOT_A_TABLE }).prefault({}),
     prices: z.record(z.string(), price(), { error: NOT_A_TABLE }).prefault({}),
     accounts: z
       .record(z.string(), accountOptions(), { error: NOT_A_TABLE })
@@ -257,6 +259,7 @@ const FIELDS: readonly Field[] = [
   ...fieldsOf("run", RUN),
   ...fieldsOf("notify", NOTIFY),
   ...fieldsOf("usage", USAGE),
+  ...fieldsOf("cluster", CLUSTER),
 ];
 
 /**

@@ -1,7 +1,6 @@
 // Maintains credentials in the background: renews them before they expire, writes tokens that could not be written
 // earlier, returns accounts to service whose login was repaired on disk, and enrols new homes.
 
-import { statSync } from "node:fs";
 import type { Credentials } from "../auth/auth-file.ts";
 import { authFileOf, readCredentials } from "../auth/homes.ts";
 import { adoptIdentity, loginMarkOf, nameOf } from "../auth/identity.ts";
@@ -11,6 +10,7 @@ import type { Deps } from "../deps.ts";
 import { messageOf } from "../errors.ts";
 import type { AccountRecord } from "../state/account-record.ts";
 import type { EventLog } from "../state/events.ts";
+import { signatureOf } from "../state/file-signature.ts";
 import type { Store } from "../state/store.ts";
 import type { Pool } from "./pool.ts";
 
@@ -138,14 +138,4 @@ function checkAuthFile(
   pool.note(record.id, { kind: "renewed" });
   events.append("account.auth_refreshed", { account_id: record.id, mode: "guarded-reload" });
   deps.log.info(`account ${record.alias} is back in service`);
-}
-
-/** Changes with the file: its inode, modification time and size. */
-function signatureOf(path: string): string {
-  try {
-    const { ino, mtimeMs, size } = statSync(path);
-    return `${ino} ${mtimeMs} ${size}`;
-  } catch {
-    return "none";
-  }
 }

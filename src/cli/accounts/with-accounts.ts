@@ -7,6 +7,8 @@ import type { Door } from "../../admin/door.ts";
 import { type AccountOps, createAccountOps } from "../../auth/account-ops.ts";
 import { reconcile } from "../../auth/homes.ts";
 import { type KeyOps, openKeys } from "../../auth/keys.ts";
+import { openReplicaFile } from "../../cluster/replica-file.ts";
+import { type OperatorChanges, sharedAccounts, sharedKeys } from "../../cluster/shared-ops.ts";
 import type { QuotaView } from "../../core/quota.ts";
 import { offlineRedeemer } from "../../daemon/offline-redeemer.ts";
 import { CodexlbError } from "../../errors.ts";
@@ -14,6 +16,7 @@ import { lineSource, readConfigFile } from "../../state/config-source.ts";
 import { tryLock } from "../../state/lock.ts";
 import { makePrivate } from "../../state/private-root.ts";
 import { openStore, type Store } from "../../state/store.ts";
+import { accountNamed } from "../../state/store-state.ts";
 import { createAffinity } from "../../upstream/affinity.ts";
 import { detailsOf, factsAtRest } from "../../upstream/details.ts";
 import { poolSettings } from "../../upstream/pool-settings.ts";
@@ -72,7 +75,9 @@ export async function withKeys<T>(
       const { layout, deps } = context;
       // Without a proxy nothing is counted, so the file of what keys have used is only read.
       const useFile = { path: layout.keyUse, isOurs: () => false };
-      return use(openKeys(layout.keys, { ...deps, useFile }));
+      const keys = openKeys(layout.keys, { ...deps, useFile });
+      const later = changesOfReplica(context);
+      return use(later === undefined ? keys : sharedKeys(keys, later));
     },
   });
 }
@@ -94,7 +99,7 @@ function localAccounts(context: CommandContext, write: boolean): AccountOps {
   const upstream = config.proxy.upstream_base_url;
   const store = openLocalStore(context, !write, upstream);
   const view = (): QuotaView => ({ nowMs: deps.clock.now(), ttlMs: poolSettings(config).quotaTtlMs });
-  return createAccountOps({
+  const ops = createAccountOps({
     store,
     layout,
     deps,
@@ -113,6 +118,24 @@ function localAccounts(context: CommandContext, write: boolean): AccountOps {
         record,
       ),
   });
+  const later = changesOfReplica(context);
+  if (later === undefined) return ops;
+  const aliasOf = (name: string) => accountNamed(store.state, name)?.alias ?? name;
+  return sharedAccounts(ops, { ...later, aliasOf });
+}
+
+/** Notes the changes of a replica without a running proxy, which sends them when it starts; undefined if it is none. */
+function changesOfReplica({ deps, layout }: CommandContext): Omit<OperatorChanges, "aliasOf"> | undefined {
+  const file = openReplicaFile(layout.cluster);
+  return (
+    file && {
+      expect: file.expect,
+      made: async () =>
+        deps.log.info(
+          `the other replicas of ${file.pool} get this change when the proxy of ${layout.root} runs`,
+        ),
+    }
+  );
 }
 
 /** Does the work through the daemon of the root, or in its files, which are locked during a change. */

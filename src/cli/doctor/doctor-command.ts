@@ -13,6 +13,7 @@ import { waitingFor } from "../terminal/terminal.ts";
 import { terminalFrame } from "../terminal/terminal-frame.ts";
 import { examineAccounts } from "./accounts.ts";
 import { examineClients } from "./clients.ts";
+import { examineCluster } from "./cluster.ts";
 import { type CodexFlags, examineCodex } from "./codex.ts";
 import type { CheckResult, Finding } from "./finding.ts";
 import { examineProxy } from "./proxy.ts";
@@ -80,6 +81,7 @@ async function* examine(
   const proxyUrl = await located.then(namedUrl, () => undefined);
   yield* await orFinding("root", async () => examineRoot(context, proxyUrl));
   yield* await orFinding("accounts", async () => examineAccounts(context, proxyUrl));
+  yield* await orFinding("cluster", () => examineCluster(context));
   yield* await orFinding("proxy", async () => {
     const location = await located.catch((error) => {
       if (error instanceof CodexlbError && error.code === "usage") throw error;

@@ -38,6 +38,12 @@ export const ENVIRONMENT: readonly Variable[] = [
     name: "CODEXLB_ALLOW_UNAUTHENTICATED",
     description: "1 turns the setting proxy.allow_unauthenticated on.",
   },
+  { name: "CODEXLB_CLUSTER_URL", description: "Overrides the setting cluster.url of the proxy." },
+  { name: "CODEXLB_CLUSTER_KEY_FILE", description: "Overrides the setting cluster.key_file of the proxy." },
+  {
+    name: "CODEXLB_CLUSTER_KEY",
+    description: "The pool's key itself (32 bytes in base64), instead of a file with it.",
+  },
   {
     name: "CODEXLB_RELEASE",
     description: "The directory or URL of the release for codexlb upgrade, like --from.",

@@ -90,6 +90,7 @@ const FILES: Readonly<Record<keyof Layout, string>> = {
   adminSocket: "The admin API, for commands on this machine.",
   adminToken: "The token that opens the admin API over the network.",
   signingKey: "The key that signs the stub credentials for Codex.",
+  cluster: "What a replica shares with the others of its pool.",
   notify: "The problems that notifications have already reported.",
 };
 

@@ -1,0 +1,56 @@
+// `codexlb cluster join`: makes an empty root a replica of a pool.
+
+import { defineCommand } from "citty";
+import { advised } from "../../advice.ts";
+import { createReplicaFile } from "../../cluster/replica-file.ts";
+import { CodexlbError } from "../../errors.ts";
+import { print } from "../../print.ts";
+import type { Layout } from "../../state/layout.ts";
+import { ROOT_FLAG } from "../common-flags.ts";
+import { contextOf } from "../context.ts";
+import { type LockedRoot, withLockedRoot } from "./locked-root.ts";
+import { newId, refuseReplica } from "./membership.ts";
+import { openPool } from "./open-pool.ts";
+import { compareOnce, contentOf, contentWords } from "./pool-content.ts";
+
+export default defineCommand({
+  meta: {
+    name: "codexlb cluster join",
+    description: "Make this root, which has no accounts yet, a replica of the pool",
+  },
+  args: { ...ROOT_FLAG },
+  run: async ({ args }) => {
+    const context = contextOf(args.root, { createsRoot: true });
+    const { deps, layout } = context;
+    refuseReplica(layout);
+    await withLockedRoot(context, async (root) => {
+      refuseOwn(layout, root);
+      using pool = await openPool(context);
+      const poolId = await pool.records.find();
+      if (poolId === undefined)
+        throw new CodexlbError("not_found", `there is no pool ${pool.pool} on ${pool.engine}`, {
+          next: `create it from a root with accounts: ${advised("cluster init")}; or correct [cluster] in ${layout.config}`,
+        });
+      const file = createReplicaFile(layout.cluster, newId(deps), pool.pool, poolId);
+      await compareOnce(pool, file, root.facts, deps.log);
+      print(`joined the pool ${pool.pool} with ${contentWords(await contentOf(pool))} on ${pool.engine}\n`);
+    });
+  },
+});
+
+// --- internal ---
+
+/** Refuses a root with accounts or keys: those of the pool with the same name would replace them. */
+function refuseOwn({ root }: Layout, { store, keyNames }: LockedRoot): void {
+  const aliases = store.state.accounts.map(({ alias }) => alias);
+  if (aliases.length + keyNames.length === 0) return;
+  const what = [
+    aliases.length === 0 ? "" : `accounts (${aliases.join(", ")})`,
+    keyNames.length === 0 ? "" : `keys (${keyNames.join(", ")})`,
+  ];
+  throw new CodexlbError(
+    "cluster_refused",
+    `${root} has its own ${what.filter((one) => one !== "").join(" and ")}`,
+    { next: "join with another --root, and add them there afterwards; or remove them first" },
+  );
+}

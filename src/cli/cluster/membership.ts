@@ -1,0 +1,32 @@
+// Whether a root is a replica.
+
+import { advised } from "../../advice.ts";
+import { openReplicaFile, type ReplicaFile } from "../../cluster/replica-file.ts";
+import type { Deps } from "../../deps.ts";
+import { CodexlbError } from "../../errors.ts";
+import type { Layout } from "../../state/layout.ts";
+
+const ID_BYTES = 8;
+
+/** A new id of a pool or a replica. */
+export function newId({ random }: Pick<Deps, "random">): string {
+  return Buffer.from(random(ID_BYTES)).toString("hex");
+}
+
+/** Throws `cluster_refused` if the root is a replica. */
+export function refuseReplica(layout: Layout): void {
+  const file = openReplicaFile(layout.cluster);
+  if (file === undefined) return;
+  throw new CodexlbError("cluster_refused", `${layout.root} is already a replica of the pool ${file.pool}`, {
+    next: `see: ${advised("cluster status")}`,
+  });
+}
+
+/** The file of the replica. Throws `cluster_refused` if the root is none. */
+export function requireReplica(layout: Layout): ReplicaFile {
+  const file = openReplicaFile(layout.cluster);
+  if (file !== undefined) return file;
+  throw new CodexlbError("cluster_refused", `${layout.root} is not a replica of a pool`, {
+    next: `join one with: ${advised("cluster join")}`,
+  });
+}

@@ -1,0 +1,69 @@
+// Connects a command to the engine that the settings name.
+
+import type { EngineInfo } from "../../cluster/engine-info.ts";
+import { poolKey } from "../../cluster/key.ts";
+import { type PoolRecords, poolRecords } from "../../cluster/pool-records.ts";
+import { createSealer, type Sealer } from "../../cluster/sealing.ts";
+import { CodexlbError } from "../../errors.ts";
+import { effectiveConfig, readConfigFile } from "../../state/config-source.ts";
+import type { Config } from "../../state/settings.ts";
+import type { CommandContext } from "../context.ts";
+import { waitingFor } from "../terminal/terminal.ts";
+
+export interface OpenPool extends Disposable {
+  /** The name of the pool. */
+  readonly pool: string;
+  /** The engine's URL without user and password. */
+  readonly engine: string;
+  readonly info: EngineInfo;
+  readonly sealer: Sealer;
+  readonly records: PoolRecords;
+}
+
+/** Longest wait for the connection, ms. */
+const CONNECT_MS = 5_000;
+
+/** The settings of the cluster. Throws `invalid_config` if they name no server. */
+export function clusterSettings({ layout, deps }: CommandContext): Config["cluster"] {
+  const { cluster } = effectiveConfig(readConfigFile(layout), {}, deps.env).config;
+  if (cluster.url !== "") return cluster;
+  throw new CodexlbError("invalid_config", "cluster.url is not set", {
+    next: `name a Redis or Valkey server in ${layout.config} (table [cluster]), or in CODEXLB_CLUSTER_URL`,
+  });
+}
+
+/**
+ * Connects to the engine for a change of the pool. Warns if the server may lose data. Also throws `cluster_refused` for a
+ * server that cannot keep a pool.
+ */
+export async function openPool(context: CommandContext): Promise<OpenPool> {
+  const connecting = connectPool(context);
+  const pool = await waitingFor("connecting to the server of the cluster", connecting);
+  for (const { severity, what, next } of pool.info.problems) {
+    if (severity === "bad") {
+      pool[Symbol.dispose]();
+      throw new CodexlbError("cluster_refused", `using ${pool.engine}: ${what}`, { next });
+    }
+    context.deps.log.warn(`${pool.engine}: ${what}; ${next}`);
+  }
+  return pool;
+}
+
+/** Connects to the engine. Throws `invalid_config`, `cluster_unreachable`, `cluster_refused`. */
+export async function connectPool(context: CommandContext): Promise<OpenPool> {
+  const { deps } = context;
+  const { url, pool, key_file: keyFile } = clusterSettings(context);
+  const sealer = createSealer(poolKey({ env: deps.env, keyFile }), pool, deps.random);
+  // Loaded only here, because completions and the manual page describe the commands without a server.
+  const { createEngine } = await import("../../cluster/engine.ts");
+  const engine = createEngine({ url, pool, deps });
+  try {
+    await engine.connected(CONNECT_MS);
+    const info = await engine.info();
+    const records = poolRecords(engine, sealer, pool);
+    return { pool, engine: engine.shown, info, sealer, records, [Symbol.dispose]: engine.close };
+  } catch (error) {
+    engine.close();
+    throw error;
+  }
+}

@@ -1,0 +1,205 @@
+// The connection to the engine. The only file that imports ioredis, which is loaded only here and only for a cluster.
+
+import { Redis } from "ioredis";
+import type { Deps } from "../deps.ts";
+import { CodexlbError, connectProblem, messageOf, systemCodeOf } from "../errors.ts";
+import { type EngineAddress, engineAddress, shownEngine } from "../network/engine-url.ts";
+import { trustOf } from "../network/trust.ts";
+import { type EngineInfo, readInfo } from "./engine-info.ts";
+import { channelOf, KEY_COUNT, keysOf, SCRIPTS, type ScriptName } from "./scripts.ts";
+
+export interface Engine {
+  /** The server's URL without user and password. */
+  readonly shown: string;
+  /** Runs a script. Throws `cluster_unreachable`, `cluster_refused`. */
+  run(script: ScriptName, ...args: readonly (string | number)[]): Promise<unknown>;
+  /** Throws like `run`. */
+  info(): Promise<EngineInfo>;
+  /** Begins to connect, and resolves when that is done. Throws like `run` if it is not after `timeoutMs`. */
+  connected(timeoutMs: number): Promise<void>;
+  /** Sets what is called after each connect, and for each change that a replica announces. Begins to connect. */
+  watch(listeners: EngineListeners): void;
+  /** Ends the connections. */
+  close(): void;
+}
+
+export interface EngineListeners {
+  /** Also called after every reconnection, which ioredis makes by itself. */
+  readonly connected: () => void;
+  readonly changed: () => void;
+}
+
+export interface EngineOptions {
+  /** `cluster.url`, which was checked. */
+  readonly url: string;
+  readonly pool: string;
+  readonly deps: Pick<Deps, "env" | "random">;
+}
+
+/** Longest wait for the answer to one command, ms. The engine answers from memory. */
+const COMMAND_TIMEOUT_MS = 2_000;
+const CONNECT_TIMEOUT_MS = 5_000;
+/** A connection on which nothing arrives for this time is replaced, ms. Each replica asks every few seconds. */
+const SILENCE_MS = 20_000;
+const FIRST_RETRY_MS = 100;
+const LONGEST_RETRY_MS = 5_000;
+
+/** The engine, which is not connected yet. Throws `invalid_config` if the certificates of the environment cannot be used. */
+export function createEngine({ url, pool, deps }: EngineOptions): Engine {
+  const address = engineAddress(url);
+  if (address === undefined) throw new Error("cluster.url was checked");
+  const shown = shownEngine(url);
+  const client = new Redis({
+    ...connectionOf(address, deps),
+    connectionName: "codexlb",
+    // Needs a right that Redis before 7.2 cannot grant.
+    disableClientInfo: true,
+    lazyConnect: true,
+    connectTimeout: CONNECT_TIMEOUT_MS,
+    commandTimeout: COMMAND_TIMEOUT_MS,
+    socketTimeout: SILENCE_MS,
+    // A command that could not be sent fails immediately, and one without an answer is not sent twice: the caller
+    // repeats what is still needed, in the state after the reconnection.
+    enableOfflineQueue: false,
+    autoResendUnfulfilledCommands: false,
+    maxRetriesPerRequest: 0,
+    retryStrategy: (times) => {
+      const longest = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(times, 10));
+      return longest * (0.5 + (deps.random(1)[0] ?? 0) / 512);
+    },
+    // After a failover the former primary refuses writes. The name or address then leads to another server.
+    reconnectOnError: (error) => error.message.startsWith("READONLY"),
+  });
+  for (const [name, lua] of SCRIPTS) client.defineCommand(name, { numberOfKeys: KEY_COUNT, lua });
+  const subscriber = client.duplicate({ socketTimeout: undefined, keepAlive: SILENCE_MS });
+  let problem: unknown;
+  let listeners: EngineListeners = { connected: () => {}, changed: () => {} };
+  client.on("error", (error) => {
+    problem = error;
+  });
+  client.on("ready", () => {
+    problem = undefined;
+    listeners.connected();
+  });
+  // Without a listener ioredis prints the error. The client reports the same problem.
+  subscriber.on("error", () => {});
+  subscriber.on("message", () => listeners.changed());
+  const failed = (error: unknown): CodexlbError => engineError(shown, error, problem);
+  const asked = async <T>(question: () => Promise<T>): Promise<T> => {
+    try {
+      return await question();
+    } catch (error) {
+      throw failed(error);
+    }
+  };
+  const begin = (): void => {
+    // The listener of errors keeps the reason, and ioredis tries again.
+    if (client.status === "wait") client.connect().catch(() => {});
+  };
+  const keys = keysOf(pool);
+  return {
+    shown,
+    run: (script, ...args) => asked(() => (client as unknown as Scripted)[script](...keys, ...args)),
+    info: () => asked(async () => readInfo(await client.info())),
+    connected: (timeoutMs) =>
+      new Promise((resolve, reject) => {
+        begin();
+        if (client.status === "ready") return resolve();
+        const timer = setTimeout(() => {
+          client.off("ready", ready);
+          reject(failed(new Error("no answer")));
+        }, timeoutMs);
+        const ready = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+        client.once("ready", ready);
+      }),
+    watch: (given) => {
+      listeners = given;
+      begin();
+      // ioredis subscribes again after each reconnection.
+      subscriber
+        .connect()
+        .catch(() => {})
+        .finally(() => subscribe(subscriber, channelOf(pool)));
+      if (client.status === "ready") given.connected();
+    },
+    close: () => {
+      client.disconnect();
+      subscriber.disconnect();
+    },
+  };
+}
+
+// --- internal ---
+
+/** The client with its scripts as methods. */
+type Scripted = Record<ScriptName, (...args: readonly (string | number)[]) => Promise<unknown>>;
+
+function subscribe(subscriber: Redis, channel: string): void {
+  const now = () => void subscriber.subscribe(channel).catch(() => subscriber.once("ready", now));
+  if (subscriber.status === "ready") now();
+  else subscriber.once("ready", now);
+}
+
+function connectionOf({ at, username, password, database }: EngineAddress, { env }: Pick<Deps, "env">) {
+  const login = {
+    ...(username === undefined ? {} : { username }),
+    ...(password === undefined ? {} : { password }),
+    db: database,
+  };
+  if (at.kind === "unix") return { path: at.path, ...login };
+  const ca = trustOf(env)?.ca;
+  const tls = at.tls ? { tls: { servername: at.host, ...(ca === undefined ? {} : { ca: [...ca] }) } } : {};
+  return { host: at.host, port: at.port, ...login, ...tls };
+}
+
+/** What the server's refusals mean, by the first word of its message. */
+const REFUSALS: Readonly<Record<string, readonly [what: string, next: string]>> = {
+  NOAUTH: ["the server requires a password", "put user and password into cluster.url"],
+  WRONGPASS: ["user or password are wrong", "correct user and password in cluster.url"],
+  NOPERM: [
+    "the user lacks a right that codexlb needs",
+    "give the user the rights in docs/cluster.md, section Server",
+  ],
+  OOM: ["the memory of the server is full", "raise maxmemory on the server"],
+  READONLY: ["the server is read-only", "name the primary server in cluster.url"],
+  MISCONF: ["the server cannot write to its disk, and refuses changes", "check the disk of the server"],
+  LOADING: ["the server is still loading its data", "try again in a moment"],
+  CLUSTERDOWN: ["the server is part of a Redis Cluster", "use a single server, or a primary with replicas"],
+  MOVED: ["the server is part of a Redis Cluster", "use a single server, or a primary with replicas"],
+};
+
+/** `kept`: the last error of the connection, which says more than that of a command that could not be sent. */
+function engineError(shown: string, error: unknown, kept: unknown): CodexlbError {
+  if (error instanceof CodexlbError) return error;
+  const isReply = (one: unknown): one is Error => one instanceof Error && one.name === "ReplyError";
+  const reply = isReply(error) ? error : isReply(kept) ? kept : undefined;
+  if (reply !== undefined) {
+    // A script reports the error of its command behind its own words.
+    const code = NO_RIGHT_IN_SCRIPT.test(reply.message)
+      ? "NOPERM"
+      : Object.keys(REFUSALS).find((one) => reply.message.split(/[\s:]+/).includes(one));
+    const [what, next] = (code === undefined ? undefined : REFUSALS[code]) ?? [
+      `the server refused a command (${reply.message.slice(0, LONGEST_REPLY)})`,
+      "check the server and its log",
+    ];
+    return new CodexlbError("cluster_refused", `using ${shown}: ${what}`, { next, cause: reply });
+  }
+  return new CodexlbError("cluster_unreachable", `contacting ${shown}: ${whyOf(kept ?? error)}`, {
+    next: "check that the server runs, and cluster.url in config.toml",
+    cause: error,
+  });
+}
+
+const LONGEST_REPLY = 120;
+/** What Redis 6.2 and 7.0 report for a command of a script that the user may not run. */
+const NO_RIGHT_IN_SCRIPT = /user executing the script can't (?:run|access)/;
+
+function whyOf(error: unknown): string {
+  if (systemCodeOf(error) !== undefined) return connectProblem(error);
+  const message = messageOf(error);
+  if (message === "Command timed out") return `no answer within ${COMMAND_TIMEOUT_MS} ms`;
+  return /^Connection is closed|^Stream isn't writeable/.test(message) ? "connection closed" : message;
+}

@@ -1,0 +1,158 @@
+// Lets one replica at a time send the refresh token of a login. The turn is written to the engine before the token is
+// sent, together with the generation of the login that contains it. So a replica that was killed in between leaves a
+// trace, and no other replica sends the same token while the killed one may still have the new login.
+
+import { basename } from "node:path";
+import type { RenewalTurn, RenewalTurns, TurnOutcome } from "../auth/renewal-turns.ts";
+import type { Deps } from "../deps.ts";
+import { fullMessageOf } from "../errors.ts";
+import { Login, loginFact } from "./facts.ts";
+import type { LocalFacts } from "./local-facts.ts";
+import type { PoolRecords } from "./pool-records.ts";
+import type { ReplicaFile } from "./replica-file.ts";
+import type { Sealer } from "./sealing.ts";
+
+export interface LoginTurnsContext {
+  readonly deps: Pick<Deps, "clock" | "log">;
+  readonly records: PoolRecords;
+  readonly sealer: Sealer;
+  readonly file: ReplicaFile;
+  readonly facts: () => LocalFacts | undefined;
+  /** Brings root and engine into line. Throws like the engine. */
+  readonly sync: () => Promise<void>;
+  /** Resolves at the next change in the pool, or after `ms`. */
+  readonly nextChange: (ms: number) => Promise<void>;
+  /**
+   * False shortly after a connection: a replica that was cut off from the engine as well may still send the login that
+   * it has renewed, so its turn must not be taken over.
+   */
+  readonly takesOver: () => boolean;
+  /** The names of the replicas for messages, by id. */
+  readonly nameOf: (replica: string) => string;
+  readonly leaseMs?: number;
+}
+
+/**
+ * How long a turn lasts if its replica does not end it. Far longer than a request to the token endpoint, so only a
+ * replica that was killed, stopped or cut off exceeds it. Logins are renewed ten minutes ahead, so others can wait.
+ */
+const LEASE_MS = 5 * 60_000;
+/** Pause before a replica asks again for a turn that another one has, unless the pool changes earlier. */
+const ASK_AGAIN_MS = 1_000;
+
+export function loginTurns(context: LoginTurnsContext): RenewalTurns {
+  const { clock, log } = context.deps;
+  const leaseMs = context.leaseMs ?? LEASE_MS;
+  return {
+    begin: async (homeDir, login, timeoutMs) => {
+      const deadlineMs = clock.monotonic() + timeoutMs;
+      const alias = basename(homeDir);
+      let why = "";
+      try {
+        do {
+          const answer = await ask({ ...context, leaseMs: Math.max(leaseMs, 2 * timeoutMs) }, alias, login);
+          if (answer.kind !== "wait") return answer;
+          why = answer.why;
+          await context.nextChange(ASK_AGAIN_MS);
+        } while (clock.monotonic() < deadlineMs);
+        return { kind: "failed", why };
+      } catch (error) {
+        const shown = fullMessageOf(error);
+        log.warn(`the login of ${alias} is not renewed while the pool cannot be asked: ${shown}`);
+        return { kind: "failed", why: `asking the pool: ${shown}` };
+      }
+    },
+  };
+}
+
+// --- internal ---
+
+type Asked = RenewalTurn | { readonly kind: "wait"; readonly why: string };
+
+async function ask(
+  context: LoginTurnsContext & { readonly leaseMs: number },
+  alias: string,
+  login: string,
+): Promise<Asked> {
+  const { deps, records, sealer, file, facts: factsNow, sync, takesOver, nameOf, leaseMs } = context;
+  const name = loginFact(alias);
+  const facts = factsNow();
+  const valueNow = () => facts?.valueOf(name);
+  const isAgreed = () => sealer.markOf(valueNow() ?? "") === file.agreed(name).mark;
+  // The token in the root may be one that the pool has replaced, or does not have yet.
+  if (!isAgreed()) await sync();
+  const value = valueNow();
+  if (facts === undefined || value === undefined || !isAgreed())
+    return { kind: "wait", why: "the pool does not have the current login yet" };
+  const before = Login.parse(JSON.parse(value));
+  if (before.auth !== login) return { kind: "replaced" };
+  const { generation } = file.agreed(name);
+  const askedMs = deps.clock.now();
+  const answer = await records.begin(name, generation, {
+    replica: file.replica,
+    leaseMs,
+    takesOver: takesOver(),
+  });
+  switch (answer.kind) {
+    case "changed":
+      await sync();
+      return { kind: "wait", why: "the pool does not agree on the current login" };
+    case "settling":
+      return { kind: "wait", why: "the engine has just started, and another replica may have a newer login" };
+    case "busy":
+      return { kind: "wait", why: `the replica ${nameOf(answer.replica)} is renewing the login` };
+    case "dead":
+      return { kind: "dead", reason: answer.reason, why: "another replica was refused with the same login" };
+    case "yours": {
+      const { fence, lost } = answer;
+      // A process that was stopped meanwhile may have lost its turn already. A clock that was set back is as unsure.
+      const tookMs = deps.clock.now() - askedMs;
+      if (tookMs < 0 || tookMs > leaseMs / 2) {
+        await records.finish(name, fence, undefined);
+        return { kind: "wait", why: "this process was stopped in the meantime" };
+      }
+      if (lost !== "")
+        deps.log.warn(
+          `the replica ${nameOf(lost)} did not finish renewing the login of ${alias}; if it was killed after the token endpoint had answered, the login has ended and ${alias} must log in again`,
+        );
+      return {
+        kind: "granted",
+        end: (outcome) => end(context, { name, before, generation, fence }, outcome),
+      };
+    }
+    default:
+      return answer satisfies never;
+  }
+}
+
+interface OwnTurn {
+  readonly name: string;
+  readonly before: Login;
+  readonly generation: number;
+  readonly fence: string;
+}
+
+async function end(
+  { deps, records, sealer, file, facts, sync }: LoginTurnsContext,
+  { name, before, generation, fence }: OwnTurn,
+  outcome: TurnOutcome,
+): Promise<void> {
+  try {
+    if (outcome.kind !== "renewed") {
+      await records.finish(name, fence, outcome.kind === "dead" ? outcome.reason : undefined);
+      return;
+    }
+    const value = JSON.stringify({ ...before, auth: outcome.login } satisfies Login);
+    const isPut = await records.put({ name, value }, generation, generation + 1, fence);
+    // If the root could not be written, the next comparison writes the login there.
+    if (isPut && facts()?.valueOf(name) === value) {
+      file.agree(name, { generation: generation + 1, mark: sealer.markOf(value) });
+      file.flush();
+    } else await sync();
+  } catch (error) {
+    // The comparison after the next connection sends the login. Until then no other replica sends its token.
+    deps.log.warn(
+      `sending the renewed login of ${name.slice(name.indexOf("/") + 1)} to the pool: ${fullMessageOf(error)}; it is kept, and sent later`,
+    );
+  }
+}

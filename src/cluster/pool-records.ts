@@ -1,0 +1,167 @@
+// The records of a pool in the engine: reads and writes them by the scripts, and checks the key.
+
+import { z } from "zod";
+import { CodexlbError } from "../errors.ts";
+import type { Engine } from "./engine.ts";
+import { channelOf } from "./scripts.ts";
+import type { Fact, Opened, Sealer } from "./sealing.ts";
+
+/** What the engine has of one fact. Generation 0: nothing. */
+export interface PoolRecord {
+  readonly generation: number;
+  readonly opened: Opened | undefined;
+}
+
+/** The answer to a replica that wants to send a refresh token (`begin` in scripts.ts). */
+export type TurnAnswer =
+  | { readonly kind: "changed" }
+  | { readonly kind: "settling"; readonly ms: number }
+  | { readonly kind: "busy"; readonly replica: string }
+  | { readonly kind: "dead"; readonly reason: string }
+  /** `lost`: the replica that had a turn with this token and did not end it; "" if none did. */
+  | { readonly kind: "yours"; readonly fence: string; readonly lost: string };
+
+/** Another replica, as the engine knows it. */
+export interface Member {
+  readonly id: string;
+  readonly about: ReplicaDescription;
+  /** How long ago it was connected, ms. */
+  readonly agoMs: number;
+}
+
+/** What a replica says about itself. */
+export type ReplicaDescription = z.output<typeof ReplicaDescription>;
+const ReplicaDescription = z.object({ name: z.string(), version: z.string() });
+
+/** All methods throw `cluster_unreachable` and `cluster_refused`. */
+export interface PoolRecords {
+  /**
+   * The id of the pool; undefined if the engine has no pool of this name. `runId`: the engine's start, if a replica asks.
+   * Also throws if the key does not open the pool.
+   */
+  find(runId?: string): Promise<string | undefined>;
+  /** Creates the pool `id` if the engine has none. `isRebuilt`: it existed before. Returns the id of the pool there. */
+  create(id: string, runId: string, isRebuilt: boolean): Promise<string>;
+  /** Reports the replica as connected. Returns the id of the pool, undefined if there is none, and its revision. */
+  poll(replica: string, about: ReplicaDescription): Promise<{ poolId: string | undefined; revision: string }>;
+  leave(replica: string): Promise<void>;
+  members(): Promise<Member[]>;
+  /** The generation of each fact, by tag. */
+  generations(): Promise<Map<string, number>>;
+  records(tags: readonly string[]): Promise<Map<string, PoolRecord>>;
+  /** Writes `fact` as `generation` over the generation `over`. Returns false if the engine has another generation. */
+  put(fact: Fact, over: number, generation: number, fence?: string): Promise<boolean>;
+  /** `name`: of a login's fact. `takesOver`: a turn that another replica did not end in time may be taken over. */
+  begin(
+    name: string,
+    generation: number,
+    by: { readonly replica: string; readonly leaseMs: number; readonly takesOver: boolean },
+  ): Promise<TurnAnswer>;
+  /** `deadReason`: if the token was refused for good. */
+  finish(name: string, fence: string, deadReason: string | undefined): Promise<void>;
+}
+
+export function poolRecords(engine: Engine, sealer: Sealer, pool: string): PoolRecords {
+  const open = async (id: string, runId: string, isRebuilt: boolean): Promise<string | undefined> => {
+    const check = id === "" ? "" : sealer.seal({ name: CHECK, value: id }, 0);
+    const found = Meta.parse(await engine.run("open", id, check, isRebuilt ? 1 : 0, runId));
+    const [schema, poolId, sealed] = found;
+    if (poolId === null || sealed === null) return undefined;
+    if (Number(schema) > SCHEMA)
+      throw refused(engine, `the pool ${pool} was created by a later version of codexlb`, "upgrade codexlb");
+    const opened = sealer.open(sealer.tagOf(CHECK), 0, sealed);
+    if (opened.kind !== "fact" || opened.fact.value !== poolId)
+      throw refused(
+        engine,
+        `the key does not open the pool ${pool}`,
+        "use the key file of another replica (cluster.key_file)",
+      );
+    return poolId;
+  };
+  return {
+    find: (runId = "") => open("", runId, false),
+    create: async (id, runId, isRebuilt) => (await open(id, runId, isRebuilt)) ?? "",
+    poll: async (replica, about) => {
+      const fact = { name: `replica/${replica}`, value: JSON.stringify(about) };
+      const answer = await engine.run("poll", replica, sealer.seal(fact, 0));
+      const [poolId, revision] = z.tuple([z.string(), z.string()]).parse(answer);
+      return { poolId: poolId || undefined, revision };
+    },
+    leave: async (replica) => void (await engine.run("leave", replica)),
+    members: async () => {
+      const flat = Texts.parse(await engine.run("members"));
+      return chunks(flat, 3).flatMap(([id = "", sealed = "", ms]) => {
+        const opened = sealer.open(sealer.tagOf(`replica/${id}`), 0, sealed);
+        const text = opened.kind === "fact" ? opened.fact.value : null;
+        const about = text === null ? undefined : ReplicaDescription.safeParse(JSON.parse(text)).data;
+        return about === undefined ? [] : [{ id, about, agoMs: Number(ms) }];
+      });
+    },
+    generations: async () => {
+      const flat = Texts.parse(await engine.run("generations"));
+      return new Map(chunks(flat, 2).map(([tag = "", generation]) => [tag, Number(generation)]));
+    },
+    records: async (tags) => {
+      const found = new Map<string, PoolRecord>();
+      for (const part of chunks(tags, AT_ONCE)) {
+        const flat = chunks(Texts.parse(await engine.run("records", ...part)), 2);
+        part.forEach((tag, index) => {
+          const [generation, sealed = ""] = flat[index] ?? [];
+          const opened = sealed === "" ? undefined : sealer.open(tag, Number(generation), sealed);
+          found.set(tag, { generation: Number(generation), opened });
+        });
+      }
+      return found;
+    },
+    put: async (fact, over, generation, fence = "") => {
+      const sealed = sealer.seal(fact, generation);
+      const args = [sealer.tagOf(fact.name), over, generation, sealed, fence, channelOf(pool)];
+      return z.tuple([z.number(), z.number()]).parse(await engine.run("put", ...args))[0] === 1;
+    },
+    begin: async (name, generation, { replica, leaseMs, takesOver }) => {
+      const args = [sealer.tagOf(name), generation, replica, leaseMs, takesOver ? 1 : 0];
+      return turnAnswer(Texts.parse(await engine.run("begin", ...args)));
+    },
+    finish: async (name, fence, deadReason = "") =>
+      void (await engine.run("finish", sealer.tagOf(name), fence, deadReason)),
+  };
+}
+
+// --- internal ---
+
+/** The version of the keys and scripts. */
+const SCHEMA = 1;
+/** The name under which the id of the pool is sealed. */
+const CHECK = "check";
+/** Records that one command returns. A record has up to 10 KB. */
+const AT_ONCE = 100;
+
+const Texts = z.array(z.string());
+const Meta = z.tuple([z.string().nullable(), z.string().nullable(), z.string().nullable()]);
+
+function turnAnswer([kind, first = "", second = ""]: readonly string[]): TurnAnswer {
+  switch (kind) {
+    case "changed":
+      return { kind };
+    case "settling":
+      return { kind, ms: Number(first) };
+    case "busy":
+      return { kind, replica: first };
+    case "dead":
+      return { kind, reason: first };
+    case "yours":
+      return { kind, fence: first, lost: second };
+    default:
+      throw new Error(`the engine answered ${kind}`);
+  }
+}
+
+function refused({ shown }: Engine, what: string, next: string): CodexlbError {
+  return new CodexlbError("cluster_refused", `using ${shown}: ${what}`, { next });
+}
+
+function chunks<T>(list: readonly T[], size: number): T[][] {
+  return Array.from({ length: Math.ceil(list.length / size) }, (_, index) =>
+    list.slice(index * size, (index + 1) * size),
+  );
+}

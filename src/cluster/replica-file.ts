@@ -1,0 +1,100 @@
+// ROOT/cluster.json: which pool the root belongs to, and what of each fact it has last agreed on with the engine. So a
+// replica knows after a restart which side has changed since.
+
+import { z } from "zod";
+import { advised } from "../advice.ts";
+import { CodexlbError } from "../errors.ts";
+import { readTextIfPresent, writeFileAtomic } from "../state/atomic-file.ts";
+
+/** What the root and the engine last agreed on. `mark` is a hash of the value; "" after a removal. */
+export interface Agreed {
+  readonly generation: number;
+  readonly mark: string;
+}
+
+/** The generation of a fact that the root has never had. */
+export const NEVER_AGREED: Agreed = { generation: 0, mark: "" };
+
+export interface ReplicaFile {
+  /** The id of this replica. */
+  readonly replica: string;
+  readonly pool: string;
+  readonly poolId: string;
+  agreed(name: string): Agreed;
+  names(): Iterable<string>;
+  agree(name: string, agreed: Agreed): void;
+  /** True if an operator has changed the fact here, and the engine does not have the change yet. */
+  isPending(name: string): boolean;
+  pending(): readonly string[];
+  /** Notes that an operator is about to change these facts, and writes that to disk. Throws `file_unusable`. */
+  expect(names: readonly string[]): void;
+  /** Writes what has changed to disk. Throws `file_unusable`. */
+  flush(): void;
+}
+
+/** A new file for a root that becomes a replica. Throws `file_unusable`. */
+export function createReplicaFile(path: string, replica: string, pool: string, poolId: string): ReplicaFile {
+  const file = opened(path, { version: VERSION, replica, pool, pool_id: poolId, facts: {}, pending: [] });
+  file.expect([]);
+  return file;
+}
+
+/** The file of a replica; undefined if the root is none. Throws `file_unusable` for a damaged file. */
+export function openReplicaFile(path: string): ReplicaFile | undefined {
+  const text = readTextIfPresent(path);
+  if (text === undefined) return undefined;
+  try {
+    return opened(path, Content.parse(JSON.parse(text)));
+  } catch (error) {
+    throw new CodexlbError("file_unusable", `reading ${path}: the file is damaged`, {
+      next: `restore it from a backup, or join again with an empty root: ${advised("cluster join")}`,
+      cause: error,
+    });
+  }
+}
+
+// --- internal ---
+
+const VERSION = 1;
+
+type Content = z.output<typeof Content>;
+const Content = z.object({
+  version: z.literal(VERSION),
+  replica: z.string(),
+  pool: z.string(),
+  pool_id: z.string(),
+  facts: z.record(z.string(), z.object({ generation: z.number(), mark: z.string() })),
+  pending: z.array(z.string()),
+});
+
+function opened(path: string, content: Content): ReplicaFile {
+  const facts = new Map<string, Agreed>(Object.entries(content.facts));
+  const pending = new Set(content.pending);
+  let isDirty = false;
+  const write = () => {
+    const next = { ...content, facts: Object.fromEntries(facts), pending: [...pending] };
+    writeFileAtomic(path, `${JSON.stringify(next, undefined, 2)}\n`);
+    isDirty = false;
+  };
+  return {
+    replica: content.replica,
+    pool: content.pool,
+    poolId: content.pool_id,
+    agreed: (name) => facts.get(name) ?? NEVER_AGREED,
+    names: () => facts.keys(),
+    agree: (name, agreed) => {
+      facts.set(name, agreed);
+      pending.delete(name);
+      isDirty = true;
+    },
+    isPending: (name) => pending.has(name),
+    pending: () => [...pending],
+    expect: (names) => {
+      for (const name of names) pending.add(name);
+      write();
+    },
+    flush: () => {
+      if (isDirty) write();
+    },
+  };
+}

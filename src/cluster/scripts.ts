@@ -1,0 +1,183 @@
+// The Lua scripts of a pool. Each runs atomically in the engine, and all times are the engine's, so the clocks of the
+// replicas do not matter. test/cluster/protocol-model.ts has the same rules in TypeScript; a test compares both.
+//
+// All keys of a pool have one hash tag:
+//   meta         hash     schema, pool (its id), check (a sealed text that shows whether a key is the pool's), run (the
+//                         engine's start), since (when that start was noticed)
+//   generations  hash     the generation of each fact, by tag
+//   records      hash     the sealed text of each fact, by tag
+//   counters     hash     revision (raised by each change), fence (raised by each turn)
+//   turns        hash     who renews a login now, by tag: "GENERATION FENCE UNTIL_MS REPLICA", or "GENERATION 0 0 dead:REASON"
+//                         for one whose refresh token was refused for good
+//   replicas     hash     a sealed description of each replica, by its id
+//   seen         sorted   when each replica was last connected, engine time in ms
+
+/** The parts of the keys' names, in the order of KEYS. */
+const KEYS = ["meta", "generations", "records", "counters", "turns", "replicas", "seen"] as const;
+
+/**
+ * After a restart of the engine, which may have lost its last changes, no login is renewed for this time, ms: replicas
+ * send what they have renewed meanwhile within a few seconds.
+ */
+export const SETTLE_MS = 30_000;
+/** Replicas that were not connected for this time are forgotten, ms. */
+const FORGET_MS = 7 * 24 * 3_600_000;
+
+/** The names of the pool's keys. */
+export function keysOf(pool: string): string[] {
+  return KEYS.map((name) => `${prefixOf(pool)}${name}`);
+}
+
+/** The channel on which each change is announced. */
+export function channelOf(pool: string): string {
+  return `${prefixOf(pool)}changes`;
+}
+
+/** The prefix of the pool's keys and its channel. The braces put them into one slot. */
+export function prefixOf(pool: string): string {
+  return `{codexlb:${pool}}:`;
+}
+
+const PRELUDE = `
+local meta, generations, records, counters, turns, replicas, seen = unpack(KEYS)
+local function now()
+  local time = redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+local function generation_of(tag) return tonumber(redis.call('HGET', generations, tag) or '0') end
+local function turn_of(tag)
+  local text = redis.call('HGET', turns, tag)
+  if not text then return nil end
+  local generation, fence, untilMs, replica = string.match(text, '^(%d+) (%d+) (%d+) (.+)$')
+  return { generation = tonumber(generation), fence = fence, untilMs = tonumber(untilMs), replica = replica }
+end
+local function end_turn(tag, fence)
+  local turn = turn_of(tag)
+  if turn and turn.fence == fence then redis.call('HDEL', turns, tag) end
+end
+`;
+
+const BODIES = {
+  /**
+   * Returns what `meta` has: the schema, the id of the pool and its check. Creates it if it is missing and ARGV[1] is an
+   * id: ARGV[2] is the check, ARGV[3] is 1 if the pool existed before. ARGV[4] is the engine's start, or "".
+   */
+  open: `
+local isNew = redis.call('EXISTS', meta) == 0
+if isNew then
+  if ARGV[1] == '' then return { false, false, false } end
+  redis.call('HSET', meta, 'schema', '1', 'pool', ARGV[1], 'check', ARGV[2])
+end
+if ARGV[4] ~= '' and redis.call('HGET', meta, 'run') ~= ARGV[4] then
+  local since = (isNew and ARGV[3] ~= '1') and 0 or now()
+  redis.call('HSET', meta, 'run', ARGV[4], 'since', string.format('%d', since))
+end
+return redis.call('HMGET', meta, 'schema', 'pool', 'check')`,
+
+  /** The replica ARGV[1], described by ARGV[2], is connected. Returns the id of the pool and the revision. */
+  poll: `
+local at = now()
+redis.call('ZADD', seen, at, ARGV[1])
+redis.call('HSET', replicas, ARGV[1], ARGV[2])
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', seen, '-inf', at - ${FORGET_MS})) do
+  redis.call('ZREM', seen, id)
+  redis.call('HDEL', replicas, id)
+end
+return { redis.call('HGET', meta, 'pool') or '', redis.call('HGET', counters, 'revision') or '0' }`,
+
+  /** The replica ARGV[1] leaves the pool. */
+  leave: `
+redis.call('ZREM', seen, ARGV[1])
+redis.call('HDEL', replicas, ARGV[1])
+return 'OK'`,
+
+  /** Returns the generation of every fact: tag, generation, tag, ... */
+  generations: `return redis.call('HGETALL', generations)`,
+
+  /** Returns the generation and the sealed text of each tag in ARGV. */
+  records: `
+local found = {}
+for _, tag in ipairs(ARGV) do
+  found[#found + 1] = redis.call('HGET', generations, tag) or '0'
+  found[#found + 1] = redis.call('HGET', records, tag) or ''
+end
+return found`,
+
+  /**
+   * Writes the sealed text ARGV[4] of the tag ARGV[1] as generation ARGV[3], if its generation is still ARGV[2]. Ends
+   * the turn with the fence ARGV[5]. Returns 1 and the new generation, or 0 and the current one.
+   */
+  put: `
+local tag, generation = ARGV[1], tonumber(ARGV[3])
+end_turn(tag, ARGV[5])
+local current = generation_of(tag)
+if current ~= tonumber(ARGV[2]) or generation <= current then return { 0, current } end
+redis.call('HSET', generations, tag, ARGV[3])
+redis.call('HSET', records, tag, ARGV[4])
+local revision = redis.call('HINCRBY', counters, 'revision', 1)
+redis.call('PUBLISH', ARGV[6], revision)
+return { 1, generation }`,
+
+  /**
+   * The replica ARGV[3] wants to send the refresh token of the tag ARGV[1], which it has as generation ARGV[2]. Its turn
+   * lasts ARGV[4] ms at most. Returns one of:
+   *   changed GENERATION       the fact has another generation
+   *   settling MS              the engine has just started, so a replica may still have a newer login
+   *   busy REPLICA             another replica has its turn, or did not end it and ARGV[5] is not 1
+   *   dead REASON              the token endpoint has refused the token for good
+   *   yours FENCE REPLICA      the replica may send it; REPLICA has not ended its turn with this token, or ""
+   */
+  begin: `
+local tag, generation, replica = ARGV[1], tonumber(ARGV[2]), ARGV[3]
+local current, at = generation_of(tag), now()
+if current ~= generation then return { 'changed', tostring(current) } end
+local settled = tonumber(redis.call('HGET', meta, 'since') or '0') + ${SETTLE_MS}
+if at < settled then return { 'settling', tostring(settled - at) } end
+local turn, lost = turn_of(tag), ''
+if turn and turn.generation == generation then
+  local reason = string.match(turn.replica, '^dead:(.*)$')
+  if reason then return { 'dead', reason } end
+  if turn.replica ~= replica and (at < turn.untilMs or ARGV[5] ~= '1') then
+    return { 'busy', turn.replica }
+  end
+  lost = turn.replica
+end
+local fence = tostring(redis.call('HINCRBY', counters, 'fence', 1))
+local untilMs = string.format('%d', at + tonumber(ARGV[4]))
+redis.call('HSET', turns, tag, ARGV[2] .. ' ' .. fence .. ' ' .. untilMs .. ' ' .. replica)
+return { 'yours', fence, lost }`,
+
+  /**
+   * Ends the turn with the fence ARGV[2] of the tag ARGV[1] without a new login. ARGV[3]: the reason if its token was
+   * refused for good, or "". Then no replica sends it again.
+   */
+  finish: `
+local turn = turn_of(ARGV[1])
+if not turn or turn.fence ~= ARGV[2] then return 'OK' end
+if ARGV[3] == '' then
+  redis.call('HDEL', turns, ARGV[1])
+else
+  redis.call('HSET', turns, ARGV[1], string.format('%d 0 0 dead:', turn.generation) .. ARGV[3])
+end
+return 'OK'`,
+
+  /** Returns each replica: id, description, and how long ago it was connected, ms. */
+  members: `
+local at, found = now(), {}
+local ids = redis.call('ZRANGE', seen, 0, -1, 'WITHSCORES')
+for index = 1, #ids, 2 do
+  found[#found + 1] = ids[index]
+  found[#found + 1] = redis.call('HGET', replicas, ids[index]) or ''
+  found[#found + 1] = string.format('%d', at - ids[index + 1])
+end
+return found`,
+} as const;
+
+export type ScriptName = keyof typeof BODIES;
+
+/** Every script by name. All get all keys of the pool, in the order of `keysOf`. */
+export const SCRIPTS: readonly (readonly [ScriptName, string])[] = (Object.keys(BODIES) as ScriptName[]).map(
+  (name) => [name, `${PRELUDE}${BODIES[name]}`],
+);
+
+export const KEY_COUNT = KEYS.length;

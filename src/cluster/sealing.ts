@@ -1,0 +1,80 @@
+// Encrypts the facts of a pool, so that the engine and its backups are worth nothing without the key. Also the names of
+// facts are hidden, because an alias may be an e-mail address.
+
+import { createCipheriv, createDecipheriv, createHmac, hkdfSync } from "node:crypto";
+import type { Deps } from "../deps.ts";
+
+/** A fact of the pool: `value` is its text, null after its removal. */
+export interface Fact {
+  readonly name: string;
+  readonly value: string | null;
+}
+
+/**
+ * What a sealed text contains. `newer`: a later version of codexlb sealed it. `foreign`: it was sealed with another key,
+ * for another pool, name or generation, or was changed.
+ */
+export type Opened =
+  | { readonly kind: "fact"; readonly fact: Fact }
+  | { readonly kind: "newer" }
+  | { readonly kind: "foreign" };
+
+export interface Sealer {
+  /** The name of a fact in the engine: always the same, and unreadable without the key. */
+  tagOf(name: string): string;
+  /** Seals a fact as `generation` of it. */
+  seal(fact: Fact, generation: number): string;
+  /** Opens what the engine has under `tag` as `generation`. */
+  open(tag: string, generation: number, sealed: string): Opened;
+  /** A hash by which two values can be compared without keeping them. */
+  markOf(value: string): string;
+}
+
+/** `key`: the pool's 32 bytes. `pool`: its name, so that a record of one pool cannot be moved to another. */
+export function createSealer(key: Uint8Array, pool: string, random: Deps["random"]): Sealer {
+  const derived = (purpose: string) =>
+    Buffer.from(hkdfSync("sha256", key, pool, `codexlb cluster ${purpose}`, KEY_BYTES));
+  const sealing = derived("seal");
+  const naming = derived("name");
+  const marking = derived("mark");
+  const hmac = (by: Buffer, text: string) => createHmac("sha256", by).update(text).digest("hex").slice(0, 32);
+  const tagOf = (name: string) => hmac(naming, name);
+  const bound = (tag: string, generation: number) => Buffer.from(`${pool}\n${tag}\n${generation}`);
+  return {
+    tagOf,
+    markOf: (value) => hmac(marking, value),
+    seal: (fact, generation) => {
+      const nonce = random(NONCE_BYTES);
+      const cipher = createCipheriv(CIPHER, sealing, nonce);
+      cipher.setAAD(bound(tagOf(fact.name), generation));
+      const text = Buffer.concat([cipher.update(JSON.stringify(fact), "utf8"), cipher.final()]);
+      return `${VERSION}.${Buffer.concat([nonce, text, cipher.getAuthTag()]).toString("base64")}`;
+    },
+    open: (tag, generation, sealed) => {
+      const [version, body = ""] = sealed.split(".", 2);
+      if (version !== VERSION) return { kind: /^\d+$/.test(version ?? "") ? "newer" : "foreign" };
+      const bytes = Buffer.from(body, "base64");
+      if (bytes.length < NONCE_BYTES + AUTH_TAG_BYTES) return { kind: "foreign" };
+      try {
+        const decipher = createDecipheriv(CIPHER, sealing, bytes.subarray(0, NONCE_BYTES));
+        decipher.setAAD(bound(tag, generation));
+        decipher.setAuthTag(bytes.subarray(-AUTH_TAG_BYTES));
+        const text = decipher.update(bytes.subarray(NONCE_BYTES, -AUTH_TAG_BYTES));
+        const fact = JSON.parse(Buffer.concat([text, decipher.final()]).toString("utf8")) as Fact;
+        return tagOf(fact.name) === tag ? { kind: "fact", fact } : { kind: "foreign" };
+      } catch {
+        return { kind: "foreign" };
+      }
+    },
+  };
+}
+
+// --- internal ---
+
+/** The version of sealed texts. An older codexlb leaves a newer one unchanged. */
+const VERSION = "1";
+const CIPHER = "aes-256-gcm";
+const KEY_BYTES = 32;
+/** Random nonces of this length are safe for four thousand million records under one key. */
+const NONCE_BYTES = 12;
+const AUTH_TAG_BYTES = 16;

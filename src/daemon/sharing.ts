@@ -1,0 +1,37 @@
+// Makes the proxy a replica of a pool if its settings name one. The parts of a cluster are loaded only then.
+
+import type { Keys } from "../auth/keys.ts";
+import { joinedPool } from "../cluster/joined-pool.ts";
+import { poolKey } from "../cluster/key.ts";
+import { type LocalFacts, localFacts } from "../cluster/local-facts.ts";
+import { NOT_SHARED, type Sharing } from "../cluster/sharing.ts";
+import type { Pool } from "../upstream/pool.ts";
+import type { Base } from "./base.ts";
+
+/** Throws `invalid_config` and `cluster_refused` if the settings and the root do not fit together. */
+export async function sharingOf({ layout, live, deps, events }: Base): Promise<Sharing> {
+  const { cluster } = live.current();
+  const file = joinedPool(layout, cluster);
+  if (file === undefined) return NOT_SHARED;
+  const key = poolKey({ env: deps.env, keyFile: cluster.key_file });
+  const { createReplica } = await import("../cluster/replica.ts");
+  const name = () => live.current().proxy.name;
+  return createReplica({ deps, events, url: cluster.url, key, file, name });
+}
+
+/** The facts of the root of a running proxy, which follows their changes immediately. */
+export function sharedFacts({ layout, store, events, deps }: Base, pool: Pool, keys: Keys): LocalFacts {
+  return localFacts({
+    store,
+    layout,
+    keys,
+    nowMs: deps.clock.now,
+    changed: (change, record) => {
+      pool.sync();
+      if (record !== undefined) pool.accountOf(record.id)?.forget();
+      const about = { account_id: record?.id, by: "replica" };
+      if (change === "renewed") events.append("account.auth_refreshed", { ...about, mode: "replica" });
+      else events.append(`account.${change}`, about);
+    },
+  });
+}

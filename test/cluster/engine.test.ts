@@ -1,0 +1,152 @@
+import { describe, expect, test } from "bun:test";
+import { join } from "node:path";
+import { createEngine, type Engine } from "../../src/cluster/engine.ts";
+import { readInfo } from "../../src/cluster/engine-info.ts";
+import { poolRecords } from "../../src/cluster/pool-records.ts";
+import { createSealer } from "../../src/cluster/sealing.ts";
+import { systemDeps } from "../../src/deps.ts";
+import { CodexlbError } from "../../src/errors.ts";
+import { until } from "../support/pool.ts";
+import { startRedis, whyNoRedis } from "../support/redis.ts";
+
+const open = (url: string, pool = "team"): Engine & Disposable => {
+  const engine = createEngine({ url, pool, deps: systemDeps() });
+  return { ...engine, [Symbol.dispose]: engine.close };
+};
+
+async function problem(asked: Promise<unknown>): Promise<string> {
+  return asked.then(
+    () => "none",
+    (error) =>
+      error instanceof CodexlbError ? `${error.code}: ${error.message}; ${error.next}` : String(error),
+  );
+}
+
+const info = (more: string) => readInfo(`# Server\r\nrun_id:x\r\nuptime_in_seconds:5\r\n${more}`);
+const problems = (more: string) => info(more).problems.map(({ severity, what }) => `${severity}: ${what}`);
+
+describe("an engine", () => {
+  test("can be used if it is new enough, keeps its data, and is the primary", () => {
+    const good = "maxmemory_policy:noeviction\r\naof_enabled:1\r\nrole:master\r\n";
+    expect(info(`redis_version:6.2.0\r\n${good}`)).toEqual({
+      product: "Redis 6.2.0",
+      runId: "x",
+      uptimeMs: 5_000,
+      problems: [],
+    });
+    expect(info(`redis_version:7.2.4\r\nvalkey_version:8.0.1\r\n${good}`).product).toBe("Valkey 8.0.1");
+    expect(problems(`redis_version:6.0.16\r\n${good}`)).toEqual(["bad: Redis 6.0.16 is too old"]);
+    expect(problems(good)).toEqual(["bad: Redis of an unknown version is too old"]);
+    expect(problems("redis_version:7.0.0\r\nmaxmemory_policy:allkeys-lru\r\nrole:slave\r\n")).toEqual([
+      "bad: the server is a copy of another one and accepts no writes",
+      "bad: the server removes data when its memory is full (maxmemory-policy allkeys-lru)",
+    ]);
+    expect(problems("redis_version:7.0.0\r\naof_enabled:0\r\n")).toEqual([
+      "warning: the server may lose the last changes when it is killed, because its append-only file is off",
+    ]);
+  });
+});
+
+describe.skipIf(whyNoRedis !== undefined)("the connection to an engine", () => {
+  test("works over TCP and over a unix socket, and announces changes", async () => {
+    await using redis = await startRedis();
+    using one = open(redis.tcpUrl);
+    using two = open(redis.url);
+    await Promise.all([one.connected(5_000), two.connected(5_000)]);
+    let changes = 0;
+    two.watch({ connected: () => {}, changed: () => changes++ });
+    await until("the channel has a subscriber", async () => (await redis.cli("PUBSUB", "CHANNELS")) !== "");
+    expect(await one.run("put", "tag", 0, 1, "text", "", "{codexlb:team}:changes")).toEqual([1, 1]);
+    await until("the change is announced", () => changes === 1);
+    expect(await two.run("records", "tag", "other")).toEqual(["1", "text", "0", ""]);
+    expect((await two.info()).product).toStartWith("Redis 7");
+  });
+
+  test("fails at once without a server, and comes back with its subscription", async () => {
+    await using redis = await startRedis();
+    using engine = open(redis.url);
+    await engine.connected(5_000);
+    let connects = 0;
+    let changes = 0;
+    engine.watch({ connected: () => connects++, changed: () => changes++ });
+    expect(connects).toBe(1);
+    await redis.kill();
+    await until("the loss is noticed", async () =>
+      (await problem(engine.run("generations"))).startsWith("cluster_unreachable: contacting unix://"),
+    );
+    await redis.restart();
+    await until("the engine is connected again", () => connects === 2, 15_000);
+    await until(
+      "the channel has a subscriber",
+      async () => (await redis.cli("PUBSUB", "CHANNELS")) !== "",
+      15_000,
+    );
+    await engine.run("put", "tag", 0, 1, "text", "", "{codexlb:team}:changes");
+    await until("the change is announced", () => changes === 1);
+  });
+
+  test("gives a frozen server two seconds per command, and continues afterwards", async () => {
+    await using redis = await startRedis();
+    using engine = open(redis.url);
+    await engine.connected(5_000);
+    process.kill(redis.pid, "SIGSTOP");
+    expect(await problem(engine.run("generations"))).toContain("no answer within 2000 ms");
+    process.kill(redis.pid, "SIGCONT");
+    await until("it answers again", async () => (await problem(engine.run("generations"))) === "none");
+  });
+
+  test("names a wrong password, a missing right and full memory, without showing the password", async () => {
+    await using redis = await startRedis(["--requirepass", "s3cret"]);
+    const wrong = redis.tcpUrl.replace("redis://", "redis://:wr0ng@");
+    using engine = open(wrong);
+    const said = await problem(engine.connected(2_000));
+    expect(said).toContain("user or password are wrong; correct user and password in cluster.url");
+    expect(said).not.toContain("wr0ng");
+    using none = open(redis.tcpUrl);
+    expect(await problem(none.connected(2_000))).toContain("the server requires a password");
+    using right = open(redis.tcpUrl.replace("redis://", "redis://:s3cret@"));
+    await right.connected(5_000);
+    await redis.cli("-a", "s3cret", "ACL", "SETUSER", "weak", "on", ">weak", "~*", "&*", "+@all", "-hset");
+    using weak = open(redis.tcpUrl.replace("redis://", "redis://weak:weak@"));
+    await weak.connected(5_000);
+    expect(await problem(weak.run("put", "tag", 0, 1, "text", "", "c"))).toContain(
+      "the user lacks a right that codexlb needs",
+    );
+    await redis.cli("-a", "s3cret", "CONFIG", "SET", "maxmemory", "1");
+    expect(await problem(right.run("put", "tag", 0, 1, "text", "", "c"))).toContain(
+      "the memory of the server is full",
+    );
+  });
+});
+
+test.skipIf(whyNoRedis !== undefined)("the rights in docs/cluster.md are enough", async () => {
+  const page = await Bun.file(join(import.meta.dir, "..", "..", "docs", "cluster.md")).text();
+  const line = /^user codexlb .*$/m.exec(page)?.[0] ?? "";
+  await using redis = await startRedis();
+  expect(await redis.cli("ACL", "SETUSER", ...line.split(" ").slice(1))).toBe("OK");
+  const deps = systemDeps();
+  const url = redis.tcpUrl.replace("redis://", "redis://codexlb:PASSWORD@");
+  using engine = open(url);
+  await engine.connected(5_000);
+  let changes = 0;
+  engine.watch({ connected: () => {}, changed: () => changes++ });
+  await until("the channel has a subscriber", async () => (await redis.cli("PUBSUB", "CHANNELS")) !== "");
+  const sealer = createSealer(new Uint8Array(32), "team", deps.random);
+  const records = poolRecords(engine, sealer, "team");
+  const { runId } = await engine.info();
+  expect(await records.find(runId)).toBeUndefined();
+  expect(await records.create("id", runId, false)).toBe("id");
+  expect(await records.find(runId)).toBe("id");
+  expect(await records.poll("r", { name: "n", version: "v" })).toEqual({ poolId: "id", revision: "0" });
+  expect(await records.put({ name: "pin", value: "x" }, 0, 1)).toBe(true);
+  const tag = sealer.tagOf("pin");
+  expect(await records.generations()).toEqual(new Map([[tag, 1]]));
+  const by = { replica: "r", leaseMs: 1_000, takesOver: false };
+  expect(await records.begin("pin", 1, by)).toEqual({ kind: "yours", fence: "1", lost: "" });
+  await records.finish("pin", "1", undefined);
+  expect((await records.members()).map(({ id, about }) => [id, about.name])).toEqual([["r", "n"]]);
+  await records.leave("r");
+  await until("the change is announced", () => changes === 1);
+  const other = poolRecords(engine, createSealer(new Uint8Array(32), "other", deps.random), "team");
+  expect(await problem(other.find())).toContain("the key does not open the pool team");
+});

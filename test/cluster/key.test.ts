@@ -1,0 +1,59 @@
+import { describe, expect, test } from "bun:test";
+import { chmodSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { createPoolKey, poolKey } from "../../src/cluster/key.ts";
+import { CodexlbError } from "../../src/errors.ts";
+import { tempDirectory } from "../support/temp.ts";
+
+const KEY = Buffer.alloc(32, 5).toString("base64");
+const random = (bytes: number) => new Uint8Array(bytes).fill(9);
+
+function problem(run: () => unknown): string {
+  try {
+    run();
+  } catch (error) {
+    if (error instanceof CodexlbError) return `${error.code}: ${error.message}; ${error.next}`;
+    throw error;
+  }
+  return "none";
+}
+
+describe("the key of a pool", () => {
+  test("is the one in the environment, else the one in the file", () => {
+    using temp = tempDirectory();
+    const keyFile = join(temp.path, "key");
+    writeFileSync(keyFile, `${KEY}\n`, { mode: 0o600 });
+    expect([...poolKey({ env: {}, keyFile })]).toEqual(Array(32).fill(5));
+    const env = { CODEXLB_CLUSTER_KEY: Buffer.alloc(32, 6).toString("base64") };
+    expect([...poolKey({ env, keyFile })]).toEqual(Array(32).fill(6));
+  });
+
+  test("is refused if it is missing, short, or readable for others; the message never shows it", () => {
+    using temp = tempDirectory();
+    const keyFile = join(temp.path, "key");
+    expect(problem(() => poolKey({ env: {}, keyFile: "" }))).toContain("the cluster has no key; set cluster");
+    expect(problem(() => poolKey({ env: {}, keyFile }))).toContain("no such file");
+    writeFileSync(keyFile, KEY, { mode: 0o600 });
+    chmodSync(keyFile, 0o640);
+    expect(problem(() => poolKey({ env: {}, keyFile }))).toBe(
+      `invalid_config: other users can access the cluster's key in ${keyFile}; run: chmod 600 ${keyFile}`,
+    );
+    for (const bad of ["short", `${KEY}${KEY}`, "not base64 at all!"]) {
+      const said = problem(() => poolKey({ env: { CODEXLB_CLUSTER_KEY: bad }, keyFile: "" }));
+      expect(said).toContain("the cluster's key in CODEXLB_CLUSTER_KEY is not 32 bytes in base64");
+      expect(said).not.toContain(bad);
+    }
+  });
+
+  test("is created once, private, and never over another one", () => {
+    using temp = tempDirectory();
+    const keyFile = join(temp.path, "key");
+    expect(createPoolKey({ env: { CODEXLB_CLUSTER_KEY: KEY }, keyFile }, random)).toBeUndefined();
+    expect(createPoolKey({ env: {}, keyFile }, random)).toBe(keyFile);
+    expect(statSync(keyFile).mode & 0o777).toBe(0o600);
+    expect([...poolKey({ env: {}, keyFile })]).toEqual(Array(32).fill(9));
+    const before = readFileSync(keyFile, "utf8");
+    expect(createPoolKey({ env: {}, keyFile }, () => new Uint8Array(32))).toBeUndefined();
+    expect(readFileSync(keyFile, "utf8")).toBe(before);
+  });
+});
