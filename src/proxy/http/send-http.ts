@@ -74,8 +74,11 @@ async function decoded(sending: SendOptions): Promise<SendOptions> {
   return { ...sending, body: bodyOf(new TextEncoder().encode(text)) };
 }
 
-/** The largest error response. The backend's have a few kB, a challenge page some tens of kB. */
-const ERROR_BODY_LIMIT_BYTES = 1024 * 1024;
+/**
+ * The longest response that is read whole to judge it. The backend's error responses have a few kB, a challenge page some
+ * tens of kB.
+ */
+const LONGEST_WHOLE_BYTES = 1024 * 1024;
 
 const SMALL_BODY_BYTES = 64 * 1024;
 
@@ -179,10 +182,12 @@ async function judgeReply(
   const concerns = scope === "turn" || scope === "state" || upstream.failsOver.has(status) || status >= 500;
   const matters = status >= 400 && concerns;
   const calm: Verdict = status >= 400 ? { kind: "client" } : { kind: "ok" };
-  if (
-    !hasBody(exchange.incoming.request.method, status) ||
-    (!matters && exchange.stateSearch?.createsFile !== true && !isSmall(response))
-  )
+  const length = lengthOf(response);
+  // The response to a request that creates a file names the file.
+  const namesFile = exchange.stateSearch?.createsFile === true && (length ?? 0) <= LONGEST_WHOLE_BYTES;
+  // Reading a small body whole is cheaper than streaming it, and allows a retry if it breaks.
+  const isSmall = length !== undefined && length <= SMALL_BODY_BYTES;
+  if (!hasBody(exchange.incoming.request.method, status) || !(matters || namesFile || isSmall))
     return { kind: "reply", verdict: calm, evidence, reply: { response, body: { kind: "stream" }, abort } };
   const bytes = await readWhole(context, response, abort);
   if (typeof bytes === "string") return signal.aborted ? { kind: "aborted" } : { kind: "broken", why: bytes };
@@ -235,13 +240,10 @@ async function failureIn(
   return failureOfReply(response.status, response.headers, text, deps.clock.now());
 }
 
-/**
- * Whether the body is known to be small. Reading it whole is cheaper than streaming it, and allows a retry if it
- * breaks.
- */
-function isSmall({ headers }: Response): boolean {
+/** The length of the body in bytes; undefined if the response does not say it. */
+function lengthOf({ headers }: Response): number | undefined {
   const length = headers.get("content-length");
-  return length !== null && Number(length) <= SMALL_BODY_BYTES;
+  return length === null ? undefined : Number(length);
 }
 
 /** Whether a response has a body (RFC 9110, 6.4.1). `response.body` would make Bun create a stream. */
@@ -257,8 +259,8 @@ async function readWhole(
 ): Promise<Uint8Array<ArrayBuffer> | string> {
   const cancelTimer = deps.clock.after(settings().timeouts.idleMs, abort);
   try {
-    const { bytes, isWhole } = await readBounded(response, ERROR_BODY_LIMIT_BYTES);
-    return isWhole ? bytes : `the error response is larger than ${ERROR_BODY_LIMIT_BYTES / 1024} KiB`;
+    const { bytes, isWhole } = await readBounded(response, LONGEST_WHOLE_BYTES);
+    return isWhole ? bytes : `the response is larger than ${LONGEST_WHOLE_BYTES / 1024} KiB`;
   } catch {
     return "the connection closed in the middle of the response";
   } finally {
