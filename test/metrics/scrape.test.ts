@@ -79,6 +79,12 @@ describe.each(["sse", "websocket"] as const)("turns over %s", (transport) => {
       async () => sumOf(await samplesOf(pool), "codexlb_turns_in_flight") === 1,
     );
     expect(sumOf(await samplesOf(pool), "codexlb_requests_in_flight", { account: "alice" })).toBe(1);
+    // Over HTTP the reset could otherwise overtake the output, and the turn would be sent again.
+    if (transport === "sse")
+      await until(
+        "output has arrived",
+        async () => sumOf(await samplesOf(pool), "codexlb_attempts_total", { result: "served" }) === 1,
+      );
     pool.mock.faults.release();
     await ended;
     client.close();
