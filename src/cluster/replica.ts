@@ -64,7 +64,9 @@ export function createReplica({ deps, events, url, key, file, name }: ReplicaOpt
     if (degraded !== undefined) return;
     degraded = { sinceMs: clock.now(), why };
     events.append("cluster.degraded", { error: why });
-    log.warn(`the pool ${file.pool} cannot be reached, and this replica works with what it knows: ${why}`);
+    log.warn(
+      `the pool ${file.pool} cannot be used for now, and this replica works with what it knows: ${why}`,
+    );
   };
 
   const succeeded = (): void => {
@@ -72,7 +74,7 @@ export function createReplica({ deps, events, url, key, file, name }: ReplicaOpt
     const seconds = Math.round((clock.now() - degraded.sinceMs) / 1000);
     degraded = undefined;
     events.append("cluster.recovered", { degraded_seconds: seconds });
-    log.info(`the pool ${file.pool} can be reached again after ${seconds} s`);
+    log.info(`the pool ${file.pool} can be used again after ${seconds} s`);
   };
 
   /** Finds the pool, or rebuilds it from this root if the engine is empty. */
@@ -170,7 +172,7 @@ export function createReplica({ deps, events, url, key, file, name }: ReplicaOpt
       await within(PATIENCE_MS, sync());
       if (file.pending().length > 0)
         log.warn(
-          `the change is made here; the other replicas of ${file.pool} get it when the engine can be reached`,
+          `the change is made here; the other replicas of ${file.pool} get it when the pool can be used again`,
         );
     },
   };

@@ -143,6 +143,30 @@ describe.skipIf(whyNoRedis !== undefined)("replicas of a pool", () => {
     expect(readdirSync(join(fresh, "accounts")).sort()).toEqual(ALIASES);
   }, 90_000);
 
+  test("are checked by doctor", async () => {
+    await using pool = await startReplicas({ aliases: ["alice"], count: 1, engine: [] });
+    const [a] = pool.list as [Replica];
+    const findings = async (env: Record<string, string> = {}) => {
+      const args = ["doctor", "--root", a.layout.root, "--codex-bin", "/nowhere", "--json"];
+      const { out } = await pool.tool.run(args, { ...pool.env, ...env });
+      return (JSON.parse(out) as { findings: { check: string; status: string; detail: string }[] }).findings
+        .filter(({ check }) => check === "cluster")
+        .map(({ status, detail }) => `${status}: ${detail}`);
+    };
+    await pool.redis.cli("CONFIG", "SET", "maxmemory-policy", "allkeys-lru");
+    const product = (await pool.redis.cli("INFO", "server")).match(/redis_version:(\S+)/)?.[1];
+    expect(await findings()).toEqual([
+      `bad: ${pool.redis.url}: the server removes data when its memory is full (maxmemory-policy allkeys-lru)`,
+      `warning: ${pool.redis.url}: the server may lose the last changes when it is killed, because its append-only file is off`,
+      `ok: default on ${pool.redis.url} (Redis ${product}), 1 replica`,
+    ]);
+    expect(await findings({ CODEXLB_CLUSTER_KEY: Buffer.alloc(32).toString("base64") })).toEqual([
+      `bad: using ${pool.redis.url}: the key does not open the pool default`,
+    ]);
+    await pool.redis.kill();
+    expect(await findings()).toEqual([`bad: contacting ${pool.redis.url}: connection refused`]);
+  }, 60_000);
+
   test("restore an account whose directory was lost, and send what was changed while the proxy did not run", async () => {
     await using pool = await startReplicas({ aliases: ALIASES, count: 2 });
     const [a, b] = pool.list as [Replica, Replica];
