@@ -43,7 +43,7 @@ export function createReplica({ deps, events, url, key, file, name }: ReplicaOpt
   /** The revision of the pool after the last comparison. */
   let seen: string | undefined;
   let names: ReadonlyMap<string, string> = new Map();
-  let runId = "";
+  let isOpen = false;
   let cancel: (() => void) | undefined;
   let isStopped = false;
   const waiting = new Set<() => void>();
@@ -77,8 +77,13 @@ export function createReplica({ deps, events, url, key, file, name }: ReplicaOpt
     log.info(`the pool ${file.pool} can be used again after ${seconds} s`);
   };
 
-  /** Finds the pool, or rebuilds it from this root if the engine is empty. */
+  /**
+   * Finds the pool, or rebuilds it from this root if the engine is empty. Until that has succeeded, nothing is compared:
+   * with another key, or in another pool, all facts of the root would look new.
+   */
   const openPool = async (): Promise<void> => {
+    isOpen = false;
+    const { runId } = await engine.info();
     const found = (await records.find(runId)) ?? (await records.create(file.poolId, runId, true));
     if (found !== file.poolId)
       throw new CodexlbError(
@@ -86,19 +91,18 @@ export function createReplica({ deps, events, url, key, file, name }: ReplicaOpt
         `using ${engine.shown}: the pool ${file.pool} there is not the one that this root has joined`,
         { next: "correct cluster.url or cluster.pool, or join the new pool with another root" },
       );
+    isOpen = true;
+    seen = undefined;
   };
 
   const compare = async (): Promise<void> => {
     if (reconcile === undefined || facts === undefined) return;
-    if (runId === "") {
-      runId = (await engine.info()).runId;
-      await openPool();
-    }
+    if (!isOpen) await openPool();
     const about = { name: name(), version: VERSION };
     let polled = await records.poll(file.replica, about);
-    if (polled.poolId === undefined) {
+    if (polled.poolId !== file.poolId) {
+      // The engine was emptied, and perhaps filled with another pool.
       await openPool();
-      seen = undefined;
       polled = await records.poll(file.replica, about);
     }
     if (polled.revision !== seen || hasChanges({ records, sealer, file, facts, log })) {
@@ -189,8 +193,7 @@ export function createReplica({ deps, events, url, key, file, name }: ReplicaOpt
         connected: () => {
           connectedAtMs = clock.monotonic();
           // It may be another server, or one that has lost data.
-          runId = "";
-          seen = undefined;
+          isOpen = false;
           tick();
         },
         changed: tick,
