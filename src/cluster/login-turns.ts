@@ -37,15 +37,20 @@ export interface LoginTurnsContext {
  * replica that was killed, stopped or cut off exceeds it. Logins are renewed ten minutes ahead, so others can wait.
  */
 const LEASE_MS = 5 * 60_000;
+/**
+ * Longest wait for the turn of another replica. A renewal takes a second, so after this time the other one was killed or
+ * stopped, and the request that waits can use another account.
+ */
+const LONGEST_WAIT_MS = 10_000;
 /** Pause before a replica asks again for a turn that another one has, unless the pool changes earlier. */
 const ASK_AGAIN_MS = 1_000;
 
 export function loginTurns(context: LoginTurnsContext): RenewalTurns {
-  const { clock, log } = context.deps;
+  const { clock } = context.deps;
   const leaseMs = context.leaseMs ?? LEASE_MS;
   return {
     begin: async (homeDir, login, timeoutMs) => {
-      const deadlineMs = clock.monotonic() + timeoutMs;
+      const deadlineMs = clock.monotonic() + Math.min(timeoutMs, LONGEST_WAIT_MS);
       const alias = basename(homeDir);
       let why = "";
       try {
@@ -57,9 +62,7 @@ export function loginTurns(context: LoginTurnsContext): RenewalTurns {
         } while (clock.monotonic() < deadlineMs);
         return { kind: "failed", why };
       } catch (error) {
-        const shown = fullMessageOf(error);
-        log.warn(`the login of ${alias} is not renewed while the pool cannot be asked: ${shown}`);
-        return { kind: "failed", why: `asking the pool: ${shown}` };
+        return { kind: "failed", why: `asking the pool: ${fullMessageOf(error)}` };
       }
     },
   };

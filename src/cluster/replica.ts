@@ -7,6 +7,7 @@ import { VERSION } from "../version.ts";
 import { createEngine } from "./engine.ts";
 import type { LocalFacts } from "./local-facts.ts";
 import { loginTurns } from "./login-turns.ts";
+import { openTurns } from "./open-turns.ts";
 import { poolRecords } from "./pool-records.ts";
 import { createReconciler, hasChanges } from "./reconcile.ts";
 import type { ReplicaFile } from "./replica-file.ts";
@@ -43,7 +44,7 @@ export function createReplica({ deps, events, url, key, file, name }: ReplicaOpt
   /** The revision of the pool after the last comparison. */
   let seen: string | undefined;
   let names: ReadonlyMap<string, string> = new Map();
-  let runId = "";
+  let isOpen = false;
   let cancel: (() => void) | undefined;
   let isStopped = false;
   const waiting = new Set<() => void>();
@@ -64,7 +65,9 @@ export function createReplica({ deps, events, url, key, file, name }: ReplicaOpt
     if (degraded !== undefined) return;
     degraded = { sinceMs: clock.now(), why };
     events.append("cluster.degraded", { error: why });
-    log.warn(`the pool ${file.pool} cannot be reached, and this replica works with what it knows: ${why}`);
+    log.warn(
+      `the pool ${file.pool} cannot be used for now, and this replica works with what it knows: ${why}`,
+    );
   };
 
   const succeeded = (): void => {
@@ -72,11 +75,16 @@ export function createReplica({ deps, events, url, key, file, name }: ReplicaOpt
     const seconds = Math.round((clock.now() - degraded.sinceMs) / 1000);
     degraded = undefined;
     events.append("cluster.recovered", { degraded_seconds: seconds });
-    log.info(`the pool ${file.pool} can be reached again after ${seconds} s`);
+    log.info(`the pool ${file.pool} can be used again after ${seconds} s`);
   };
 
-  /** Finds the pool, or rebuilds it from this root if the engine is empty. */
+  /**
+   * Finds the pool, or rebuilds it from this root if the engine is empty. Until that has succeeded, nothing is compared:
+   * with another key, or in another pool, all facts of the root would look new.
+   */
   const openPool = async (): Promise<void> => {
+    isOpen = false;
+    const { runId } = await engine.info();
     const found = (await records.find(runId)) ?? (await records.create(file.poolId, runId, true));
     if (found !== file.poolId)
       throw new CodexlbError(
@@ -84,19 +92,18 @@ export function createReplica({ deps, events, url, key, file, name }: ReplicaOpt
         `using ${engine.shown}: the pool ${file.pool} there is not the one that this root has joined`,
         { next: "correct cluster.url or cluster.pool, or join the new pool with another root" },
       );
+    isOpen = true;
+    seen = undefined;
   };
 
   const compare = async (): Promise<void> => {
     if (reconcile === undefined || facts === undefined) return;
-    if (runId === "") {
-      runId = (await engine.info()).runId;
-      await openPool();
-    }
+    if (!isOpen) await openPool();
     const about = { name: name(), version: VERSION };
     let polled = await records.poll(file.replica, about);
-    if (polled.poolId === undefined) {
+    if (polled.poolId !== file.poolId) {
+      // The engine was emptied, and perhaps filled with another pool.
       await openPool();
-      seen = undefined;
       polled = await records.poll(file.replica, about);
     }
     if (polled.revision !== seen || hasChanges({ records, sealer, file, facts, log })) {
@@ -144,24 +151,26 @@ export function createReplica({ deps, events, url, key, file, name }: ReplicaOpt
       });
   };
 
-  const turns = loginTurns({
-    deps,
-    records,
-    sealer,
-    file,
-    facts: () => facts,
-    sync,
-    nextChange: async (ms) => {
-      const { promise, resolve } = Promise.withResolvers<void>();
-      waiting.add(resolve);
-      const stopWaiting = clock.after(ms, resolve);
-      await promise;
-      stopWaiting();
-      waiting.delete(resolve);
-    },
-    takesOver: () => connectedAtMs !== undefined && clock.monotonic() - connectedAtMs >= SETTLE_MS,
-    nameOf: (replica) => names.get(replica) ?? replica,
-  });
+  const { turns, ended } = openTurns(
+    loginTurns({
+      deps,
+      records,
+      sealer,
+      file,
+      facts: () => facts,
+      sync,
+      nextChange: async (ms) => {
+        const { promise, resolve } = Promise.withResolvers<void>();
+        waiting.add(resolve);
+        const stopWaiting = clock.after(ms, resolve);
+        await promise;
+        stopWaiting();
+        waiting.delete(resolve);
+      },
+      takesOver: () => connectedAtMs !== undefined && clock.monotonic() - connectedAtMs >= SETTLE_MS,
+      nameOf: (replica) => names.get(replica) ?? replica,
+    }),
+  );
 
   const operator = {
     aliasOf: (account: string) => facts?.aliasOf(account) ?? account,
@@ -170,7 +179,7 @@ export function createReplica({ deps, events, url, key, file, name }: ReplicaOpt
       await within(PATIENCE_MS, sync());
       if (file.pending().length > 0)
         log.warn(
-          `the change is made here; the other replicas of ${file.pool} get it when the engine can be reached`,
+          `the change is made here; the other replicas of ${file.pool} get it when the pool can be used again`,
         );
     },
   };
@@ -187,8 +196,7 @@ export function createReplica({ deps, events, url, key, file, name }: ReplicaOpt
         connected: () => {
           connectedAtMs = clock.monotonic();
           // It may be another server, or one that has lost data.
-          runId = "";
-          seen = undefined;
+          isOpen = false;
           tick();
         },
         changed: tick,
@@ -199,6 +207,8 @@ export function createReplica({ deps, events, url, key, file, name }: ReplicaOpt
     stop: async () => {
       isStopped = true;
       cancel?.();
+      // The new login of a renewal that is cut off would be lost.
+      await within(PATIENCE_MS, ended());
       if (degraded === undefined) await within(PATIENCE_MS, sync());
       engine.close();
     },

@@ -137,9 +137,9 @@ const SENTENCES: Readonly<Record<string, (fields: LogEvent["fields"]) => string>
   "child_proxy.seen": () => "answers",
   "clock.set_back": ({ by_ms }) =>
     `the system clock was set back by ${durationText(Math.max(1, Math.round(Number(by_ms) / 1000)))}`,
-  "cluster.degraded": () => "the pool's server cannot be used; this replica works with what it knows",
+  "cluster.degraded": () => "the shared pool cannot be used; this replica works with what it knows",
   "cluster.recovered": ({ degraded_seconds }) =>
-    `the pool's server can be used again after ${durationText(Number(degraded_seconds))}`,
+    `the shared pool can be used again after ${durationText(Number(degraded_seconds))}`,
   "config.reload_failed": () => "config.toml is invalid, so the last valid settings stay in effect",
   "config.reloaded": ({ policy_mode, upstream_base_url }) =>
     `reloaded config.toml; policy ${policy_mode}, backend ${upstream_base_url}`,

@@ -14,14 +14,17 @@ export interface EngineAddress {
 }
 
 const DEFAULT_PORT = 6379;
+const NO_HOST = "socket";
 
 /**
  * Reads `redis://user:password@host:6379/0`, `rediss://...` (TLS) or `unix://user:password@/path/to/socket?db=0`. User,
  * password, port (default 6379) and database (default 0) are optional. Returns undefined for any other text.
  */
 export function engineAddress(text: string): EngineAddress | undefined {
-  if (!/^(?:rediss?|unix):\/\//.test(text) || !URL.canParse(text)) return undefined;
-  const url = new URL(text);
+  // A URL with a login needs a host, which a socket does not have.
+  const parsable = text.replace(/^(unix:\/\/[^/@]*@)(?=\/)/, `$1${NO_HOST}`);
+  if (!/^(?:rediss?|unix):\/\//.test(parsable) || !URL.canParse(parsable)) return undefined;
+  const url = new URL(parsable);
   const username = decoded(url.username);
   const password = decoded(url.password);
   if (username === null || password === null) return undefined;
@@ -31,7 +34,14 @@ export function engineAddress(text: string): EngineAddress | undefined {
     const database = databaseOf(url.searchParams.get("db") ?? "0");
     const hasMore = [...url.searchParams.keys()].some((name) => name !== "db");
     const path = decoded(url.pathname);
-    if (url.host !== "" || !path || path === "/" || hasMore || database === undefined) return undefined;
+    if (
+      (url.host !== "" && url.host !== NO_HOST) ||
+      !path ||
+      path === "/" ||
+      hasMore ||
+      database === undefined
+    )
+      return undefined;
     return { at: { kind: "unix", path }, ...login, database };
   }
   const database = databaseOf(url.pathname.slice(1) || "0");

@@ -49,6 +49,10 @@ const allHave = (pool: Replicas, accounts: readonly string[]) =>
     RECONCILED_MS,
   );
 
+/** How many facts the engine has. */
+const factCount = async ({ redis }: Replicas): Promise<number> =>
+  Number(await redis.cli("HLEN", "{codexlb:default}:generations"));
+
 const hello = async ({ url }: Replica): Promise<string> =>
   createSseClient(url, crypto.randomUUID()).turn("hello");
 
@@ -142,6 +146,62 @@ describe.skipIf(whyNoRedis !== undefined)("replicas of a pool", () => {
     await done(pool.tool.run(["cluster", "join", "--root", fresh], pool.env));
     expect(readdirSync(join(fresh, "accounts")).sort()).toEqual(ALIASES);
   }, 90_000);
+
+  test("write nothing into a pool that they cannot open, or that is not theirs", async () => {
+    await using pool = await startReplicas({ aliases: ["alice"], count: 1 });
+    const [a] = pool.list as [Replica];
+    await until("the pool has all facts", async () => (await factCount(pool)) === 4);
+    await a.stop();
+    const startWith = async (env: Record<string, string>) => {
+      const args = [
+        "proxy",
+        "--root",
+        a.layout.root,
+        "--listen",
+        "127.0.0.1:0",
+        "--upstream",
+        pool.mock.baseUrl,
+      ];
+      const proxy = await pool.tool.start(args, { ...pool.env, ...env });
+      await until("it has looked twice", async () => {
+        const { out } = await pool.tool.run(["proxy", "logs", "--root", a.layout.root]);
+        return out.includes("cluster.degraded");
+      });
+      return (await proxy.stop()).err;
+    };
+    const wrong = { CODEXLB_CLUSTER_KEY: Buffer.alloc(32, 7).toString("base64") };
+    expect(await startWith(wrong)).toContain("the key does not open the pool default");
+    expect(await factCount(pool)).toBe(4);
+    await pool.redis.cli("FLUSHALL");
+    await done(pool.tool.run(["cluster", "init", "--root", join(pool.tool.directory, "other")], pool.env));
+    expect(await factCount(pool)).toBe(2);
+    expect(await startWith({})).toContain("is not the one that this root has joined");
+    expect(await factCount(pool)).toBe(2);
+  }, 60_000);
+
+  test("are checked by doctor", async () => {
+    await using pool = await startReplicas({ aliases: ["alice"], count: 1, engine: [] });
+    const [a] = pool.list as [Replica];
+    const findings = async (env: Record<string, string> = {}) => {
+      const args = ["doctor", "--root", a.layout.root, "--codex-bin", "/nowhere", "--json"];
+      const { out } = await pool.tool.run(args, { ...pool.env, ...env });
+      return (JSON.parse(out) as { findings: { check: string; status: string; detail: string }[] }).findings
+        .filter(({ check }) => check === "cluster")
+        .map(({ status, detail }) => `${status}: ${detail}`);
+    };
+    await pool.redis.cli("CONFIG", "SET", "maxmemory-policy", "allkeys-lru");
+    const product = (await pool.redis.cli("INFO", "server")).match(/redis_version:(\S+)/)?.[1];
+    expect(await findings()).toEqual([
+      `bad: ${pool.redis.url}: the server removes data when its memory is full (maxmemory-policy allkeys-lru)`,
+      `warning: ${pool.redis.url}: the server may lose the last changes when it is killed, because its append-only file is off`,
+      `ok: default on ${pool.redis.url} (Redis ${product}), 1 replica`,
+    ]);
+    expect(await findings({ CODEXLB_CLUSTER_KEY: Buffer.alloc(32).toString("base64") })).toEqual([
+      `bad: using ${pool.redis.url}: the key does not open the pool default`,
+    ]);
+    await pool.redis.kill();
+    expect(await findings()).toEqual([`bad: contacting ${pool.redis.url}: connection refused`]);
+  }, 60_000);
 
   test("restore an account whose directory was lost, and send what was changed while the proxy did not run", async () => {
     await using pool = await startReplicas({ aliases: ALIASES, count: 2 });

@@ -11,7 +11,7 @@ import { startReplicas } from "../support/replicas.ts";
 const ROTATIONS = 1_000;
 /** So short that each replica renews a token that another one has renewed, before it uses it. */
 const TOKEN_SECONDS = 20;
-const ALIASES = ["a1", "a2", "a3", "a4", "a5", "a6"];
+const ALIASES = Array.from({ length: 24 }, (_, index) => `a${index}`);
 const CLIENTS_PER_REPLICA = 4;
 
 test.skipIf(whyNoRedis !== undefined)(
@@ -47,13 +47,13 @@ test.skipIf(whyNoRedis !== undefined)(
     console.log(`${sent.length} renewals in ${turns} turns`);
     expect(sent.length).toBeGreaterThanOrEqual(ROTATIONS);
     expect(new Set(sent).size).toBe(sent.length);
-    // After the end all roots have the same logins, and the backend accepts them.
+    // The replica that renewed a login last has the one that works.
     for (const alias of ALIASES) {
-      const logins = pool.list.map(({ layout }) =>
-        readFileSync(join(layout.accounts, alias, "auth.json"), "utf8"),
-      );
-      const [token] = logins.map((text) => JSON.parse(text).tokens.refresh_token as string);
-      expect(pool.mock.accounts.isLive(token ?? "")).toBe(true);
+      const tokens = pool.list.map(({ layout }): string => {
+        const text = readFileSync(join(layout.accounts, alias, "auth.json"), "utf8");
+        return JSON.parse(text).tokens.refresh_token;
+      });
+      expect([alias, tokens.filter(pool.mock.accounts.isLive).length > 0]).toEqual([alias, true]);
     }
   },
   300_000,

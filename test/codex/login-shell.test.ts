@@ -146,7 +146,7 @@ describe.each(SHELLS)("the login shell %s", (shell, file, set) => {
   });
 
   test.skipIf(path === null)("sets variables, but not those that run sets for Codex", async () => {
-    const names = ["CODEX_HOME", "OPENAI_API_KEY", "OTHER", "CODEXLB_CLIENT_KEY"];
+    const names = ["CODEX_HOME", "OPENAI_API_KEY", "OTHER", "CODEXLB_CLIENT_KEY", "CODEXLB_CLUSTER_KEY"];
     const home = homeWith("sets", [...names.map((name) => set(name, "profile")), "umask 027", "cd /usr"]);
     const env = {
       CODEX_HOME: "/a 'home' $HOME",
@@ -154,7 +154,7 @@ describe.each(SHELLS)("the login shell %s", (shell, file, set) => {
       OPENAI_BASE_URL: "http://x",
     };
     const script =
-      'for word in "$CODEX_HOME" "$OPENAI_API_KEY" "$OTHER" "$OPENAI_BASE_URL" "$CODEXLB_CLIENT_KEY" "$(umask)" "$(pwd)"; do echo "$word"; done';
+      'for word in "$CODEX_HOME" "$OPENAI_API_KEY" "$OTHER" "$OPENAI_BASE_URL" "$CODEXLB_CLIENT_KEY$CODEXLB_CLUSTER_KEY" "$(umask)" "$(pwd)"; do echo "$word"; done';
     const ran = await runThrough(
       path ?? "",
       { binary: "/bin/sh", args: ["-c", script], env },

@@ -15,6 +15,10 @@ describe("the URL of the engine", () => {
     ["redis://:secret@host", { at: tcp("host", 6379, false), ...noLogin, password: "secret" }],
     ["unix:///run/valkey.sock", { at: { kind: "unix", path: "/run/valkey.sock" }, ...noLogin }],
     ["unix:///run/a%20b.sock?db=2", { at: { kind: "unix", path: "/run/a b.sock" }, ...noLogin, database: 2 }],
+    [
+      "unix://codexlb:p%40ss@/run/valkey.sock",
+      { at: { kind: "unix", path: "/run/valkey.sock" }, database: 0, username: "codexlb", password: "p@ss" },
+    ],
   ])("%s names a server", (url, address) => {
     expect(engineAddress(url)).toEqual(address);
   });

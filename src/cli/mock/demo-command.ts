@@ -55,7 +55,8 @@ const ACCOUNTS = ["alice", "bob", "carol"] as const;
 async function show(directory: string, children: Subprocess[]): Promise<void> {
   const root = join(directory, "root");
   const homes = join(directory, "homes");
-  const stage = { env: { CODEXLB_ROOT: root, HOME: directory }, children };
+  // The demonstration has its own accounts, so it joins no pool.
+  const stage = { env: { CODEXLB_ROOT: root, CODEXLB_CLUSTER_URL: "", HOME: directory }, children };
 
   say.start(
     "Start a simulated backend with three accounts; alice and bob reach their limits during their third turn",
