@@ -17,7 +17,7 @@ export function printError(text: string): void {
 }
 
 /**
- * Prints a message to standard output, behind `first` (default: ""): on a terminal wrapped at spaces, elsewhere on one
+ * Prints a message to standard output, after `first` (default: ""): on a terminal wrapped at spaces, elsewhere on one
  * line.
  */
 export function printMessage(text: string, first = ""): void {
@@ -45,7 +45,7 @@ export function printJsonText(text: string): void {
  */
 export function showMeanwhile(what: string): () => void {
   const columns = terminalColumns(process.stderr, process.env) ?? USUAL_COLUMNS;
-  // A line that continued on the next row could not be erased. A wide character may take one column more.
+  // A line that wraps cannot be erased. A wide character may take one more column.
   const line = Bun.sliceAnsi(printable(what), 0, columns - 2, "...");
   progress = line;
   process.stderr.write(line);

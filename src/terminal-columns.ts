@@ -11,7 +11,7 @@ export function outputColumns(env: Environment): number | undefined {
   return givenColumns(env) ?? (process.stdout.isTTY ? process.stdout.columns : undefined);
 }
 
-/** The width of the terminal that `output` is; undefined if it is none, so that a script may read it. */
+/** The width of the terminal `output`; undefined if it is not a terminal, because a script may read it. */
 export function terminalColumns(output: Output, env: Environment): number | undefined {
   if (output.isTTY !== true) return undefined;
   return (givenColumns(env) ?? output.columns) || USUAL_COLUMNS;
@@ -19,7 +19,7 @@ export function terminalColumns(output: Output, env: Environment): number | unde
 
 // --- internal ---
 
-/** COLUMNS, which the user can set. */
+/** The value of COLUMNS, which the user can set. */
 function givenColumns({ COLUMNS }: Environment): number | undefined {
   const columns = Number(COLUMNS);
   return Number.isInteger(columns) && columns > 0 ? columns : undefined;

@@ -1,22 +1,22 @@
-// Wraps text for a terminal, at spaces. What a person copies stays in one piece: commands, paths, URLs, settings.
+// Wraps text for a terminal, at spaces. Text that a person copies stays in one piece: commands, paths, URLs, settings.
 
 import { ADVISED_COMMANDS } from "./advice.ts";
 
 export interface Wrapping {
   /** The width of the terminal. */
   readonly columns: number;
-  /** What stands before the text on its first line; the other lines are indented by its width. Default: "". */
+  /** The text before the first line; the other lines are indented by its width. Default: "". */
   readonly first?: string;
   /**
-   * True for a screen or a cell of a table, where no line may be wider than `columns`. Default: a word or a command that
-   * is wider gets a line of its own, without indentation, which the terminal continues on its next row.
+   * True for a screen or a cell of a table, where no line may be wider than `columns`. Otherwise a word or a command that
+   * is wider has a line of its own, without indentation, which the terminal wraps.
    */
   readonly strict?: boolean;
 }
 
 /**
- * The lines of a text behind `first`. Spaces at its start count as a part of `first`. Colours and wide characters are
- * counted as a terminal shows them.
+ * The lines of `given` after `first`. Spaces at the start of `given` count as part of `first`. Widths are those that a
+ * terminal shows, whatever the colours and wide characters.
  */
 export function wrappedLines(
   given: string,
@@ -41,10 +41,10 @@ export function wrappedLines(
 
 // --- internal ---
 
-/** Lines of fewer columns are hard to read, so a narrower terminal has to wrap them again. */
+/** Shorter lines are hard to read, so a narrower terminal has to wrap these lines again. */
 const LEAST_COLUMNS = 12;
 
-/** A no-break space, where `wrapAnsi` does not wrap. It takes the place of the spaces in a command. */
+/** A no-break space, which replaces the spaces in a command because `wrapAnsi` does not wrap there. */
 const GLUE = "\u00a0";
 
 /** A word of a command line. The punctuation of the sentence is not part of it. */
@@ -54,7 +54,7 @@ const OWN = `codexlb (?:${Object.keys(ADVISED_COMMANDS)
   .join("|")})(?![\\w-])`;
 const OTHERS =
   "codex|sudo|systemctl|loginctl|launchctl|journalctl|npm|brew|apt-get|docker|make|pgrep|kill|chmod|eval";
-/** At the start and after a colon, a command extends to the end of the phrase; a warning may be about a command. */
+/** At the start or after a colon, a command extends to the end of the phrase. After `warning: ` it may be the subject. */
 const PHRASE = `(?<=^|(?<!warning): )(?:[A-Z][A-Z0-9_]*=${WORD} )*(?:${OWN}|(?:${OTHERS})(?= ))(?: ${WORD})*`;
 /** Elsewhere, it is one of our own commands, with flags and with words in capitals. */
 const IN_SENTENCE = String.raw`${OWN}(?: (?:--[\w-]+(?:[ =]${WORD})?|[A-Z]{2,}\b))*`;

@@ -1,4 +1,4 @@
-// Text for a terminal is wrapped at spaces, and what a person copies stays in one piece.
+// Text for a terminal is wrapped at spaces, and text to be copied stays in one piece.
 
 import { describe, expect, test } from "bun:test";
 import { ADVISED_COMMANDS } from "../src/advice.ts";
@@ -36,7 +36,7 @@ describe("a message", () => {
     }
   });
 
-  test("has room for 12 columns at least, however narrow the terminal is", () => {
+  test("has at least 12 columns, however narrow the terminal is", () => {
     expect(wrappedLines("one two three four five six", { columns: 10, first: "codexlb: " })).toEqual([
       "codexlb: one two",
       "         three four",
@@ -44,7 +44,7 @@ describe("a message", () => {
     ]);
   });
 
-  test("keeps the spaces before it, and all its lines begin there", () => {
+  test("keeps its leading spaces on all lines", () => {
     expect(wrappedLines("  7% left, resets Tue 03:04", { columns: 30, first: "Weekly limit  " })).toEqual([
       "Weekly limit    7% left,",
       "                resets Tue",
@@ -86,7 +86,7 @@ describe("a command in a message", () => {
     ]);
   });
 
-  test("without room begins at the left edge, for the terminal to continue it", () => {
+  test("that does not fit begins at the left edge, and the terminal wraps it", () => {
     const command = "codexlb account import --root '/srv/state of; codexlb' --from /home/me/.codex alice";
     expect(wrappedLines(`run: ${command}, or: codexlb init`, { columns: 60, first: "  " })).toEqual([
       "  run:",
@@ -117,7 +117,7 @@ describe("a command in a message", () => {
     }
   });
 
-  test("does not include the sentence behind it", () => {
+  test("does not include the sentence after it", () => {
     expect(
       wrappedLines('warning: codexlb account list ignores the argument "extra"', { columns: 40 }),
     ).toEqual(["warning: codexlb account list ignores", 'the argument "extra"']);

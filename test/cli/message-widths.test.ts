@@ -1,5 +1,5 @@
 // All messages of the committed snapshots, as a terminal shows them: no line is wider than the terminal, except one that
-// has nothing but what a person copies.
+// has only text to be copied.
 
 import { beforeAll, describe, expect, test } from "bun:test";
 import { join } from "node:path";
@@ -8,7 +8,7 @@ import { runCli } from "../support/cli.ts";
 import { tempDirectory } from "../support/temp.ts";
 
 const SNAPSHOTS = ["message-snapshots", "snapshots"];
-/** One word, or a command line. The punctuation of the sentence may follow it. */
+/** One word, or a command line, perhaps followed by punctuation. */
 const COPIED = /^(?:\S+|(?:[A-Z_]+=\S+ )*(?:codexlb|codex|npm|make|loginctl|systemctl) .*)$/;
 
 interface Message {

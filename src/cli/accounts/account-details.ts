@@ -102,7 +102,7 @@ function spendingRows(status: AccountDetails["status"], nowMs: number): [string,
   ];
 }
 
-/** The reset credits, with the age of their number. */
+/** The reset credits, with the age of the figure. */
 function resetCreditRows(
   { reset_credits: resets }: AccountDetails["status"],
   nowMs: number,

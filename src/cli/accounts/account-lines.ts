@@ -23,7 +23,7 @@ export interface AccountCanvas {
   readonly nowMs: number;
 }
 
-/** The lines for `details`. Only a path, a URL or a command may be wider than the canvas, and has its own line then. */
+/** The lines for `details`. Only a path, a URL or a command may be wider than the canvas; it then has its own line. */
 export function accountLines(details: AccountDetails, canvas: AccountCanvas): string[] {
   const { columns, nowMs } = canvas;
   const style = styleOf(canvas);
@@ -119,7 +119,7 @@ function settingTexts({ home, settings_file: file, outbound_proxy: proxy }: Acco
   ];
 }
 
-/** Texts whose further lines begin below the first one. */
+/** The texts as section texts without `first`. */
 function plain(texts: readonly string[]): SectionText[] {
   return texts.map((text) => ({ text }));
 }

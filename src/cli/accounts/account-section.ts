@@ -3,7 +3,7 @@
 import { wrappedLines } from "../../wrapped-lines.ts";
 import type { TextStyle } from "../terminal/glyphs.ts";
 
-/** A text of a section. Its further lines begin below the first one, behind the width of `first` (default: ""). */
+/** A text of a section, after `first` (default: ""). Its further lines are indented by the width of `first`. */
 export interface SectionText {
   readonly first?: string;
   readonly text: string;

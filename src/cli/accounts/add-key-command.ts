@@ -1,4 +1,4 @@
-// `codexlb account add-key`: enrols an OpenAI API key as an account, which serves when no other account can.
+// `codexlb account add-key`: enrols an OpenAI API key as an account, which serves only if no other account can.
 
 import { defineCommand } from "citty";
 import { advised } from "../../advice.ts";
@@ -28,16 +28,16 @@ export default defineCommand({
     },
     "monthly-cap": {
       type: "string",
-      description: "How much it may spend in a month, such as 20usd; required for a new account",
+      description: "How much the key may spend a month, such as 20usd; required for a new key",
       valueHint: "USD",
     },
     "base-url": {
       type: "string",
-      description: "The API's base URL; the key is only sent there",
+      description: "The API's base URL; the key is sent only there",
       default: DEFAULT_API_URL,
       valueHint: "URL",
     },
-    replace: { type: "boolean", description: "Replace a ChatGPT account of the same alias" },
+    replace: { type: "boolean", description: "Replace a ChatGPT account that has this alias" },
     alias: { type: "positional", description: "Alias of the account", valueHint: "ALIAS" },
   },
   run: async ({ args, rawArgs }) => {
@@ -58,14 +58,14 @@ export default defineCommand({
       if (monthlyCap === undefined && known?.codexlb.options.monthly_cap === undefined)
         throw usage(
           "account add-key: --monthly-cap is missing",
-          "name what the key may spend in a month, such as: --monthly-cap 20usd",
+          "set how much the key may spend a month, for example: --monthly-cap 20usd",
         );
       const auth = apiKeyFile({ key: await keyFromStandardInput(), baseUrl });
       await ops.import(alias, { auth, config: undefined, replace: args.replace ?? false });
-      if (monthlyCap === undefined) return printMessage(`account ${alias} has another API key`);
+      if (monthlyCap === undefined) return printMessage(`account ${alias} uses the new API key`);
       await ops.set(alias, { options: { monthlyCap } });
       printMessage(
-        `account ${alias} has an API key, ${changeWords({ monthlyCap })}, and serves only if no other account can`,
+        `account ${alias} uses an API key, ${changeWords({ monthlyCap })}, and serves only if no other account can`,
       );
     });
   },

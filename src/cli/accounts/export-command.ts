@@ -50,7 +50,7 @@ export default defineCommand({
       writeFileAtomic(path, text);
       printMessage(`exported account ${status.alias} to ${path}`);
     }
-    if (status.api_key !== undefined) return; // a key works in several places
+    if (status.api_key !== undefined) return; // a key can be used in several places
     if (isLoginCode(status.disabled_reason))
       context.deps.log.warn(
         `the exported login no longer works (${reasonWords(status.disabled_reason)}); log in again with: ${advised("account login", status.alias)}`,

@@ -42,7 +42,7 @@ export const OPTION_FLAGS = {
   },
   "monthly-cap": {
     type: "string",
-    description: "How much an account with an API key may spend in a month, such as 20usd (none: nothing)",
+    description: "How much an account with an API key may spend a month, such as 20usd (none: nothing)",
     valueHint: "USD",
   },
 } as const;
@@ -76,7 +76,7 @@ export function tagDemand(
   return undefined;
 }
 
-/** The amount in the value of `--monthly-cap`, USD. Throws `usage`. */
+/** The value of `--monthly-cap`, in USD. Throws `usage`. */
 export function capIn(text: string): number {
   const usd = usdIn(text) ?? 0;
   const problem = capProblem(usd);

@@ -1,4 +1,4 @@
-// `codexlb account redeem`: spends one reset credit of an account, after it has shown what that would reset.
+// `codexlb account redeem`: shows what a reset credit of an account would reset, and spends one.
 
 import { defineCommand } from "citty";
 import { advised } from "../../advice.ts";
@@ -40,15 +40,15 @@ export default defineCommand({
     const asks = args.yes !== true;
     if (asks && !(process.stdin.isTTY && process.stdout.isTTY))
       throw usage(
-        "account redeem asks before it spends a credit, which needs a terminal",
-        `to spend one without a question: ${advised("account redeem", "--yes", about)}`,
+        "account redeem asks for confirmation, which needs a terminal",
+        `to spend one without asking: ${advised("account redeem", "--yes", about)}`,
       );
     const place = await placeOf(context, args);
     const options = { write: rootExists(context), about };
     if (asks) {
-      // Not in one step with the rest: the files stay unlocked while the question waits.
+      // A step of its own, so that the files are not locked while the question waits for its answer.
       const offer = await waitingFor(
-        "asking the backend",
+        "fetching the reset credits",
         withAccounts(context, place, options, async (ops) => ({
           check: await ops.checkRedeem(about),
           details: await ops.show(about),
@@ -73,14 +73,14 @@ export default defineCommand({
 
 // --- internal ---
 
-/** What spending a credit would reset, and what happens without it. */
+/** What spending a credit would reset, and the forecast without it. */
 function offerTexts(
   { alias, unfinishedSinceMs }: RedeemableAccount,
   details: AccountDetails,
   canvas: { readonly colour: boolean; readonly utf8: boolean; readonly nowMs: number },
 ): SectionText[] {
   const { nowMs } = canvas;
-  // A credit resets the account's own windows, and neither limits of single models nor those of a workspace.
+  // A credit resets the account's own windows, but not the limits of single models or of a workspace.
   const windows: AccountAnswer = {
     ...details.status,
     additional_limits: undefined,

@@ -1,5 +1,4 @@
-// Checks the Codex homes of client keys: whether there are some that no run has used for a long time, for example
-// because their key was removed.
+// Finds the Codex homes of client keys that no run has used for a long time, for example because their key was removed.
 
 import { statSync } from "node:fs";
 import { join } from "node:path";
@@ -10,8 +9,8 @@ import type { CommandContext } from "../context.ts";
 import type { Finding } from "./finding.ts";
 
 /**
- * A warning for each home of a client key without a run in the last 30 days. It is not removed, because settings that
- * Codex has changed there are nowhere else, and the key may be one of a proxy on another machine.
+ * A warning for each home of a client key without a run in the last 30 days. The home is not removed, because
+ * it may have settings that exist nowhere else, and its key may belong to a proxy on another machine.
  */
 export function examineKeyHomes({ deps, layout }: CommandContext): Finding[] {
   const nowMs = deps.clock.now();
@@ -24,7 +23,7 @@ export function examineKeyHomes({ deps, layout }: CommandContext): Finding[] {
         check: "homes",
         status: "warning",
         detail: `${path} belongs to a client key and was last used ${ago(lastRunMs, nowMs)}`,
-        remedy: `if that key is no longer used, run: rm -r ${quote(path)}, which deletes the settings saved there, and nothing in your own Codex home`,
+        remedy: `if that key is no longer used, run: rm -r ${quote(path)}, which deletes the settings saved there, but nothing in your own Codex home`,
       },
     ];
   });
@@ -33,5 +32,5 @@ export function examineKeyHomes({ deps, layout }: CommandContext): Finding[] {
 // --- internal ---
 
 const KEY_HOME = /-key-[0-9a-f]{12}$/;
-/** The stub in a home that no run has used for so long is no longer valid. */
+/** After this time without a run, the stub in the home is no longer valid. */
 const UNUSED_MS = 30 * 86_400_000;

@@ -9,7 +9,7 @@ import type { Fold } from "./log-folds.ts";
 
 /**
  * The text of a fold: time (local), account, what happened, the reason, and how often: `x 12 since 10:04`. `nowMs`
- * decides whether the day is shown. What has no room on the first line continues below what happened.
+ * decides whether the day is shown. Text that does not fit on the first line continues below what happened.
  */
 export function logText(
   { first, last, count }: Fold,

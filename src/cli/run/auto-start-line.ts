@@ -1,11 +1,11 @@
-// The command that repeats a run, and starts a proxy for it.
+// The command that repeats a run with a proxy of its own.
 
 import { advised } from "../../advice.ts";
 import { RUN_FLAGS } from "./run-flags.ts";
 
 /**
- * The command that runs Codex again with `args`, with a proxy of its own. `flags` are the values of the run's flags.
- * Without the arguments, as `codexlb run --auto-start ...`, if they do not fit into a message, such as a long prompt.
+ * The command that runs Codex again with `args`, and with a proxy of its own. `flags` are the values of the run's flags.
+ * Arguments that do not fit into a message, such as a long prompt, are replaced: `codexlb run --auto-start ...`.
  */
 export function autoStartLine(args: readonly string[], flags: Readonly<Record<string, unknown>>): string {
   const kept = Object.keys(RUN_FLAGS).flatMap((name) => {
@@ -22,6 +22,6 @@ export function autoStartLine(args: readonly string[], flags: Readonly<Record<st
 
 // --- internal ---
 
-/** Flags that the advice adds by itself, or that only concern a proxy that the user names. */
+/** Flags that `advised` adds, or that apply only to a proxy that the user names. */
 const ADDED: ReadonlySet<string> = new Set(["root", "proxy-url", "auto-start"]);
 const LONGEST_LINE = 300;

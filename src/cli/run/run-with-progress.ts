@@ -6,7 +6,7 @@ import { showWaiting, type WaitProgressContext } from "./wait-progress.ts";
 
 /** A run of Codex that has ended. */
 export interface WatchedRun {
-  /** How it ended: with code 130 if the user ended it while a turn waited, because Codex itself does not report that. */
+  /** How it ended: with code 130 if the user ended it while a turn waited, because Codex does not report that. */
   readonly ended: Ended;
   /** The last answer of the proxy about the run; undefined if there was none. */
   readonly seen: RunSeen | undefined;
@@ -14,7 +14,7 @@ export interface WatchedRun {
   readonly isInterrupted: boolean;
 }
 
-/** Runs `start`, which runs Codex, and asks the proxy about its turns meanwhile. Throws what `start` throws. */
+/** Runs `start`, which runs Codex, and meanwhile asks the proxy about its turns. Throws what `start` throws. */
 export async function runWithProgress(
   context: Omit<WaitProgressContext, "isTerminal">,
   start: () => Promise<Ended>,

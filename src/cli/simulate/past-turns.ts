@@ -23,9 +23,9 @@ export interface PastTurns {
   /** The turns of the period. */
   readonly recorded: RecordedTurns;
   readonly uses: readonly StoredUse[];
-  /** What the turns of each account cost in each hour, by `accountKey`, for the time of which the use of windows is known. */
+  /** What each account's turns cost in each hour, by `accountKey`, for the hours whose use of windows is known. */
   readonly costs: ReadonlyMap<string, ReadonlyMap<number, number>>;
-  /** When the turns in `costs` began, Unix ms. */
+  /** The start times of the turns in `costs`, Unix ms. */
   readonly measuredMs: readonly number[];
 }
 
@@ -61,7 +61,7 @@ export async function readPastTurns(
     };
   } catch (error) {
     throw new CodexlbError("file_unusable", `reading ${layout.usage}: ${systemProblem(error)}`, {
-      next: "start the proxy, which moves an unusable file aside, or delete the file",
+      next: "start the proxy, which moves a file that it cannot use aside, or delete the file",
       cause: error,
     });
   }

@@ -1,4 +1,4 @@
-// `codexlb simulate`: repeats the recorded turns with other policies and accounts. Changes nothing.
+// `codexlb simulate`: replays the recorded turns with other policies and accounts. Changes nothing.
 
 import { defineCommand } from "citty";
 import { advised } from "../../advice.ts";
@@ -17,13 +17,13 @@ import { simulationFrame } from "./simulation-frame.ts";
 export default defineCommand({
   meta: {
     name: "codexlb simulate",
-    description: "Repeat your past turns with other policies, or without one of your accounts",
+    description: "Simulate your past turns with other policies or other accounts",
   },
   args: {
     ...ROOT_FLAG,
     since: {
       type: "string",
-      description: "Repeat the turns since then: 14d (today and the 13 days before), 12h, or 2026-11-28",
+      description: "Replay the turns since then: 14d (today and the 13 days before), 12h, or 2026-11-28",
       default: "14d",
       valueHint: "TIME",
     },
@@ -35,7 +35,7 @@ export default defineCommand({
     accounts: {
       type: "string",
       description:
-        "Take accounts away (-ALIAS), and add a plan (+plus) or a copy of an account (+=ALIAS), separated by commas (default: take each one away once)",
+        "Remove accounts (-ALIAS), and add a plan (+plus) or a copy of an account (+=ALIAS), separated by commas (default: remove each account in turn)",
       valueHint: "CHANGES",
     },
     json: { type: "boolean", description: "Print JSON" },
@@ -89,7 +89,7 @@ function changesOf(text: string | undefined): readonly AccountChange[] | undefin
   const changes = accountChanges(text ?? "");
   if ("wrong" in changes)
     throw usage(
-      `flag --accounts: ${JSON.stringify(changes.wrong)} is not a change`,
+      `flag --accounts: ${JSON.stringify(changes.wrong)} is not a change of accounts`,
       `write -ALIAS, +PLAN or +=ALIAS, for example: ${advised("simulate", "--accounts=-bob,+plus")}`,
     );
   return changes.length === 0 ? undefined : changes;

@@ -28,7 +28,7 @@ export interface SimulationRequest {
   readonly nowMs: number;
   /** Undefined: all policies. */
   readonly policies: readonly PolicyMode[] | undefined;
-  /** Undefined: each account is taken away once. */
+  /** Undefined: each account is removed in turn. */
   readonly changes: readonly AccountChange[] | undefined;
 }
 
@@ -52,8 +52,8 @@ export async function simulateHistory(
   const turns = replayTurns(simulated, config.prices);
   const first = turns[0];
   if (first === undefined)
-    throw new CodexlbError("not_found", "no turn of this period can be simulated", {
-      next: `select a longer one: ${advised("simulate", "--since", "4w")}`,
+    throw new CodexlbError("not_found", "no turn in this period can be simulated", {
+      next: `select a longer period: ${advised("simulate", "--since", "4w")}`,
     });
   const input = {
     accounts,
@@ -108,12 +108,12 @@ function measured(
     throw new CodexlbError(
       "not_found",
       `the history is too short: ${counted(extent.turns, "turn")} on ${counted(extent.days, "day")} in the last four weeks`,
-      { next: `run this again after ${LEAST_TURNS} turns on ${LEAST_DAYS} days` },
+      { next: `run this again after at least ${LEAST_TURNS} turns on ${LEAST_DAYS} days` },
     );
   const { accounts, unknown } = measureAccounts(inService, uses, costs);
   if (accounts.length === 0)
     throw new CodexlbError("not_found", "the history does not show how much quota a turn takes", {
-      next: `run this again when an account has used more of its windows on ${LEAST_DAYS} days`,
+      next: `run this again when an account has used a few percent of its windows on ${LEAST_DAYS} days`,
     });
   return { accounts, unmeasured: unknown.map(({ alias }) => alias) };
 }
@@ -127,7 +127,7 @@ function reported({ record, plan, source, sizes }: MeasuredAccount): ReportedAcc
   };
 }
 
-/** The turns under the main limits: of other limits the history shows nothing. */
+/** The turns that count against the main limits: the history has no figures for other limits. */
 function withoutOwnLimits({ recorded }: PastTurns, accounts: readonly AccountRecord[]) {
   const hasOwnLimit = new Map<string, boolean>();
   const isOwn = (model: string): boolean => {
@@ -154,7 +154,7 @@ function requireKnown(
         "account_not_found",
         `${alias} is disabled or draining, so it is not simulated`,
         {
-          next: "leave it out of --accounts, or enable it",
+          next: `leave it out of --accounts, or enable it with: ${advised("account enable", alias)}`,
         },
       );
     throw new CodexlbError("account_not_found", `no account is called ${JSON.stringify(alias)}`, {
@@ -169,7 +169,7 @@ function requireKnown(
 function unknownPlan(change: AccountChange): CodexlbError {
   const plan = change.kind === "plan" ? change.plan : change.alias;
   return usage(
-    `flag --accounts: the size of the plan ${JSON.stringify(plan)} is not known`,
+    `flag --accounts: the size of the plan ${JSON.stringify(plan)} is unknown`,
     `use a plan that one of your accounts has, or one of: ${KNOWN_PLANS.join(", ")}`,
   );
 }

@@ -1,4 +1,4 @@
-// The report of `codexlb simulate` for a person: a table, what follows from it, and how sure it is. Pure.
+// The report of `codexlb simulate` for a person: the table, conclusions from it, the sizes of windows with their errors, and notes. Pure.
 
 import { counted } from "../../core/count-words.ts";
 import type { ScenarioReport, SimulationReport } from "../../core/replay/simulation-report.ts";
@@ -36,7 +36,7 @@ export function simulationFrame(report: SimulationReport, frame: TableFrame): st
 // --- internal ---
 
 function columnsOf(scenarios: readonly ScenarioReport[]): TableColumn[] {
-  /** Numbers are aligned at their right end. */
+  /** A column of numbers, aligned on the right. */
   const numbers = (
     heading: string,
     textOf: (scenario: ScenarioReport) => string,

@@ -14,8 +14,8 @@ export interface ChildEntry {
 }
 
 /**
- * The entry of each child proxy, a child of a child below it and indented. On a page its problem has lines of its own,
- * and on a screen it is in the row, which may be wider than `columns`.
+ * The entries of all child proxies; a child's own children are below it, indented. On a page, a problem has lines of its
+ * own; on a screen it is in the row, which may be wider than `columns`.
  */
 export function childEntries(
   status: StatusAnswer,
@@ -45,7 +45,7 @@ export function childEntries(
 type Child = TreeChild["child"];
 
 const GAP = "  ";
-/** Narrower terminals do not show the addresses. */
+/** On narrower terminals the URLs are left out. */
 const URL_COLUMNS = 80;
 
 function problemOf({ last_error: error, next }: Child): string {

@@ -12,8 +12,8 @@ import { noAccountsText } from "./no-accounts.ts";
 import { stateBrush } from "./state-brush.ts";
 
 /**
- * The decision, then one row for each account, the chosen one first. Commands without room in their rows are below the
- * table, because in a narrow column they would be broken, and could not be copied.
+ * The decision, then one row for each account, the chosen one first. A command that does not fit in its row is below the
+ * table, because a command broken over several lines of a column cannot be copied.
  */
 export function explanationFrame(explained: Explained, frame: TableFrame, nowMs: number): string {
   if (explained.accounts.length === 0) return noAccountsText(frame.columns);
@@ -54,14 +54,14 @@ function pinFact({ accounts, pinned, chosen }: Explained): string[] {
   return [`${pinned} is pinned, but cannot serve now (${tierWords(account)[0]})`];
 }
 
-/** Why an account was not chosen, with the command that resolves an expired login if it has room. */
+/** Why an account was not chosen; for an expired login with the command that renews it, if it fits. */
 function whyCell(account: ExplainedAccount, { columns }: TableFrame): string {
   const words = whyWords(account.why);
   const command = loginCommand(account);
   return command === undefined || !fitsInRow(command, columns) ? words : `${words}; run: ${command}`;
 }
 
-/** The command that resolves an expired login; undefined for other accounts. */
+/** The command that renews an expired login; undefined for other accounts. */
 function loginCommand({ alias, why }: ExplainedAccount): string | undefined {
   const code = /^disabled: ([\w-]+)$/.exec(why)?.[1];
   return code !== undefined && isLoginCode(code) ? advised("account login", alias) : undefined;

@@ -1,4 +1,4 @@
-// An explanation as plain text, in the form that it has in a pipe. Scripts read the JSON, which has the codes.
+// An explanation as plain text, as printed in a pipe. Scripts read the JSON, which has the codes.
 
 import type { Explained } from "../../admin/answers.ts";
 import { bindingText, termText, tierWords, whyWords } from "../../core/explanation-words.ts";

@@ -1,4 +1,4 @@
-// Messages about the steps of a longer job, each behind a mark: on a terminal a coloured one, elsewhere a word.
+// Messages about the steps of a longer job, each after a mark: a coloured symbol on a terminal, elsewhere a word.
 
 import { createConsola } from "consola";
 import { oneLine } from "../../printable.ts";
@@ -35,5 +35,5 @@ export function markedMessages(output: NodeJS.WriteStream, quiet = false): Marke
 
 // --- internal ---
 
-/** The room for a mark and the space behind it. */
+/** As wide as a mark and the space after it. */
 const MARK = "  ";

@@ -110,7 +110,7 @@ describe("on a terminal", () => {
   );
 
   for (const columns of [30, 60, 120])
-    test(`of ${columns} columns only a path, an id or a command without room is wider`, () => {
+    test(`of ${columns} columns only a path, an id or a command is wider`, () => {
       const lines = accountLines(about, { columns, colour: false, utf8: true, nowMs: NOW });
       const wider = lines.filter((line) => Bun.stringWidth(line) > columns);
       expect(wider).toEqual(columns > 30 ? [] : WIDER_THAN_30);

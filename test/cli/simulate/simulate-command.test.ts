@@ -1,4 +1,4 @@
-// `codexlb simulate` as a program: what it prints, and beside a running proxy.
+// `codexlb simulate` as a program: its output, and its use beside a running proxy.
 
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { join } from "node:path";
@@ -56,9 +56,13 @@ test.each([
     'flag --policy: "fair" is not a policy',
     "use one or more of: usage_balanced, sticky",
   ],
-  [["--accounts=bob"], 'flag --accounts: "bob" is not a change', "write -ALIAS, +PLAN or +=ALIAS"],
+  [
+    ["--accounts=bob"],
+    'flag --accounts: "bob" is not a change of accounts',
+    "write -ALIAS, +PLAN or +=ALIAS",
+  ],
   [["--accounts=-bab"], 'no account is called "bab"', "did you mean bob?"],
-  [["--accounts=+gold"], 'the size of the plan "gold" is not known', "promax"],
+  [["--accounts=+gold"], 'the size of the plan "gold" is unknown', "promax"],
   [["--since", "2999-01-01"], "is not in the past", "write a date"],
 ])("simulate %p is refused", async (args, problem, next) => {
   const ran = await simulate("--root", root, ...args);
@@ -90,5 +94,5 @@ test("beside a running proxy it reads what the proxy has just written", async ()
   );
   expect([ran.code, ran.out]).toEqual([1, ""]);
   expect(ran.err).toContain("the history is too short: 6 turns on 2 days in the last four weeks");
-  expect(ran.err).toContain("run this again after 50 turns on 3 days");
+  expect(ran.err).toContain("run this again after at least 50 turns on 3 days");
 });

@@ -1,4 +1,4 @@
-// `codexlb simulate` on roots whose past is known: what it measures, what it finds, and what it refuses to say.
+// `codexlb simulate` on roots with a known history: what it measures and finds, and when it gives no figures.
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { join } from "node:path";
@@ -16,7 +16,7 @@ import { PAST_TURN_USD, type Past, writePast } from "../../support/past-root.ts"
 import { type TempDirectory, tempDirectory } from "../../support/temp.ts";
 import { NOON } from "../../support/turn-record.ts";
 
-/** alice and bob have the same plan. Together they have more than is used, each one alone has less. */
+/** alice and bob have the same plan. Together they have more quota than is used; each alone has less. */
 const PAST: Past = {
   accounts: [
     { alias: "alice", plan: "plus", shortUsd: 3, weekUsd: 10 },
@@ -92,7 +92,7 @@ describe("two accounts whose quota is known", () => {
     expect(all[0]?.cached).toBeCloseTo(0.8, 6);
   });
 
-  test("one account alone refuses the turns of which its week has no room", () => {
+  test("one account alone refuses the turns that exceed its weekly window", () => {
     const alone = report.scenarios.filter(({ without }) => without.length > 0);
     expect(alone.map(({ without }) => without)).toEqual([["alice"], ["bob"]]);
     for (const { refused, refused_least, refused_most, refused_times, wait_hours } of alone) {
@@ -112,7 +112,7 @@ describe("two accounts whose quota is known", () => {
     expect(hashOfDirectory(root)).toBe(before);
   });
 
-  test("an added account of the same plan, a copy, and a larger plan take the place of one that is taken away", async () => {
+  test("an added account of the same plan, a copy, or a larger plan replaces a removed account", async () => {
     for (const [text, size] of [
       ["-bob,+plus", 10],
       ["-bob,+=alice", 10],
@@ -127,7 +127,7 @@ describe("two accounts whose quota is known", () => {
     }
   });
 
-  test("named policies are the only ones that are compared", async () => {
+  test("only the named policies are compared", async () => {
     const { scenarios } = await simulate(root, { policies: ["sticky", "reset_aware"] });
     expect(scenarios.map(({ policy, without }) => [policy, without])).toEqual([
       ["sticky", []],
@@ -143,7 +143,7 @@ describe("two accounts whose quota is known", () => {
   });
 });
 
-test("floors and anchoring that are set are also compared with none", async () => {
+test("configured floors and anchoring are also compared with none", async () => {
   const root = rootWith({
     ...PAST,
     config: '[accounts.alice]\nfloor_weekly = "50%"\n[anchor]\nenabled = true\nat = ["07:00"]\n',
@@ -156,7 +156,7 @@ test("floors and anchoring that are set are also compared with none", async () =
   ]);
 });
 
-test("an account without a history has the windows of its plan, and one of an unknown plan is not simulated", async () => {
+test("an account without a history gets the windows of its plan, and an account of an unknown plan is not simulated", async () => {
   const root = rootWith(PAST);
   const layout = layoutOf(root);
   const store = openStore(layout.store, () => "https://example.com", {

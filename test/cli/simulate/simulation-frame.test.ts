@@ -22,7 +22,7 @@ const REPORT = simulationReport({
   ],
 });
 
-test("80 columns show the table, what follows from it, and how sure it is", () => {
+test("on 80 columns, the report has the table, conclusions and errors", () => {
   expect(simulationFrame(REPORT, frame(80))).toBe(`\
 simulation  16 Nov - 29 Nov  1204 turns
 ACCOUNTS     POLICY          REFUSED  WAIT  WASTED  MOVES  CACHE  EST. COST

@@ -54,7 +54,7 @@ const EXPLAINED: Explained = {
 const frame = (columns: number, colour = false) => ({ columns, style: styleOf({ colour, utf8: true }) });
 const widest = (text: string) => Math.max(...text.split("\n").map((line) => Bun.stringWidth(line)));
 
-test("a command without room in its row is below the table, whole", () => {
+test("a command that does not fit in its row is printed whole below the table", () => {
   setAdvisedFlags({ root: "/srv/state/codexlb/of-the-team" });
   try {
     const lines = explanationFrame(EXPLAINED, frame(60), NOW).split("\n");
@@ -154,7 +154,7 @@ test("a pin that cannot apply now is named with its reason, and an expired login
   expect(pinned("bob")).toContain("disabled: login expired; run: codexlb account login carol");
 });
 
-test("in a pipe, an explanation has the same words, and no codes", () => {
+test("in a pipe, an explanation has the same words and no codes", () => {
   const text = explanationText(EXPLAINED, undefined, NOW);
   const [head = "", policy, , , ...rows] = text.trimEnd().split("\n");
   expect([head, policy]).toEqual(["next turn of a new session: bob (served last)", "policy usage_balanced"]);
