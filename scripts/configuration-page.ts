@@ -37,8 +37,9 @@ older name of \`proxy.proxy_url\`, is read if \`proxy.proxy_url\` is missing. [n
 \`[notify]\`, [cluster.md](cluster.md) explains \`[cluster]\`.
 
 \`[accounts.ALIAS]\` sets options of an account: \`priority\` (a whole number), \`floor_daily\` and \`floor_weekly\` (such as
-\`"20%"\`), \`tags\` (a list), \`note\` (a text) and \`monthly_cap\` (USD a month, for an account with
-[an API key](api-key.md)). They win over \`codexlb account set\` ([policies.md](policies.md#priorities-and-floors)).
+\`"20%"\`), \`tags\` (a list), \`note\` (a text) and
+\`monthly_cap\` (USD a month, for an account with [an API key](api-key.md)). They override \`codexlb account set\`
+([policies.md](policies.md#priorities-and-floors)).
 
 \`[prices."MODEL"]\` adds or replaces a price for the estimates of \`codexlb usage\`, in USD per million tokens:
 \`input\`, \`output\`, and \`cached_input\` (default: as \`input\`) ([usage.md](usage.md#the-cost-is-an-estimate)).

@@ -195,9 +195,9 @@ session's prompt is not in the account's cache. The test suite runs this and pri
 
 - refused, with room: turns that no account took although one had quota left. This must be 0.
 - refused: turns that no account took because every account was exhausted.
-- wasted at resets: the share of weekly quota that was left at the reset. Quota left in windows that are not reset before
-  the end does not count. If two policies serve the same turns, the one that wastes less therefore has more left in those
-  windows; in the long run, both leave nearly the same amount unspent.
+- wasted at resets: the share of weekly quota that was left at the reset. Quota left in windows that are not reset
+  before the simulation ends does not count. So if two policies serve the same turns, the one that wastes less has more
+  left in those windows; in the long run, both leave nearly the same amount unspent.
 - moves: turns that ran on another account than the turn before in the same session.
 - cache hits: the share of turns whose prompt was in the account's cache, without the first turn of each session.
 `;
@@ -206,27 +206,27 @@ const DEFAULT_HEAD = `To compare them on your own turns and accounts, run \`code
 
 ### Why usage_balanced is the default
 
-\`reset_aware\` wastes less quota at resets, so it could be a better default. The table compares both over four weeks. When
-a turn is refused, its session ends, and the session's remaining turns are not served. \`make simulate\` generates the
-table, and the test suite repeats the rows with two accounts.
+\`reset_aware\` leaves less quota unused, so it was a candidate for the default. The table compares both over four weeks.
+A refused turn ends its session, so the session's remaining turns are not served. \`make simulate\` runs the comparison,
+and the test suite repeats the rows with two accounts.
 
-- Work in eight-hour days, demand 50 % or 75 %: with any number of accounts, \`usage_balanced\` serves at least as many
-  turns. With 20 accounts and 75 %, \`reset_aware\` serves 6 % fewer. Differences below 1 % may be chance.
-- Work all day, demand 50 % or 75 %: both serve all turns. \`reset_aware\` wastes less at resets, but no turn needed that
-  quota, and sessions move 3 to 60 times as often.
+- Work in eight-hour days, demand 50 % or 75 %: \`usage_balanced\` serves the same number of turns or more, for each
+  number of accounts. With 20 accounts and 75 %, \`reset_aware\` serves 6 % fewer. Differences below 1 % may be random.
+- Work all day, demand 50 % or 75 %: both serve all turns. \`reset_aware\` leaves less at the resets, but no turn needed it,
+  and sessions move 3 to 60 times as often.
 - Work all day, demand 95 % or 110 %: with three or more accounts, \`reset_aware\` serves 1 to 4 % more turns.
 
-So \`usage_balanced\` is the default: it serves more turns, or the same number with fewer moves. If you need nearly all of
-your quota and work all day, choose \`reset_aware\`.
+So \`usage_balanced\` stays the default: it is better, or equal with fewer moves. Choose \`reset_aware\` if you need
+nearly all of your quota, all day long.
 `;
 
 const SPENDING_HEAD = `### Credits, and models with their own limit
 
-The same simulation over four weeks with a demand of ${Math.round(HIGH_LOAD * 100)} %, so that accounts run out. An account with credits has
-${CREDITS} units of them. In some rows, every ${METERED_EVERY}th session uses a model whose own limit is ${METER_SHARE * 100} % of the main one.
+The same simulation over four weeks, with a demand of ${Math.round(HIGH_LOAD * 100)} % so that accounts run out. An account with
+credits has ${CREDITS} units of them. In some rows every ${METERED_EVERY}th session uses a model whose own limit is ${METER_SHARE * 100} % of the main one.
 
 - credits, with quota: turns that spent credits although the figures of another account showed quota above its floor.
-  Must be 0.
+  This must be 0.
 - turns on credits: turns that spent credits.
 `;
 

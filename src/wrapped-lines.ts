@@ -41,13 +41,13 @@ export function wrappedLines(
 
 // --- internal ---
 
-/** Shorter lines are hard to read, so a narrower terminal has to wrap these lines again. */
+/** Shorter lines are hard to read, so a narrower terminal has to wrap these itself. */
 const LEAST_COLUMNS = 12;
 
 /** A no-break space, which replaces the spaces in a command because `wrapAnsi` does not wrap there. */
 const GLUE = "\u00a0";
 
-/** A word of a command line. The punctuation of the sentence is not part of it. */
+/** A word of a command line. It does not include the punctuation of the sentence. */
 const WORD = String.raw`(?:'[^']*'|"[^"]*"|[;,](?=\S)|[^\s'"();,])+`;
 const OWN = `codexlb (?:${Object.keys(ADVISED_COMMANDS)
   .sort((one, other) => other.length - one.length)

@@ -108,8 +108,8 @@ const METHOD = `## Method
 - nginx is Debian's package: one process, as a plain reverse proxy that replaces the credentials.
 - The backend (\`scripts/bench/backend.ts\`) and the clients (\`scripts/bench/load/\`) are processes of their own. Turns carry
   the quota headers and events of the real backend, because reading them is part of the proxy's work.
-- CPU time is read from the CPU clock of the process (\`clock_getcpuclockid\`) and includes the writes to disk after the
-  last request. Every process has handled the same load before the first round. Before rows (c) and (d) it has also
+- CPU time is read from the CPU clock of each process (\`clock_getcpuclockid\`), and includes the writes to disk after
+  the last request. Every process has handled the same load before the first round. Before rows (c) and (d) it has also
   handled 20,000 short turns, because these rows send many events but few requests: until the runtime has compiled the
   code for a request, the start of 100 streams at once takes several times as long.
 - A delay is the time from the moment at which the backend makes an event to the moment at which the client has read it.

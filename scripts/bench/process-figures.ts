@@ -1,11 +1,11 @@
-// The CPU time of a process, from its CPU clock, and its memory, from /proc. Works on Linux only.
+// Reads the CPU time of a process from its CPU clock, and its memory from /proc. Works on Linux only.
 
 import { dlopen, FFIType } from "bun:ffi";
 import { readFileSync } from "node:fs";
 
 /**
- * The CPU time of all threads of the process since its start, in seconds. Not read from `/proc/PID/stat`, which counts in
- * steps of 10 ms: that is 1.5 % of a round of row (l). Throws if the process is gone.
+ * The CPU time of all threads of the process since its start, in seconds, to the nanosecond: `/proc/PID/stat` counts in
+ * steps of 10 ms, which is 1.5 % of a round of row (l). Throws if the process is gone.
  */
 export function cpuSeconds(pid: number): number {
   const time = new BigInt64Array(2);
@@ -22,13 +22,13 @@ export function residentKib(pid: number): number {
 
 // --- internal ---
 
-/** The id of a process's CPU clock, computed as clock_getcpuclockid(3) does. */
+/** The id of a process's CPU clock, computed like clock_getcpuclockid(3). */
 const cpuClockOf = (pid: number): number => (~pid << 3) | CPUCLOCK_SCHED;
 const CPUCLOCK_SCHED = 2;
 
 let opened: ReturnType<typeof openLibc> | undefined;
 
-/** Opens glibc at the first use, because `make soak` reads only the memory and does not need it. */
+/** Opened on first use, so that `make soak`, which reads only the memory, works without glibc. */
 function libc(): ReturnType<typeof openLibc> {
   opened ??= openLibc();
   return opened;

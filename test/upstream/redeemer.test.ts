@@ -116,7 +116,7 @@ describe("a reset credit", () => {
     expect(creditsIn(pool)).toBe(1);
     const unasked = await cli("alice");
     expect(unasked).toMatchObject({ code: 2, out: "" });
-    expect(unasked.err).toContain("asks before it spends a credit, which needs a terminal");
+    expect(unasked.err).toContain("asks for confirmation, which needs a terminal");
   });
 
   test("is spent once if two commands ask for it at the same time", async () => {

@@ -28,7 +28,7 @@ export default defineCommand({
     },
     "monthly-cap": {
       type: "string",
-      description: "How much the key may spend a month, such as 20usd; required for a new key",
+      description: "How much the key may spend per month, such as 20usd; required for a new account",
       valueHint: "USD",
     },
     "base-url": {
@@ -58,7 +58,7 @@ export default defineCommand({
       if (monthlyCap === undefined && known?.codexlb.options.monthly_cap === undefined)
         throw usage(
           "account add-key: --monthly-cap is missing",
-          "set how much the key may spend a month, for example: --monthly-cap 20usd",
+          "set how much the key may spend per month, for example: --monthly-cap 20usd",
         );
       const auth = apiKeyFile({ key: await keyFromStandardInput(), baseUrl });
       await ops.import(alias, { auth, config: undefined, replace: args.replace ?? false });

@@ -42,7 +42,7 @@ export const OPTION_FLAGS = {
   },
   "monthly-cap": {
     type: "string",
-    description: "How much an account with an API key may spend a month, such as 20usd (none: nothing)",
+    description: "How much an account with an API key may spend per month, such as 20usd (none: nothing)",
     valueHint: "USD",
   },
 } as const;

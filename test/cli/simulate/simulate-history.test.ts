@@ -138,7 +138,7 @@ describe("two accounts whose quota is known", () => {
   test("an account or a plan that does not exist is reported", async () => {
     expect(simulate(root, { changes: changesIn("-bib") })).rejects.toThrow('no account is called "bib"');
     expect(simulate(root, { changes: changesIn("+golden") })).rejects.toThrow(
-      'the size of the plan "golden" is not known',
+      'the size of the plan "golden" is unknown',
     );
   });
 });
