@@ -38,7 +38,7 @@ older name of \`proxy.proxy_url\`, is read if \`proxy.proxy_url\` is missing. [n
 
 \`[accounts.ALIAS]\` sets options of an account: \`priority\` (a whole number), \`floor_daily\` and \`floor_weekly\` (such as
 \`"20%"\`), \`tags\` (a list), \`note\` (a text) and
-\`monthly_cap\` (USD a month, for an account with [an API key](api-key.md)). They win over \`codexlb account set\`
+\`monthly_cap\` (USD a month, for an account with [an API key](api-key.md)). They override \`codexlb account set\`
 ([policies.md](policies.md#priorities-and-floors)).
 
 \`[prices."MODEL"]\` adds or replaces a price for the estimates of \`codexlb usage\`, in USD per million tokens:

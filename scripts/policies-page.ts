@@ -194,9 +194,9 @@ session's prompt is not in the account's cache. The test suite runs this and pri
 
 - refused, with room: turns that no account took although one had quota left. This must be 0.
 - refused: turns that no account took because every account was exhausted.
-- wasted at resets: the share of weekly quota that was left at the reset. What is left in windows
-  that are not reset before the end does not count. So if two policies serve the same turns, the one that wastes less has
-  more left in those windows: in the long run, both leave nearly the same unspent.
+- wasted at resets: the share of weekly quota that was left at the reset. Quota left in windows that are not reset
+  before the simulation ends does not count. So if two policies serve the same turns, the one that wastes less has more
+  left in those windows; in the long run, both leave nearly the same amount unspent.
 - moves: turns that ran on another account than the turn before in the same session.
 - cache hits: the share of turns whose prompt was in the account's cache, without the first turn of each session.
 `;
@@ -206,23 +206,23 @@ const DEFAULT_HEAD = `To compare them on your own turns and accounts, run \`code
 ### Why usage_balanced is the default
 
 \`reset_aware\` leaves less quota unused, so it was a candidate for the default. The table compares both over four weeks.
-A session ends when a turn is refused, so its
-remaining turns are not served. \`make simulate\` runs it, and the test suite repeats the rows with two accounts.
+A refused turn ends its session, so the session's remaining turns are not served. \`make simulate\` runs the comparison,
+and the test suite repeats the rows with two accounts.
 
 - Work in eight-hour days, demand 50 % or 75 %: \`usage_balanced\` serves the same number of turns or more, for each
-  number of accounts. With 20 accounts and 75 %, \`reset_aware\` serves 6 % fewer. Differences below 1 % may be chance.
+  number of accounts. With 20 accounts and 75 %, \`reset_aware\` serves 6 % fewer. Differences below 1 % may be random.
 - Work all day, demand 50 % or 75 %: both serve all turns. \`reset_aware\` leaves less at the resets, but no turn needed it,
   and sessions move 3 to 60 times as often.
 - Work all day, demand 95 % or 110 %: with three or more accounts, \`reset_aware\` serves 1 to 4 % more turns.
 
-So \`usage_balanced\` stays the default: it is better, or equal with fewer moves, except for people who need nearly all
-of their quota, all day long. They should choose \`reset_aware\`.
+So \`usage_balanced\` stays the default: it is better, or equal with fewer moves. Choose \`reset_aware\` if you need
+nearly all of your quota, all day long.
 `;
 
 const SPENDING_HEAD = `### Credits, and models with their own limit
 
-The same over four weeks with a demand of ${Math.round(HIGH_LOAD * 100)} %, so that accounts run out. Credits are ${CREDITS} units
-for an account. In some rows every ${METERED_EVERY}th session uses a model with its own limit, of ${METER_SHARE * 100} % of the main one.
+The same simulation over four weeks, with a demand of ${Math.round(HIGH_LOAD * 100)} % so that accounts run out. Each account has
+${CREDITS} units of credits. In some rows every ${METERED_EVERY}th session uses a model whose own limit is ${METER_SHARE * 100} % of the main one.
 
 - credits, with quota: turns that spent credits although the figures of another account showed quota above its floor.
   This must be 0.

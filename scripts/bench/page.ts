@@ -108,10 +108,10 @@ const METHOD = `## Method
 - nginx is Debian's package: one process, as a plain reverse proxy that replaces the credentials.
 - The backend (\`scripts/bench/backend.ts\`) and the clients (\`scripts/bench/load/\`) are processes of their own. Turns carry
   the quota headers and events of the real backend, because reading them is part of the proxy's work.
-- CPU time is that of the process's own clock (\`clock_getcpuclockid\`), including the writes to disk after the last
-  request. Every process has handled the same load before the first round. Before rows (c) and (d) it has also handled
-  20,000 short turns, because these rows send many events but few requests: until the runtime has compiled the code for
-  a request, the start of 100 streams at once takes several times as long.
+- CPU time is read from the CPU clock of each process (\`clock_getcpuclockid\`), and includes the writes to disk after
+  the last request. Every process has handled the same load before the first round. Before rows (c) and (d) it has also
+  handled 20,000 short turns, because these rows send many events but few requests: until the runtime has compiled the
+  code for a request, the start of 100 streams at once takes several times as long.
 - A delay is the time from the moment at which the backend makes an event to the moment at which the client has read it.
 - Memory per connection is the growth of resident memory by 3,000 connections after the first 300, in a fresh process.
 - Row (m) is the time until the proxy's admin API has answered, with the sums that a running proxy has of closed days.

@@ -1,4 +1,4 @@
-// The CPU time of a process, from its clock, and its memory, from /proc. Works on Linux only.
+// Reads the CPU time of a process from its CPU clock, and its memory from /proc. Works on Linux only.
 
 import { dlopen, FFIType } from "bun:ffi";
 import { readFileSync } from "node:fs";
@@ -22,13 +22,13 @@ export function residentKib(pid: number): number {
 
 // --- internal ---
 
-/** The id of the clock with the CPU time of a process, as clock_getcpuclockid(3) makes it. */
+/** The id of a process's CPU clock, computed like clock_getcpuclockid(3). */
 const cpuClockOf = (pid: number): number => (~pid << 3) | CPUCLOCK_SCHED;
 const CPUCLOCK_SCHED = 2;
 
 let opened: ReturnType<typeof openLibc> | undefined;
 
-/** Opened at the first use: `make soak`, which reads only the memory, needs no glibc. */
+/** Opened on first use, so that `make soak`, which reads only the memory, works without glibc. */
 function libc(): ReturnType<typeof openLibc> {
   opened ??= openLibc();
   return opened;
