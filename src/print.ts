@@ -17,7 +17,7 @@ export function printError(text: string): void {
 }
 
 /**
- * Prints a message to standard output, behind `first` (default: ""): on a terminal wrapped at spaces, elsewhere on one
+ * Prints a message to standard output, after `first` (default: ""): wrapped at spaces on a terminal, otherwise on one
  * line.
  */
 export function printMessage(text: string, first = ""): void {

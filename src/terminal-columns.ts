@@ -1,6 +1,6 @@
 // The width of terminals.
 
-/** The width of terminals that do not report theirs, and of texts for a person in a pipe. */
+/** The width for terminals that do not report theirs, and for text for people that is written to a pipe. */
 export const USUAL_COLUMNS = 80;
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -11,7 +11,7 @@ export function outputColumns(env: Environment): number | undefined {
   return givenColumns(env) ?? (process.stdout.isTTY ? process.stdout.columns : undefined);
 }
 
-/** The width of the terminal that `output` is; undefined if it is none, so that a script may read it. */
+/** The width of `output` if it is a terminal; otherwise undefined, because a script may read it. */
 export function terminalColumns(output: Output, env: Environment): number | undefined {
   if (output.isTTY !== true) return undefined;
   return (givenColumns(env) ?? output.columns) || USUAL_COLUMNS;

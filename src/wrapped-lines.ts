@@ -5,7 +5,7 @@ import { ADVISED_COMMANDS } from "./advice.ts";
 export interface Wrapping {
   /** The width of the terminal. */
   readonly columns: number;
-  /** What stands before the text on its first line; the other lines are indented by its width. Default: "". */
+  /** The text before the first line; the other lines are indented by its width. Default: "". */
   readonly first?: string;
   /**
    * True for a screen or a cell of a table, where no line may be wider than `columns`. Default: a word or a command that
@@ -41,13 +41,13 @@ export function wrappedLines(
 
 // --- internal ---
 
-/** Lines of fewer columns are hard to read, so a narrower terminal has to wrap them again. */
+/** Shorter lines are hard to read, so a narrower terminal has to wrap these itself. */
 const LEAST_COLUMNS = 12;
 
 /** A no-break space, where `wrapAnsi` does not wrap. It takes the place of the spaces in a command. */
 const GLUE = "\u00a0";
 
-/** A word of a command line. The punctuation of the sentence is not part of it. */
+/** A word of a command line. It does not include the punctuation of the sentence. */
 const WORD = String.raw`(?:'[^']*'|"[^"]*"|[;,](?=\S)|[^\s'"();,])+`;
 const OWN = `codexlb (?:${Object.keys(ADVISED_COMMANDS)
   .sort((one, other) => other.length - one.length)

@@ -28,7 +28,7 @@ export interface OperateContext {
   /** The settings in effect. */
   readonly settings: () => readonly ShownSetting[];
   readonly about: () => ProxyInfo;
-  /** Sends a test message through every channel of the settings. */
+  /** Sends a test message through every channel in the settings. */
   readonly testNotifications: () => Promise<readonly ChannelTest[]>;
   /** Creates a link to the dashboard. Throws `dashboard_off`. */
   readonly dashboardLink: () => DashboardLink;

@@ -141,10 +141,10 @@ export function noteSync(record: AccountRecord, atMs: number, messages: number):
   change(record, { quotaSyncMs: atMs, quotaSyncMessages: messages, unheardTurns: 0 });
 }
 
-/** What the account's record says of reset credits. */
+/** What the account's record says about reset credits. */
 type Resets = Pick<AccountRecord, "resetCredits" | "redemption" | "autoRedeems">;
 
-/** Replaces what is known of the account's reset credits, and of the requests to spend them. */
+/** Replaces what is known about the account's reset credits, and about the requests to spend them. */
 export function noteResets(record: AccountRecord, resets: Partial<Resets>): void {
   change<AccountRecord>(record, resets);
 }
@@ -168,7 +168,7 @@ export interface LoginFacts {
   readonly userId: string | undefined;
   readonly email: string | undefined;
   readonly planType: string | undefined;
-  /** The base URL of the API that it is a key of; undefined for a ChatGPT login. */
+  /** The base URL of the API if the login is an API key; undefined for a ChatGPT login. */
   readonly apiBaseUrl: string | undefined;
   /** Hash that identifies the credentials. */
   readonly mark: string;

@@ -21,8 +21,8 @@ export interface PooledResets {
   /** The credits that the backend has listed, the soonest to expire first. `onlyId`: those of this account. */
   list(onlyId?: string): readonly PooledReset[];
   /**
-   * Spends the credit `creditId` of the account that has it. Without an id, the exhausted account whose reset is the
-   * furthest away spends one. A request with the same `requestId` is never carried out twice.
+   * Spends the credit `creditId` of the account that has it. Without an id, spends a credit of the exhausted account
+   * whose reset is furthest away. A request with the same `requestId` is never carried out twice.
    */
   redeem(request: {
     readonly requestId: string;
