@@ -44,7 +44,7 @@ describe("a message", () => {
     ]);
   });
 
-  test("keeps the spaces before it, and all its lines begin there", () => {
+  test("keeps its leading spaces, and indents all its lines by them", () => {
     expect(wrappedLines("  7% left, resets Tue 03:04", { columns: 30, first: "Weekly limit  " })).toEqual([
       "Weekly limit    7% left,",
       "                resets Tue",
@@ -117,7 +117,7 @@ describe("a command in a message", () => {
     }
   });
 
-  test("does not include the sentence behind it", () => {
+  test("ends before the rest of the sentence", () => {
     expect(
       wrappedLines('warning: codexlb account list ignores the argument "extra"', { columns: 40 }),
     ).toEqual(["warning: codexlb account list ignores", 'the argument "extra"']);
