@@ -132,8 +132,8 @@ test("docs/commands.md names every command, and README.md and docs/commands.md o
     .map(([, block = ""]) => block)
     .join("");
   const used = [
-    ...blocks.matchAll(/^codexlb ([a-z-]+) ?([a-z]*)/gm),
-    ...page.matchAll(/`codexlb ([a-z-]+) ?([a-z]*)/g),
+    ...blocks.matchAll(/^codexlb ([a-z-]+) ?([a-z-]*)/gm),
+    ...page.matchAll(/`codexlb ([a-z-]+) ?([a-z-]*)/g),
   ];
   for (const [text, first = "", second = ""] of used) {
     const own = commands.get(first);
