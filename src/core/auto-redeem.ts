@@ -23,7 +23,7 @@ export interface AutoRedeemSettings {
 export interface AutoRedeems {
   /** The day of the local calendar, `2026-01-31`. */
   readonly day: string;
-  /** Attempts on this day, also those that failed. */
+  /** Attempts on this day, including those that failed. */
   readonly attempts: number;
   /** When the last credit was spent, Unix ms; 0 if none was. */
   readonly redeemedMs: number;

@@ -57,7 +57,7 @@ export function createPooledResets({ store, redeemer, view }: PooledResetsContex
   const countOf = ({ resetCredits }: AccountRecord): number =>
     resetCredits === undefined ? 0 : resetCreditsAt(resetCredits, view().nowMs).count;
 
-  /** The account that gains the most; undefined if none is exhausted and has a credit. */
+  /** The exhausted account with a credit whose reset is furthest away; undefined if there is none. */
   const neediest = (onlyId: string | undefined): AccountRecord | undefined => {
     const now = view();
     const backMs = ({ quota }: AccountRecord) => exhaustedUntilMs(quota, quota.main, now) ?? 0;

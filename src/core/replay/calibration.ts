@@ -45,7 +45,7 @@ export function isEnough({ turns, days }: HistoryExtent): boolean {
 }
 
 /**
- * The sizes of an account's windows, without windows of which too little was used. Only hours with turns, and their
+ * The sizes of an account's windows, without windows that were used too little. Only hours with turns, and their
  * neighbours, count: what was used in other hours was not used through codexlb.
  */
 export function windowSizes(windows: readonly WindowUse[], cost: HourlyCost): WindowSize[] {

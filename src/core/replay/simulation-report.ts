@@ -8,9 +8,9 @@ export interface SimulationReport {
   readonly since_ms: number;
   readonly until_ms: number;
   readonly turns: number;
-  /** Turns that are not simulated, because child proxies served them. */
+  /** Turns that are not simulated because child proxies served them. */
   readonly turns_of_children: number;
-  /** Turns that are not simulated, because their model has a limit of its own. */
+  /** Turns that are not simulated because their model has its own limit. */
   readonly turns_of_other_limits: number;
   /** Turns whose model has no known price. They count as turns of a typical model, and are not in `cost_usd`. */
   readonly unpriced_turns: number;

@@ -66,7 +66,7 @@ export function sizeLines({ accounts, added }: SimulationReport): string[] {
   });
 }
 
-/** What a reader has to know about the figures. */
+/** What a reader needs to know about the figures. */
 export function simulationNotes(report: SimulationReport): string[] {
   const { accounts, added, left_out, unmeasured, unpriced_turns } = report;
   const { turns_of_children, turns_of_other_limits } = report;
