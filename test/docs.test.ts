@@ -132,7 +132,7 @@ test("docs/commands.md names every command, and README.md and docs/commands.md o
     .map(([, block = ""]) => block)
     .join("");
   const used = [
-    ...blocks.matchAll(/^codexlb ([a-z-]+) ?([a-z]*)/gm),
+    ...blocks.matchAll(/^codexlb ([a-z-]+) ?([a-z-]*)/gm),
     ...page.matchAll(/`codexlb ([a-z-]+) ?([a-z-]*)/g),
   ];
   for (const [text, first = "", second = ""] of used) {

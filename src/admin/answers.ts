@@ -41,12 +41,12 @@ export const ImportResponse = ChangeResponse.extend({
 
 /** `POST /admin/account/redeem`. */
 export const RedeemResponse = ChangeResponse.extend({
-  /** After a check: when an earlier request was sent whose outcome is unknown, Unix ms. */
+  /** After a check: when an earlier request whose outcome is unknown was first sent, Unix ms. */
   unfinished_since_ms: z.number().optional(),
   repeated: z.boolean().default(false),
   windows_reset: z.number().default(0),
   credits_left: z.number().optional(),
-  /** Why the new credits are not known yet. */
+  /** Why the account's new credits could not be read. */
   problem: z.string().optional(),
 });
 

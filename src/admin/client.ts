@@ -148,7 +148,7 @@ export async function remoteExplanation(
   return answered(door, Explained, through(door)(`${baseOf(door)}/admin/explain?${query}`));
 }
 
-/** Lets the proxy behind `door` send a test message through every channel of its settings. */
+/** Makes the proxy behind `door` send a test message through every channel in its settings. */
 export async function remoteNotifyTest(door: Door): Promise<z.output<typeof NotifyTest>["ways"]> {
   return (await answered(door, NotifyTest, apiOf(door).admin.notify.test.$post({ json: {} }))).ways;
 }

@@ -31,7 +31,7 @@ export interface OperateContext {
   readonly about: () => ProxyInfo;
   /** What the proxy shares with other replicas; undefined if it works alone. */
   readonly sharing: () => SharingState | undefined;
-  /** Sends a test message through every channel of the settings. */
+  /** Sends a test message through every channel in the settings. */
   readonly testNotifications: () => Promise<readonly ChannelTest[]>;
   /** Creates a link to the dashboard. Throws `dashboard_off`. */
   readonly dashboardLink: () => DashboardLink;

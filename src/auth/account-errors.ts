@@ -17,9 +17,9 @@ export function loginNeeded({ alias, health, billing }: AccountRecord): CodexlbE
   });
 }
 
-/** The error for a monthly cap of an account that has no API key. */
+/** The error for setting a monthly cap on an account that has no API key. */
 export function capWithoutKey({ alias }: AccountRecord): CodexlbError {
-  return new CodexlbError("invalid_request", `${alias} has no API key, so it has no monthly cap`, {
-    next: `add a key as an account with: ${advised("account add-key", "ALIAS", "--key-stdin", "--monthly-cap", "20usd")}`,
+  return new CodexlbError("invalid_request", `${alias} has no API key, so it cannot have a monthly cap`, {
+    next: `add an API key as an account of its own with: ${advised("account add-key", "ALIAS", "--key-stdin", "--monthly-cap", "20usd")}`,
   });
 }

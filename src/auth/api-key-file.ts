@@ -1,5 +1,5 @@
-// The auth.json of an account with an API key: the form of Codex with a key, and the URL that the key is for. Both are in
-// one file, so no setting can send the key to another host.
+// The auth.json of an account with an API key: the fields that Codex writes, and the URL that the key belongs to. Both
+// are in one file, so that no setting can send the key to another host.
 
 import { z } from "zod";
 import { parseJson } from "../core/json.ts";
@@ -14,13 +14,16 @@ export interface ApiKey {
 
 export const DEFAULT_API_URL = "https://api.openai.com/v1";
 
-/** The text of the auth.json. Codex writes the first two fields, too (0.171). */
+/** The text of the auth.json. Codex 0.171 also writes the first two fields. */
 export function apiKeyFile({ key, baseUrl }: ApiKey): string {
   const file = { auth_mode: "apikey", OPENAI_API_KEY: key, [URL_KEY]: withoutTrailingSlash(baseUrl) };
   return `${JSON.stringify(file, undefined, 2)}\n`;
 }
 
-/** The API key in `text`, an auth.json that codexlb wrote; a text that says why it is not usable; undefined for another login. */
+/**
+ * The API key in `text`, an auth.json that codexlb wrote. A string says why the key is unusable; undefined means that
+ * the file has another kind of login.
+ */
 export function apiKeyIn(text: string): ApiKey | string | undefined {
   const file = KeyFile.safeParse(parseJson(text)).data;
   if (file === undefined) return undefined;
@@ -49,7 +52,7 @@ export function apiUrlProblem(url: string): string | undefined {
 
 // --- internal ---
 
-/** A key that codexlb adds to those of Codex. */
+/** A field that codexlb adds to those of Codex. */
 const URL_KEY = "codexlb_base_url";
 
 const KEY = /^[!-~]{1,1024}$/;

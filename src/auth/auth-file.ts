@@ -21,7 +21,7 @@ export interface Credentials {
   readonly planType: string | undefined;
   /** When the access token expires, Unix ms; undefined for an opaque token. */
   readonly expiresMs: number | undefined;
-  /** The base URL of the API that the access token is a key of; undefined for a ChatGPT login. */
+  /** The base URL of the API if the access token is an API key; undefined for a ChatGPT login. */
   readonly apiBaseUrl: string | undefined;
   /** When the tokens were issued or renewed, Unix ms; undefined if the file does not say. */
   readonly refreshedMs: number | undefined;
@@ -217,7 +217,7 @@ function personalAccessOf(text: string): z.output<typeof PersonalAccessFile> | u
   return PersonalAccessFile.safeParse(parseJson(text)).data;
 }
 
-/** What a token or a key that is sent unchanged and cannot be renewed does not contain. */
+/** What is unknown about a personal access token or an API key, which are sent unchanged and cannot be renewed. */
 const OPAQUE = {
   refreshToken: undefined,
   idToken: undefined,

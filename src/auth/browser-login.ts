@@ -18,12 +18,12 @@ export interface BrowserLogin {
   close(): void;
 }
 
-/** The ports to which the sign-in redirects; it refuses others. The second is used if the first is taken. */
+/** The only ports to which the sign-in redirects. The second is used if the first is taken. */
 export const CALLBACK_PORTS: readonly number[] = [1455, 1457];
 
 /**
- * Begins a login in a browser. `ports`: where to wait for its redirect, the first free one; 0 is any port. Throws
- * `listen_failed` if all of them are taken.
+ * Begins a login in a browser. Waits for the redirect on the first free one of `ports`; 0 stands for any free port.
+ * Throws `listen_failed` if all of them are taken.
  */
 export function beginBrowserLogin(deps: OAuthDeps, ports = CALLBACK_PORTS): BrowserLogin {
   const verifier = randomText(deps, 64);

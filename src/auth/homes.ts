@@ -132,7 +132,7 @@ function identify(
       : newAccount(alias, homeDir, before && keptOf(before));
   try {
     const credentials = readCredentials(homeDir);
-    // Another program has written store.json without it, or a person has added the directory.
+    // A program that knows no API keys has written store.json, or a person has added the directory.
     const isUnknown = credentials.apiBaseUrl !== undefined && record.billing === undefined;
     adoptIdentity(record, credentials);
     if (isUnknown) changeHealth(record, { kind: "disable", reason: UNKNOWN_SPENDING, atMs: nowMs });

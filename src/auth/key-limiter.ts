@@ -25,7 +25,7 @@ export interface KeyLimiter {
   /**
    * Counts a turn that may begin; otherwise returns why it may not. `model`: the only model that it names; undefined if
    * it names none, or several. `isCounted`: false for a request that only prepares a connection, and for a turn that was
-   * counted before it waited. Turns per minute do not limit those.
+   * counted before it waited. The limit of turns per minute does not apply to those.
    */
   begin(model: string | undefined, isCounted: boolean): KeyLimitProblem | undefined;
   /** Removes the last turn from the count, because its client was asked to send it again. */

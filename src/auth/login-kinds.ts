@@ -1,4 +1,4 @@
-// The types of logins in an auth.json of Codex, and why codexlb cannot serve some of them.
+// The types of logins that an auth.json of Codex can have, and why codexlb cannot serve some of them.
 
 /** Why codexlb cannot serve the login in `raw`; undefined if it can. */
 export function unservedKind(raw: unknown): string | undefined {

@@ -1,4 +1,4 @@
-// The operations that spend reset credits. The proxy, or a command while none runs, spends them with a `ResetSpender`.
+// The operations that spend reset credits. The proxy uses them, or a command while no proxy runs.
 
 import { advised } from "../advice.ts";
 import { disabledText, waitsForCredentials } from "../core/health.ts";
@@ -21,11 +21,11 @@ export interface RedeemRequest {
 }
 
 export interface ResetSpender {
-  /** Fetches the account's figures and credits, and decides whether one can be spent. Never throws. */
+  /** Fetches the account's figures and credits, and decides whether a credit can be spent. Never throws. */
   check(record: AccountRecord, creditId?: string): Promise<RedeemCheck>;
   /**
    * Spends one credit, or repeats the unfinished request of the account. Throws `file_unusable` if the request cannot be
-   * written; it is not sent then.
+   * written; then nothing is sent.
    */
   redeem(record: AccountRecord, request: RedeemRequest): Promise<RedeemResult>;
 }
@@ -33,7 +33,9 @@ export interface ResetSpender {
 /** A credit that can be spent. */
 export interface RedeemableAccount {
   readonly alias: string;
-  /** When an earlier request was sent whose outcome is unknown, Unix ms. It is repeated, and spends at most one credit. */
+  /**
+   * When an earlier request whose outcome is unknown was first sent, Unix ms. Repeating it spends at most one credit.
+   */
   readonly unfinishedSinceMs: number | undefined;
 }
 
@@ -45,7 +47,7 @@ export interface RedeemedAccount {
   readonly windowsReset: number;
   /** How many credits the account has left; undefined if that is unknown. */
   readonly creditsLeft: number | undefined;
-  /** Why the new credits are not known yet. */
+  /** Why the account's new credits could not be read. */
   readonly problem: string | undefined;
 }
 
@@ -128,5 +130,5 @@ function spending(alias: string): string {
 const REFUSALS: Readonly<Record<Extract<RedeemResult, { kind: "refused" }>["why"], string>> = {
   no_credit: "it has none",
   nothing_to_reset: "its limits are unused, so there is nothing to reset",
-  unwanted: "it is not necessary any more",
+  unwanted: "it is no longer necessary",
 };

@@ -115,7 +115,7 @@ export function exhaustedState(resets: readonly number[], nowMs: number): ShownS
 export function apiKeyState(apiKey: NonNullable<AccountAnswer["api_key"]>, nowMs: number): ShownState {
   const { spent_usd: spent, cap_usd: cap, reset_at } = apiKey;
   if (cap === undefined)
-    return { ...OUT, cause: "failed", wordings: ["no monthly cap, so it serves no turn", "no monthly cap"] };
+    return { ...OUT, cause: "failed", wordings: ["no monthly cap, so it serves no turns", "no monthly cap"] };
   if (!hasRoom(apiKey)) return limitState(`cap of ${usdText(cap)} reached`, reset_at * 1000, nowMs);
   return {
     level: "low",

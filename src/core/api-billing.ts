@@ -13,12 +13,12 @@ export interface ApiBilling {
   readonly reservedUsd: number;
 }
 
-/** The billing of a key for `baseUrl` with which nothing was spent yet. */
+/** The billing of a new key for `baseUrl`, with nothing spent. */
 export function newBilling(baseUrl: string): ApiBilling {
   return { baseUrl, month: "", spentUsd: 0, reservedUsd: 0 };
 }
 
-/** What was spent in the month of `nowMs`. A month after it also counts, because the clock may have been set back. */
+/** What was spent in the month of `nowMs`. A later recorded month also counts: the clock may have been set back. */
 export function spentUsd(billing: ApiBilling, nowMs: number): number {
   return isCurrent(billing, nowMs) ? billing.spentUsd : 0;
 }
@@ -43,13 +43,13 @@ export function nextMonthMs(nowMs: number): number {
   return Date.UTC(now.getUTCFullYear(), now.getUTCMonth() + 1);
 }
 
-/** The estimate for a turn whose request has `bytes`: nothing of it is cached, and it gets a short answer. */
+/** The estimated cost of a turn whose request has `bytes`, if nothing is cached and the answer is short. */
 export function estimatedUsd(bytes: number, price: Price): number {
   const input = Math.ceil(bytes / BYTES_PER_TOKEN);
   return costUsd({ input, cachedInput: 0, output: EXPECTED_OUTPUT }, price);
 }
 
-/** The amount in USD in `text` ("20usd", "20 USD", "$20" or "20"); undefined if it is none above 0. */
+/** The amount in USD in `text` ("20usd", "20 USD", "$20" or "20"); undefined if `text` is not an amount above 0. */
 export function usdIn(text: string): number | undefined {
   const [, digits] = /^\s*\$?\s*(\d{1,6}(?:\.\d{1,2})?)\s*(?:usd)?\s*$/i.exec(text) ?? [];
   const usd = digits === undefined ? 0 : Number(digits);
@@ -61,7 +61,7 @@ export function usdText(usd: number): string {
   return `${usd.toFixed(2)} USD`;
 }
 
-/** Without the noise of the floating point. */
+/** `usd` without floating-point noise. */
 export function roundedUsd(usd: number): number {
   return Math.round(usd * 1e6) / 1e6;
 }

@@ -6,7 +6,7 @@ import { NO_WINDOWS } from "./windows.ts";
 
 /** The reason of an account that has reached its monthly cap. */
 export const CAP_REASON = "monthly-cap";
-/** The reason of an account without a monthly cap. It serves no turn. */
+/** The reason of an account without a monthly cap. It serves no turns. */
 export const NO_CAP_REASON = "no-monthly-cap";
 /** The reason of an account whose turns in flight may reach the cap. */
 export const RESERVED_REASON = "monthly-cap-reserved";

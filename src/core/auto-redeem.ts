@@ -1,4 +1,4 @@
-// Decides whether a reset credit is spent without being asked, and on which account. Pure.
+// Decides whether a reset credit is spent automatically, and on which account. Pure.
 
 import type { Candidate } from "./availability.ts";
 import { exhaustedWindow } from "./quota-summary.ts";
@@ -13,17 +13,17 @@ export interface AutoRedeemSettings {
   readonly when: AutoRedeemCase;
   /** A credit is spent only if the first reset is further away, ms. */
   readonly minWaitMs: number;
-  /** How many credits of the pool are never spent without being asked. */
+  /** How many credits of the pool are never spent automatically. */
   readonly keep: number;
   /** The most attempts in a day. */
   readonly perDay: number;
 }
 
-/** The attempts of an account to spend a credit without being asked. The store keeps this. */
+/** The automatic attempts to spend a credit of an account, as the store keeps them. */
 export interface AutoRedeems {
   /** The day of the local calendar, `2026-01-31`. */
   readonly day: string;
-  /** Attempts on this day, also those that failed. */
+  /** Attempts on this day, including those that failed. */
   readonly attempts: number;
   /** When the last credit was spent, Unix ms; 0 if none was. */
   readonly redeemedMs: number;
@@ -32,7 +32,7 @@ export interface AutoRedeems {
 /** An account of this proxy, under its main limit. */
 export interface RedeemCandidate {
   readonly candidate: Candidate;
-  /** What it can spend now; undefined if that is unknown. */
+  /** The credits that it can spend now; undefined if that is unknown. */
   readonly credits: ResetCredits | undefined;
   readonly attempts: AutoRedeems | undefined;
 }
@@ -46,8 +46,8 @@ export interface AutoRedeemView {
 }
 
 /**
- * The id of the account on which a credit is spent now; undefined if none is. `others`: the child proxies, which can
- * serve too, and whose accounts have no credits that this proxy could spend.
+ * The id of the account whose credit is to be spent now; undefined if none is. `others`: the child proxies, which can
+ * also serve, but whose accounts' credits this proxy cannot spend.
  */
 export function autoRedeemId(
   accounts: readonly RedeemCandidate[],
@@ -59,7 +59,7 @@ export function autoRedeemId(
   const credits = accounts.reduce((sum, one) => sum + (one.credits?.count ?? 0), 0);
   if (attempts >= settings.perDay || credits <= settings.keep) return undefined;
   const members = [...accounts.map(({ candidate }) => candidate), ...others].filter(isInService);
-  // An unknown reset may be a near one.
+  // A reset at an unknown time may be soon.
   if (!members.every((member) => isExhausted(member) && backMs(member) > nowMs + settings.minWaitMs))
     return undefined;
   return accounts
@@ -83,12 +83,12 @@ function isInService({ condition, draining }: Candidate): boolean {
   return condition !== "disabled" && !draining;
 }
 
-/** True if a limit keeps it from serving. What a floor keeps back is left, so such an account is not exhausted. */
+/** True if a limit keeps it from serving. An account at its floor still has quota, so it is not exhausted. */
 function isExhausted({ condition, summary }: Candidate): boolean {
   return (condition === "exhausted" || condition === "limited") && summary.exhausted;
 }
 
-/** True if an exhausted window is the reason; a credit does not change what its workspace allows. */
+/** True if an exhausted window is the reason. A credit does not lift a limit of the account's workspace. */
 function canBeReset(candidate: Candidate): boolean {
   return isInService(candidate) && isExhausted(candidate) && exhaustedWindow(candidate.summary) !== undefined;
 }

@@ -19,8 +19,7 @@
 //   turns_only      -              no                 open       out           -
 //   disabled        no             no                 disabled   out           out
 //
-// A floor does not hold back a pin: the pinned account is then ready. The same is true of an account that is otherwise the
-// last resort.
+// A pinned account is ready even if it is at its floor or is otherwise the last resort.
 
 import { type AccountOptions, DEFAULT_OPTIONS } from "./account-options.ts";
 import { allowsTags, type TagNeeds } from "./account-tags.ts";
@@ -44,7 +43,7 @@ export type Availability =
   | "without_tag"
   /** The upstream already failed this request. */
   | "tried"
-  /** The upstream serves only turns, and the request is none. */
+  /** The upstream serves only turns, and the request is not a turn. */
   | "turns_only";
 
 /** An upstream as the policies see it. */

@@ -63,7 +63,7 @@ export function reportOf(answer: StatusAnswer, own: Hop, askedMs: number): Child
       cycle ??= wayOf([own, child, ...account.proxy_path.filter(({ id }) => id !== own.id), own]);
       return [];
     }
-    // A proxy behind another one spends no money on its turns.
+    // A child proxy does not spend money on turns from the proxy in front of it.
     if (account.api_key !== undefined) return [];
     return [remoteAccount(account, ownerName, child, askedMs)];
   });

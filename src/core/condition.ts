@@ -14,13 +14,13 @@ export type Condition =
   | "at_floor"
   /** The figures say that nothing is left, although no request was refused yet. */
   | "exhausted"
-  /** The account has an API key: a turn costs money, and its monthly cap is not reached. */
+  /** The account has an API key, so its turns cost money, and its monthly cap is not reached. */
   | "last_resort"
   /** The upstream is cooling down after a failure, or is a child proxy that does not answer. */
   | "cooling"
   /**
-   * The backend refuses turns until a reset, or they would spend credits, which is forbidden, or an account with an API
-   * key has reached its monthly cap.
+   * The upstream takes no turns until a reset: the backend refuses them, or they would spend credits, which is
+   * forbidden, or the monthly cap of its API key is reached.
    */
   | "limited"
   /** A window has reached its floor, and policy.spend_floors forbids spending the quota below it. */

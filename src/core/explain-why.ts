@@ -182,7 +182,7 @@ function floorsReached({ summary: { windows }, options }: Candidate): string {
   return texts.length === 0 ? "" : ` (${texts.join(", ")})`;
 }
 
-/** Why an account takes no turns until a reset, by its reason. */
+/** The words for why an account takes no turns until a reset, by the code of the reason. */
 const LIMITED: Readonly<Record<string, string>> = {
   "usage-limit": "its limit is exhausted",
   [CAP_REASON]: "its monthly cap is reached",

@@ -59,7 +59,7 @@ export const OPERATOR_REASON = "operator";
 /** The reason of an account whose auth.json cannot be read. */
 export const MISSING_AUTH = "missing-auth";
 
-/** The reason of an account with an API key if it is not known what the key has spent this month. */
+/** The reason of an account whose API key has spent an unknown amount this month. */
 export const UNKNOWN_SPENDING = "unknown-spending";
 
 /** Reasons for being disabled that new credentials resolve. The operator's `disable` is not among them. */

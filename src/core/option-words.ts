@@ -76,7 +76,7 @@ export function optionTexts(account: AccountAnswer, sources: readonly OptionSour
 // --- internal ---
 
 function capWords(usd: number): string {
-  return usd === 0 ? "no monthly cap, so it serves no turn" : `spends at most ${usdText(usd)} a month`;
+  return usd === 0 ? "no monthly cap, so it serves no turns" : `spends at most ${usdText(usd)} a month`;
 }
 
 function floorWords(limit: string, floor: number | null | undefined): string[] {

@@ -34,7 +34,7 @@ export interface PricedTokens {
 }
 
 /** The price of the model with the most expensive output. */
-export function dearestPrice(own: PriceTable): Price {
+export function highestPrice(own: PriceTable): Price {
   return Object.values({ ...PACKAGED, ...own }).reduce((a, b) => (b.output > a.output ? b : a));
 }
 

@@ -115,14 +115,14 @@ const REASONS: Readonly<Record<string, string>> = {
   limited: "limit reached",
   "missing-auth": "login missing",
   "monthly-cap": "monthly cap reached",
-  "monthly-cap-reserved": "monthly cap reserved",
+  "monthly-cap-reserved": "monthly cap reserved by turns in flight",
   "no-monthly-cap": "no monthly cap",
   operator: "disabled by you",
   "refresh-token-expired": "login expired",
   "refresh-token-invalidated": "login expired",
   "refresh-token-reused": "login expired",
   "request-failed": "request failed",
-  "unknown-spending": "what it spent this month is unknown",
+  "unknown-spending": "its spending this month is unknown",
   "usage-limit": "limit reached",
 };
 
@@ -157,7 +157,7 @@ function repeatWords(count: number): string {
   return count === 1 ? "" : ` (${count} turns)`;
 }
 
-/** Some reasons are sentences, such as those of a child proxy. They stay as they are. */
+/** A reason that is already a sentence, such as a child proxy's, stays unchanged. */
 function plain(code: string): string {
   return code.includes(" ") ? code : code.replaceAll("-", " ");
 }

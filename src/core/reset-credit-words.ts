@@ -6,10 +6,10 @@ import { ago, until } from "./time-words.ts";
 
 type ShownCredits = NonNullable<AccountAnswer["reset_credits"]>;
 
-/** Their number changes seldom, but figures of this age deserve a note, ms. */
+/** Their number rarely changes, but the age of an older one is shown, ms. */
 const OLD_MS = 3_600_000;
 
-/** `2 reset credits, the first expires in 12 days`; empty without credits, and while they are unknown. */
+/** `2 reset credits, the first expires in 12 days`; empty if there are none, or if they are unknown. */
 export function resetCreditTexts({ reset_credits: resets }: AccountAnswer, nowMs: number): string[] {
   if (resets === undefined || resets.count === 0) return [];
   const isOld = nowMs - resets.as_of_ms > OLD_MS;

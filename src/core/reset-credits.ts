@@ -38,7 +38,7 @@ export function resetCreditsIn(body: unknown, nowMs: number): ResetCredits | und
     .slice(0, MOST_CREDITS)
     .flatMap((one): ResetCredit[] => {
       const credit = Credit.safeParse(one).data;
-      // As Codex does: a credit of a kind or a state that a later backend adds is not offered.
+      // Like Codex, does not offer credits of a type or status that a later backend adds.
       if (credit?.reset_type !== "codex_rate_limits" || credit.status !== "available") return [];
       const expiresAtMs = credit.expires_at == null ? undefined : Date.parse(credit.expires_at);
       if (expiresAtMs !== undefined && believableEnd(expiresAtMs, nowMs) === undefined) return [];
@@ -70,7 +70,7 @@ export function firstExpiryMs({ credits }: Pick<ResetCredits, "credits">): numbe
 
 // --- internal ---
 
-/** Far more than an account has. Accounts were seen with four. */
+/** Far more than an account has: the most that were seen are four. */
 const MOST_CREDITS = 50;
 const LONGEST_ID = 200;
 const LONGEST_TITLE = 100;

@@ -92,7 +92,7 @@ const ACCOUNT = {
   reset_credits: z
     .looseObject({
       count: z.number(),
-      /** When the first of them expires; 0 also if none expires. */
+      /** When the first of them expires; 0 if that is unknown, or if none expires. */
       expires_at: unixSeconds.default(0),
       /** When the backend reported them, Unix ms. */
       as_of_ms: z.number(),
@@ -104,12 +104,12 @@ const ACCOUNT = {
   /** What its API key has spent this month. Absent for a ChatGPT account. */
   api_key: z
     .looseObject({
-      /** The key is only sent there. */
+      /** The only address to which the key is sent. */
       base_url: text,
       spent_usd: z.number(),
       /** What the turns in flight may cost. */
       reserved_usd: z.number().default(0),
-      /** The monthly cap; absent if none is set, and then it serves no turn. */
+      /** The monthly cap; absent if none is set, in which case the account serves no turns. */
       cap_usd: z.number().optional(),
       /** When the next month begins. */
       reset_at: unixSeconds,
@@ -255,7 +255,7 @@ const DOCUMENT = {
       unknown_model: text.optional(),
     })
     .optional(),
-  /** The last switches, newest first; after a restart, those in the event log. */
+  /** The last switches, newest first. After a restart they come from the event log. */
   switches: z.array(SwitchAnswer).optional(),
   child_proxies: z
     .array(ChildAnswer)

@@ -50,7 +50,7 @@ export function accountState(account: Account): string {
   return hasRoom(account.api_key) ? "last-resort" : "cap-reached";
 }
 
-/** `3.20 of 20.00 USD spent this month`; `and 0.40 USD reserved` follows while turns are in flight. */
+/** `3.20 of 20.00 USD spent this month`, and while turns are in flight `…, 0.40 USD reserved`. */
 export function spentWords({ spent_usd, cap_usd, reserved_usd }: NonNullable<Account["api_key"]>): string {
   const spent =
     cap_usd === undefined

@@ -17,7 +17,7 @@ export type UsageFilter = (typeof USAGE_FILTERS)[number];
 /**
  * Only turns for which all of these are true. `account`: its alias, or the name of a child proxy. `project`: the
  * working directory, or the last parts of its path. `session`: its id, or the beginning of it. `key`: the name of the
- * client's key. "": only turns of which this is not known.
+ * client's key. "": only turns for which it is unknown.
  */
 export type UsageFilters = { readonly [Name in UsageFilter]?: string | undefined };
 

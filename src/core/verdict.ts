@@ -26,8 +26,9 @@
 // `elsewhere`, except for 426, which is an answer. Off the turn paths (catalogues, plug-ins, settings …) a 403, 429 or
 // 5xx says nothing about an account's turns: `elsewhere` lets another account try and blames none.
 //
-// State that belongs to one account (notes, history, files) is no turn either, so even a usage limit says nothing about
-// the account. An account that does not have the state returns a 404, or "No note found": `elsewhere`, with `isMissing`.
+// Requests for state that belongs to one account (notes, history, files) are not turns either, and not even a usage
+// limit says anything about the account. An account that does not have the state returns a 404, or "No note found":
+// `elsewhere`, with `isMissing`.
 
 import { type Failure, LONGEST_FAULT_MS } from "./failure.ts";
 
@@ -53,8 +54,8 @@ export type Verdict =
   | { readonly kind: "foreign_ciphertext" };
 
 /**
- * `turn`, `handshake`: a failure concerns the account. `other`: it does not, except for a usage limit. `state`: not even
- * that; the request is about state that belongs to one account.
+ * `turn`, `handshake`: a failure concerns the account. `other`: only a usage limit does. `state`: not even a usage
+ * limit does, because the request is about state that belongs to one account.
  */
 export type Scope = "turn" | "handshake" | "other" | "state";
 
@@ -122,7 +123,7 @@ export function judgeChild(failure: Failure, scope: Scope): Verdict {
   return verdict.kind === "renew" ? { kind: "elsewhere", reason: "http-401" } : verdict;
 }
 
-/** True if the upstream only does not have what was asked for. */
+/** True if the upstream has not failed, but does not have what was asked for. */
 export function isMissing(verdict: Verdict): boolean {
   return verdict.kind === "elsewhere" && verdict.isMissing === true;
 }

@@ -47,7 +47,7 @@ export function offlineRedeemer(deps: Deps, store: Store, config: Config): Reset
     disable: (id: string, reason: string) =>
       pool.note(id, { kind: "disable", reason, atMs: deps.clock.now() }),
   };
-  // The event log belongs to a proxy.
+  // Only a proxy writes the event log.
   const events = { append: () => {}, flush: () => {} };
   const common = { deps, store, pool, events };
   const resetCredits = createResetCreditReader({ ...common, settings: () => ({ timeoutMs }) });

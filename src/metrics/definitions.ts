@@ -127,7 +127,7 @@ export const METRICS = {
     name: "codexlb_api_key_spent_usd",
     type: "gauge",
     labels: ["account"],
-    help: "What the account's API key has spent this month, in USD, by the tokens that the API reported.",
+    help: "What the account's API key has spent this month, in USD, according to the tokens that the API reported.",
   },
   apiKeyCap: {
     name: "codexlb_api_key_cap_usd",

@@ -163,7 +163,7 @@ export function mockApp(context: MockContext, models: unknown): Hono {
 
 // --- internal ---
 
-/** The form of OpenAI's API reference (models, list). */
+/** As in OpenAI's API reference (list models). */
 const API_MODELS = {
   object: "list",
   data: [{ id: "gpt-5", object: "model", created: 0, owned_by: "openai" }],

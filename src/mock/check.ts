@@ -42,7 +42,7 @@ export async function check(
   return Response.json({ error }, { status: 401 });
 }
 
-/** The form of OpenAI's API reference (error codes: 401, incorrect API key). */
+/** As in OpenAI's API reference (error codes: 401, incorrect API key). */
 const WRONG_KEY = {
   message: "Incorrect API key provided.",
   type: "invalid_request_error",

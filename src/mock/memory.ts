@@ -1,8 +1,8 @@
 // The notes and the history of sessions, which the backend keeps for each account (alpha/notes/v2, alpha/history/v2).
 //
-// The requests are those of Codex 0.171: POST, with `context.session_id` in the body. Codex passes any response with
-// JSON on to the model, and reads only `text` of a hint, which it adds to the first turn. So every text of the responses
-// is in `text` here. An empty list has the form of Codex's own tests. A note that the account does not have is a 404.
+// The requests are those of Codex 0.171: POST, with `context.session_id` in the body. Codex passes any JSON response on
+// to the model. Of a hint it reads only `text`, which it adds to the first turn, so all responses here have their text
+// there. An empty list has the form in Codex's own tests. Reading a note that the account does not have returns 404.
 
 import { z } from "zod";
 import type { MockAccount } from "./accounts.ts";

@@ -22,7 +22,7 @@ export interface ResettableAccount extends MeteredAccount {
 }
 
 const DAY_MS = 24 * 3_600_000;
-/** The real backend's credits were seen to expire after 30 days. */
+/** Credits of the real backend were seen to expire after 30 days. */
 const LIFETIME_MS = 30 * DAY_MS;
 
 /** `count` credits, each granted a day before the next one, the last one at `nowMs`. */

@@ -113,7 +113,7 @@ export function createDelivery(context: DeliveryContext): Delivery {
 
 // --- internal ---
 
-/** The field of an event that names the channel. Scripts read the log, so it keeps the name that it has always had. */
+/** The field of an event that names the channel. It keeps its old name, because scripts read the log. */
 const NAME_FIELD = "way";
 
 function retryDelayMs(failures: number, part: number): number {

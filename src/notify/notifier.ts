@@ -1,5 +1,5 @@
-// Watches the pool and sends notifications. It looks once a second, in the background and only while a channel is
-// set, so no request waits for it.
+// Watches the pool and sends notifications. It checks the pool once a second, in the background and only while a
+// channel is configured, so no request waits for it.
 
 import { type Standing, standingsAfter } from "../core/notify/pending.ts";
 import { troublesOf, type WatchedPool } from "../core/notify/trouble.ts";

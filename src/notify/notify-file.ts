@@ -9,7 +9,7 @@ import { messageOf } from "../errors.ts";
 import { readTextIfPresent, writeFileAtomic } from "../state/atomic-file.ts";
 import type { ChannelName } from "./channel.ts";
 
-/** A channel that fails at present. */
+/** The current failure of a channel. */
 export interface ChannelFailure {
   /** Since when, Unix ms. */
   readonly sinceMs: number;
@@ -77,7 +77,7 @@ const WayFile = z.object({
 const File = z.object({
   version: z.literal(1),
   bypassed_at_ms: z.number().optional(),
-  /** The channels. Files of earlier versions have this name. */
+  /** The channels, under the name that files of earlier versions use. */
   ways: z.object({
     command: WayFile.optional(),
     webhook: WayFile.optional(),

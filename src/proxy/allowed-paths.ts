@@ -51,8 +51,9 @@ const CODEX_PATHS = [
   // Measured: responses, models, analytics-events, alpha/search, alpha/notes, alpha/history, images/generations,
   // realtime/calls. Strings: images/edits.
   "codex",
-  // Measured: usage, accounts/check, settings/user, rate-limit-reset-credits (and consume), security-setup, apps (0.125). Strings:
-  // tasks, environments, config/bundle, profiles/me, workspace-messages, remote/control, agent-identities.
+  // Measured: usage, accounts/check, settings/user, rate-limit-reset-credits (and consume), security-setup, apps
+  // (0.125). Strings: tasks, environments, config/bundle, profiles/me, workspace-messages, remote/control,
+  // agent-identities.
   "wham",
   // Measured: the same as below wham, when chatgpt_base_url does not contain /backend-api. Never all of `api`, which
   // also contains the website's session and settings.

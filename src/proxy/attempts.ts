@@ -85,7 +85,7 @@ function createAttempts<Reply>(
   const broken: Lease[] = [];
   let brokenWhy: string | undefined;
   let last: LastReply<Reply> | undefined;
-  /** An upstream could not answer. */
+  /** True once an upstream has failed. */
   let hasFailed = false;
   let endRetry: (() => void) | undefined;
   /** A verdict allowed one more account. */
@@ -111,10 +111,10 @@ function createAttempts<Reply>(
     return endRetry !== undefined;
   };
 
-  /** An upstream does not have the state that was asked for. */
+  /** Handles the reply of an upstream that does not have the state that was asked for. */
   const missing = (lease: Lease, { verdict, reply }: SendResult<Reply> & { kind: "reply" }) => {
     const mayAskAnother = exchange.stateSearch?.missed() === true;
-    // The state may be on an upstream that failed, so the client must not read that there is none.
+    // The state may be on an upstream that failed, so the client must not learn that there is none.
     if (hasFailed) discard(reply);
     else {
       if (last !== undefined) discard(last.reply);
@@ -154,7 +154,7 @@ function createAttempts<Reply>(
         req_id: requestId,
         session: exchange.facts.session,
         switch_reason: choice.reason,
-        // A request that is no turn moves nothing.
+        // A request that is not a turn moves nothing.
         switched: exchange.isMessage && choice.switched,
       }),
     /** Settles one use. Returns the outcome of the request, or "again" for another upstream. */

@@ -27,9 +27,9 @@ export interface ExchangeOptions extends RequestFacts {
   readonly recorder?: TurnRecorder | undefined;
   /** The trace of the turn, if it has one. */
   readonly trace?: TurnTrace | undefined;
-  /** When the proxy had received the turn whole; undefined for a request that is no turn. */
+  /** When the proxy had received the whole turn; undefined for a request that is not a turn. */
   readonly arrival?: Arrival | undefined;
-  /** The size of the turn; undefined for a request that is no turn. */
+  /** The size of the turn; undefined for a request that is not a turn. */
   readonly bytes?: number | undefined;
   /** The upstream whose connection is open, which is tried first. */
   readonly home?: Home | undefined;

@@ -1,5 +1,5 @@
-// Answers Codex's questions about reset credits for the whole pool, and spends the one that the user chooses in Codex.
-// None of them is forwarded, because an account does not know the credits of the others.
+// Answers Codex's requests about reset credits for the whole pool, and spends the credit that the user chooses in
+// Codex. These requests are not forwarded, because an account does not know the credits of the others.
 
 import { z } from "zod";
 import { parseJson } from "../core/json.ts";
@@ -35,13 +35,13 @@ export async function resetCreditsResponse(
 
 const NO_CREDITS = { credits: [], available_count: 0 };
 
-/** In what Codex 0.171 sends, the list has been read before, so the credit is named. */
+/** Codex 0.171 has read the list before, so its requests name the credit. */
 const Redeem = z.looseObject({
   redeem_request_id: z.string().trim().min(1).max(200),
   credit_id: z.string().nullish(),
 });
 
-/** The client of another person neither learns the accounts nor spends what is saved for them. */
+/** False for the client of another person, who neither sees the accounts nor may spend their credits. */
 function mayRead({ holder }: IncomingRequest): boolean {
   return holder?.readsAccounts ?? true;
 }

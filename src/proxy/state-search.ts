@@ -1,5 +1,5 @@
-// The search for state that belongs to one account (upstream/state-paths.ts): which upstreams are asked for it, how many,
-// and for how long.
+// The search for state that belongs to one account (upstream/state-paths.ts): which upstreams are asked for it, how
+// many of them, and for how long.
 
 import type { Clock } from "../deps.ts";
 import type { Pool } from "../upstream/pool.ts";
@@ -22,7 +22,7 @@ export interface StateSearch {
   served(upstreamId: string): void;
 }
 
-/** Begins the search for the state that `method` with `state` asks for. */
+/** Begins the search for the state that a request with `method` asks for. */
 export function createStateSearch(
   { stateOwners }: Pick<Pool, "stateOwners">,
   clock: Pick<Clock, "monotonic">,
@@ -50,6 +50,6 @@ export function createStateSearch(
 
 /** How many further upstreams are asked for state that the first one does not have. */
 const MOST_OTHERS = 4;
-/** Codex's user sees nothing of the search, so it must not take long. */
+/** Codex shows nothing while it waits for the search, so the search must not take long. */
 const LONGEST_SEARCH_MS = 20_000;
 const LONGEST_ASK_MS = 10_000;

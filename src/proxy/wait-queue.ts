@@ -12,7 +12,7 @@ import type { Pool } from "../upstream/pool.ts";
 import type { FirstReset } from "../upstream/shortage.ts";
 import { expectReset, resetWithin, type WaitEnd, type WaitingTurn } from "./waiting-turn.ts";
 
-/** How often the accounts are looked at while turns wait: each of them may be back before its reset. */
+/** How often the accounts are checked while turns wait: any of them may be available before its reset. */
 export const LOOK_MS = 1_000;
 /** The time between two turns that continue. */
 export const PLACING_MS = 50;

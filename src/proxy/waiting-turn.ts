@@ -31,7 +31,7 @@ export interface UnservedTurn {
   readonly keepAlive?: (() => void) | undefined;
 }
 
-/** `again`: try the turn again. `refuse`: answer it as exhausted. `left`: the client has disconnected. */
+/** `again`: try the turn again. `refuse`: return the usage limit. `left`: the client has disconnected. */
 export type WaitEnd = "again" | "refuse" | "left";
 
 /** A turn in the queue. */
@@ -42,7 +42,7 @@ export interface WaitingTurn extends UnservedTurn {
   readonly mayWait: () => boolean;
   /** Unix ms. */
   readonly sinceMs: number;
-  /** When the client gets the next sign of life, Unix ms. */
+  /** When the client gets the next keep-alive, Unix ms. */
   silentUntilMs: number;
   /** The earliest time at which it is tried again, Unix ms. */
   readonly notBeforeMs: number;
@@ -61,7 +61,7 @@ export function resetWithin({ kind, untilMs }: Shortage, nowMs: number, leftMs: 
   return untilMs - nowMs <= leftMs ? untilMs : undefined;
 }
 
-/** Sets what `turn` waits for from the shortage now. */
+/** Sets what `turn` waits for, according to the current shortage. */
 export function expectReset(turn: WaitingTurn, { untilMs = 0, first }: Shortage, nowMs: number): void {
   turn.untilMs = untilMs;
   turn.first = first;

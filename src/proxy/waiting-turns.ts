@@ -32,7 +32,7 @@ export interface WaitingTurns {
   waitFor(turn: UnservedTurn, shortage: Shortage): TurnWait | undefined;
   /** Whether turns of `incoming` would wait because of `shortage`. */
   wouldWait(incoming: WaitTerms, shortage: Shortage): boolean;
-  /** Whether turns of `incoming` wait for a reset that is soon enough. */
+  /** Whether turns of `incoming` may wait for a reset at all. */
   mayWait(incoming: WaitTerms): boolean;
   /** The turns that wait now, or those of one run. */
   summary(runId?: string): WaitingSummary;
@@ -124,7 +124,7 @@ export function createWaitingTurns(context: WaitingTurnsContext): WaitingTurns {
 
 // --- internal ---
 
-/** How many turns that have continued are known by their runs. */
+/** How many turns that have continued are remembered with their runs. */
 const MOST_RESUMED = 256;
 /** The longest time before a turn is tried again that was refused after its wait. */
 const LONGEST_PAUSE_MS = 60_000;

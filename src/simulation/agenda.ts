@@ -1,4 +1,4 @@
-// The events of a simulation in the order of their times.
+// The events of a simulation in order of time.
 
 export interface Agenda {
   at(atMs: number, run: () => void): void;

@@ -23,13 +23,13 @@ export interface MeasuredAccount {
   readonly plan: string;
   readonly source: SizeSource;
   readonly sizes: readonly WindowSize[];
-  /** The use of its windows in the past; empty for an account that does not exist. */
+  /** The past use of its windows; empty for an account that a scenario adds. */
   readonly use: readonly WindowUse[];
 }
 
 export interface Measured {
   readonly accounts: readonly MeasuredAccount[];
-  /** The accounts of which neither the history nor their plan shows the sizes. */
+  /** The accounts whose sizes neither the history nor the plan shows. */
   readonly unknown: readonly AccountRecord[];
 }
 
@@ -55,7 +55,7 @@ export function measureAccounts(
   };
 }
 
-/** The sizes of the windows of a plan, from accounts whose sizes are known; undefined if they do not show them. */
+/** The sizes of the windows of a plan, computed from accounts with known sizes; undefined if there are none to use. */
 export function sizesOfPlan(
   plan: string,
   accounts: readonly Pick<MeasuredAccount, "plan" | "sizes" | "source">[],
@@ -93,7 +93,7 @@ export function windowsOf({ sizes, use }: MeasuredAccount, atMs: number, within:
 
 // --- internal ---
 
-/** However uncertain the size is, a window is not smaller than this share of it. */
+/** The smallest share of its measured size that a window can have, however uncertain the size is. */
 const LEAST_SHARE = 0.1;
 
 /** What the history of an account shows, and the windows that the account has. */

@@ -1,5 +1,5 @@
-// Repeats recorded turns at their times, through the real pool, on accounts of which each has the windows that were
-// measured. What a turn costs depends on where its session was before.
+// Repeats recorded turns at their times, through the real pool, on accounts with the measured windows. The cost of a
+// turn depends on the account of the session's previous turn.
 
 import { localMoments } from "../core/anchor/anchor-times.ts";
 import type { ReplayTurn } from "../core/replay/recorded-turn.ts";
@@ -9,13 +9,13 @@ import type { Lease } from "../upstream/leases.ts";
 import type { PoolSettings } from "../upstream/pool.ts";
 import { createAgenda } from "./agenda.ts";
 import { ANCHOR_STEP_MS, createAnchoring } from "./anchoring.ts";
+import { placeTurn } from "./place-turn.ts";
 import { type AccountSpec, createSimulatedAccount } from "./simulated-account.ts";
 import { createSimulatedPool } from "./simulated-pool.ts";
-import { takeTurn } from "./take-turn.ts";
 
 /** An account with its windows. Costs are in USD at API prices. */
 export interface ReplayAccount {
-  /** New: its figures and its health are those of the simulation alone. */
+  /** A new record, whose figures and health come only from the simulation. */
   readonly record: AccountRecord;
   readonly windows: AccountSpec["windows"];
   readonly plan: string;
@@ -26,7 +26,7 @@ export interface ReplaySetup {
   readonly settings: PoolSettings;
   /** Undefined: no account is anchored. */
   readonly anchor: AnchorSettings | undefined;
-  /** In the order of their times. */
+  /** In order of time. */
   readonly turns: readonly ReplayTurn[];
   /** The period, Unix ms. */
   readonly sinceMs: number;
@@ -34,7 +34,7 @@ export interface ReplaySetup {
 }
 
 export interface ReplayResult {
-  /** When the turns began that no account served, Unix ms. */
+  /** When the refused turns began, Unix ms. */
   readonly refusedMs: readonly number[];
   /** How long no account could serve, from refused turns to the next reset, ms. Times that overlap count once. */
   readonly waitMs: number;
@@ -71,7 +71,7 @@ export function replay(setup: ReplaySetup): ReplayResult {
   let closedUntilMs = 0;
   let polledMs = Number.NEGATIVE_INFINITY;
 
-  /** The proxy polls also while nothing happens, but only the last figures before a turn matter. */
+  /** The proxy also polls while nothing happens, but only the last figures before a turn matter. */
   const poll = (): void => {
     if (nowMs - polledMs < POLL_MS) return;
     polledMs = nowMs;
@@ -87,14 +87,14 @@ export function replay(setup: ReplaySetup): ReplayResult {
   };
 
   const serve = ({ session, inputTokens, warm, cold, isPriced }: ReplayTurn): Lease | undefined => {
-    const taken = takeTurn(pool, accounts, { session }, nowMs);
-    if (taken === undefined) {
+    const placed = placeTurn(pool, accounts, { session }, nowMs);
+    if (placed === undefined) {
       refuse();
       return undefined;
     }
-    const { account, lease } = taken;
+    const { account, lease } = placed;
     const home = session === undefined ? undefined : homes.get(session);
-    // A session's first turn finds in the cache what it found when it was recorded.
+    // A session's first turn has as much in the cache as when it was recorded.
     const { usd, cachedTokens } = home === account.id ? warm : cold;
     if (home !== undefined && home !== account.id) sums.moves++;
     if (session !== undefined) homes.set(session, account.id);
@@ -151,5 +151,5 @@ export function replay(setup: ReplaySetup): ReplayResult {
 
 /** How old figures become before they are polled again. */
 const POLL_MS = 10 * 60_000;
-/** Some tens of tokens at the price of a small model. */
+/** A few dozen tokens at the price of a small model. */
 const ANCHOR_USD = 0.00001;

@@ -12,7 +12,7 @@ import { addedNames } from "./scenarios.ts";
 
 export interface SimulationInput {
   readonly accounts: readonly MeasuredAccount[];
-  /** The accounts that are added in scenarios with added accounts. */
+  /** The accounts that scenarios add. */
   readonly added: readonly MeasuredAccount[];
   readonly settings: PoolSettings;
   readonly anchor: AnchorSettings;
@@ -44,7 +44,7 @@ export function runScenario(input: SimulationInput, scenario: Scenario, withRang
   };
 }
 
-/** The accounts that `changes` add; the plan or the alias of the first one that is not known. */
+/** The accounts that `changes` add, or the first change whose plan or alias is not known. */
 export function addedAccounts(
   changes: readonly AccountChange[],
   accounts: readonly MeasuredAccount[],

@@ -9,21 +9,23 @@ export interface ScenarioChoice {
   readonly aliases: readonly string[];
   /** The policy in the settings. */
   readonly configured: PolicyMode;
-  /** Those that the user names; undefined: none. */
+  /** The policies that the user names; undefined: none. */
   readonly policies: readonly PolicyMode[] | undefined;
-  /** Those that the user names; undefined: none. */
+  /** The changes that the user names; undefined: none. */
   readonly changes: readonly AccountChange[] | undefined;
-  /** True if an account has a floor, and if anchoring is switched on. */
+  /** True if an account has a floor. */
   readonly hasFloors: boolean;
+  /** True if anchoring is switched on. */
   readonly hasAnchoring: boolean;
 }
 
-/** With more accounts, the user names those that may be taken away. */
-const MOST_TAKEN_AWAY = 10;
+/** With more accounts than this, only those that the user names are removed. */
+const MOST_REMOVED = 10;
 
 /**
- * The scenarios, the first one as things are. Without policies, the configured one comes before all others; without
- * changes, each account is taken away once.
+ * The scenarios. The first one has the current accounts, and the first policy that the user names, or else the
+ * configured one. If the user names neither policies nor changes, all policies are compared, and each account is
+ * removed once.
  */
 export function scenariosOf(choice: ScenarioChoice, others: readonly PolicyMode[]): Scenario[] {
   const { aliases, configured, policies, changes, hasFloors, hasAnchoring } = choice;
@@ -44,9 +46,9 @@ export function scenariosOf(choice: ScenarioChoice, others: readonly PolicyMode[
     const changed = { without: withoutOf(changes), added: addedNames(changes) };
     return [...byPolicy, ...switchedOff, ...byPolicy.map((scenario) => ({ ...scenario, ...changed }))];
   }
-  const taken =
-    aliases.length < 2 || aliases.length > MOST_TAKEN_AWAY || policies !== undefined ? [] : aliases;
-  return [...byPolicy, ...switchedOff, ...taken.map((alias) => ({ ...now, without: [alias] }))];
+  const removed =
+    aliases.length < 2 || aliases.length > MOST_REMOVED || policies !== undefined ? [] : aliases;
+  return [...byPolicy, ...switchedOff, ...removed.map((alias) => ({ ...now, without: [alias] }))];
 }
 
 /** The names of the accounts that `changes` add, each once: `+plus`, `+plus-2`, `+alice`. */

@@ -1,4 +1,4 @@
-// An account of a simulation: its limits with windows that fill and are reset as those of the backend, and its credits.
+// An account of a simulation: its limits, with windows that fill and are reset like the backend's, and its credits.
 
 import {
   MAIN_LIMIT_ID,
@@ -20,7 +20,7 @@ export interface SimulatedWindow {
   readonly endMs: number | undefined;
 }
 
-/** A limit of its own for the model `model`. */
+/** The separate limit of the model `model`. */
 export interface SimulatedMeter {
   readonly model: string;
   readonly windows: readonly SimulatedWindow[];

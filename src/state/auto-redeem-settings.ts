@@ -22,14 +22,14 @@ export const AUTO_REDEEM = {
     .default("never")
     .meta({
       description:
-        "When codexlb spends a reset credit without asking. never. pool_exhausted: when every account is exhausted (reset-credits.md).",
+        "When codexlb spends a reset credit without asking: never, or pool_exhausted (when every account is exhausted; reset-credits.md).",
     }),
   min_wait: text("12h")
     .refine((value) => minWaitOf(value) !== undefined, {
       error: (issue) =>
         `${JSON.stringify(issue.input)} must be a duration of at most 744h; write it as "12h" or "90m"`,
     })
-    .meta({ description: "... and only if the first reset is further away than this." }),
+    .meta({ description: "Spend a credit only if the first reset is further away than this." }),
   keep: z
     .number({ error: "must be a number, without quotes" })
     .int({ error: "must be a whole number" })
@@ -37,7 +37,7 @@ export const AUTO_REDEEM = {
     .default(1)
     .meta({ description: "How many reset credits of the pool are never spent without asking." }),
   per_day: positive(1, 10).meta({
-    description: "The most reset credits that codexlb tries to spend in a day without asking.",
+    description: "How often codexlb tries to spend a reset credit in a day without asking.",
   }),
 };
 

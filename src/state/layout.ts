@@ -66,7 +66,7 @@ export function homeToCheck(layout: Layout, linkedHome = layout.linkedHome): str
   return existsSync(layout.runtime) && !existsSync(linkedHome) ? layout.runtime : linkedHome;
 }
 
-/** The existing Codex homes of `codexlb run` that are linked to a home of the user: also those of client keys. */
+/** The existing Codex homes of `codexlb run` that are linked to a home of the user, including those of client keys. */
 export function linkedHomesIn({ root, linkedHome }: Layout): string[] {
   const name = basename(linkedHome);
   return namesIn(root)
@@ -98,5 +98,3 @@ export function layoutOf(root: string): Layout {
     notify: join(root, "notify.json"),
   };
 }
-
-// --- internal ---

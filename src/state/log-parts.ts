@@ -74,7 +74,7 @@ export function lastLinesWith(
       readBlock(part, start, end - start, space);
       const block = space.subarray(0, end - start + rest);
       const first = start === 0 ? 0 : block.indexOf(NEWLINE) + 1;
-      // A longer line is no event.
+      // A longer line is not an event.
       rest = first > BLOCK_BYTES ? 0 : first;
       found.push(...linesWith(block.subarray(first), text).reverse());
       left -= end - start;
@@ -173,7 +173,7 @@ function lastLines(parts: readonly LogPart[], count: number): LogLines {
   };
 }
 
-/** The part of `block` into which `length` bytes from `start` on were read. */
+/** Reads `length` bytes from `start` into `block`. Returns the part of it that was filled. */
 function readBlock(
   { path }: LogPart,
   start: number,

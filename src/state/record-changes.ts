@@ -103,7 +103,7 @@ export interface LoginFacts {
   readonly userId: string | undefined;
   readonly email: string | undefined;
   readonly planType: string | undefined;
-  /** The base URL of the API that it is a key of; undefined for a ChatGPT login. */
+  /** The base URL of the API if the login is an API key; undefined for a ChatGPT login. */
   readonly apiBaseUrl: string | undefined;
   /** Hash that identifies the credentials. */
   readonly mark: string;

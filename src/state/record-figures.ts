@@ -47,10 +47,10 @@ export function noteSync(record: AccountRecord, atMs: number, messages: number):
   change(record, { quotaSyncMs: atMs, quotaSyncMessages: messages, unheardTurns: 0 });
 }
 
-/** What the account's record says of reset credits. */
+/** What the account's record says about reset credits. */
 type Resets = Pick<AccountRecord, "resetCredits" | "redemption" | "autoRedeems">;
 
-/** Replaces what is known of the account's reset credits, and of the requests to spend them. */
+/** Replaces what is known about the account's reset credits, and about the requests to spend them. */
 export function noteResets(record: AccountRecord, resets: Partial<Resets>): void {
   change<AccountRecord>(record, resets);
 }

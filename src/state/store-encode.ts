@@ -94,7 +94,7 @@ function textOf(account: AccountRecord, upstream: string, encoded: EncodedAccoun
   return text;
 }
 
-/** The turns in flight count as spent, because a killed process does not learn what they cost. */
+/** What is reserved counts as spent, because a killed process never learns what the turns in flight cost. */
 function billingFile({ baseUrl, month, spentUsd, reservedUsd }: ApiBilling): Record<string, unknown> {
   return { base_url: baseUrl, month, spent_usd: spentUsd + reservedUsd };
 }

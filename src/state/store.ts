@@ -19,8 +19,8 @@ export interface Store {
   /** Writes pending changes now. Throws `file_unusable`; the store then retries by itself. */
   flush(): void;
   /**
-   * Writes pending changes, if the root is still this process's, and ignores all later ones: another process may own the
-   * file then. Throws `file_unusable`.
+   * Writes pending changes, if the root is still this process's, and ignores all later ones, because another process
+   * may own the file by then. Throws `file_unusable`.
    */
   close(): void;
 }

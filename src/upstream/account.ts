@@ -37,7 +37,7 @@ const AHEAD_MS = 10 * 60_000;
 /** A token without an expiry is renewed after this time, as Codex does. */
 const OPAQUE_AGE_MS = 8 * 24 * 3_600_000;
 
-/** Statuses below 500 after which another account may serve a request that is no turn. */
+/** Statuses below 500 after which another account may serve a request that is not a turn. */
 export const FAILS_OVER: ReadonlySet<number> = new Set([401, 408, 429]);
 
 /** An enrolled account. */
@@ -191,7 +191,7 @@ async function address(
   record: AccountRecord,
   { baseUrl: configured, routing, outbound }: AccountContext,
 ): Promise<PrepareResult> {
-  // The file was replaced a moment ago. The key must not be sent to this backend.
+  // The file has just been replaced. The key must not be sent to this backend.
   if (credentials.apiBaseUrl !== undefined) throw new Error("its auth.json now contains an API key");
   const baseUrl = record.ownBaseUrl ?? configured();
   const base = baseOf(baseUrl);

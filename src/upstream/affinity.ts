@@ -69,7 +69,7 @@ const MOST_SESSIONS = 10_000;
 const WRITE_BEHIND_MS = 250;
 /** Delay of the next try after a write failed, for example because the disk is full. */
 const RETRY_MS = 2_000;
-/** Accounts that may still have notes and history of a session. */
+/** How many earlier upstreams of a session are remembered, because they may still have its notes and history. */
 const MOST_EARLIER = 4;
 /** Session keys are UUIDs; a longer one is kept as its hash. */
 const LONGEST_KEY = 200;

@@ -7,7 +7,7 @@ import { readCredentials } from "../auth/homes.ts";
 import { rememberIdentity } from "../auth/identity.ts";
 import { estimatedUsd, withReserved, withSpent } from "../core/api-billing.ts";
 import { MISSING_AUTH } from "../core/health.ts";
-import { costUsd, dearestPrice, type Price, type PriceTable, priceOf } from "../core/prices.ts";
+import { costUsd, highestPrice, type Price, type PriceTable, priceOf } from "../core/prices.ts";
 import { judge } from "../core/verdict.ts";
 import type { Clock } from "../deps.ts";
 import { messageOf } from "../errors.ts";
@@ -42,7 +42,7 @@ export function createApiAccount(record: AccountRecord, context: ApiAccountConte
 
   const change = (usd: { readonly spent?: number; readonly reserved?: number }): void => {
     const { billing } = record;
-    if (billing === undefined) return; // the alias belongs to a ChatGPT account meanwhile
+    if (billing === undefined) return; // the alias now belongs to a ChatGPT account
     const { spent = 0, reserved = 0 } = usd;
     const reservedNow = withReserved(billing, reserved);
     setBilling(record, spent === 0 ? reservedNow : withSpent(reservedNow, spent, clock.now()));
@@ -54,8 +54,8 @@ export function createApiAccount(record: AccountRecord, context: ApiAccountConte
       const price = model === undefined ? undefined : priceOf(model, prices());
       if (price !== undefined) return price;
     }
-    // No turn is free because its model is unknown.
-    return dearestPrice(prices());
+    // A turn of an unknown model is not free: it has the highest price.
+    return highestPrice(prices());
   };
 
   const options: Account["options"] = (view) => optionsOf(record, view.fileOptions);

@@ -27,7 +27,7 @@ export interface AutoRedeemerContext {
   readonly settings: () => AutoRedeemSettings;
 }
 
-/** Time between two looks at the pool. */
+/** Time between two checks of the pool. */
 const TICK_MS = 30_000;
 /** Pause after an attempt. */
 const PAUSE_MS = 10 * 60_000;
@@ -40,7 +40,10 @@ export function createAutoRedeemer(context: AutoRedeemerContext): AutoRedeemer {
   /** The end of the pause, monotonic ms. */
   let pausedUntil = 0;
 
-  /** The account on which a credit is spent now. A request without an outcome is repeated, however many there were. */
+  /**
+   * The account on which a credit is spent now. A request without an outcome is repeated, however many attempts there
+   * were.
+   */
   const chosen = (): AccountRecord | undefined => {
     const { accounts } = store.state;
     const nowMs = clock.now();
@@ -83,7 +86,7 @@ export function createAutoRedeemer(context: AutoRedeemerContext): AutoRedeemer {
   const report = (record: AccountRecord, result: RedeemResult): void => {
     if (result.kind !== "reset") {
       const why = result.kind === "refused" ? result.why.replaceAll("_", " ") : result.why;
-      log.warn(`policy.auto_redeem: no reset credit of ${record.alias} was spent: ${why}`);
+      log.warn(`policy.auto_redeem: spending a reset credit of ${record.alias} failed: ${why}`);
       return;
     }
     const { autoRedeems } = record;

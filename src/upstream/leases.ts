@@ -17,7 +17,7 @@ import type { Upstream } from "./upstream.ts";
 export interface PickRequest extends PlacementRequest {
   /** Identifies the request in the events of this use. */
   readonly requestId: number;
-  /** The size of the turn; undefined for a request that is no turn. */
+  /** The size of the turn; undefined for a request that is not a turn. */
   readonly bytes?: number | undefined;
 }
 

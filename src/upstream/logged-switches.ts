@@ -15,14 +15,14 @@ export function loggedSwitches(path: string): MovedTurn[] {
   try {
     return lastLinesWith(path, `"event":"${SWITCHED}"`, BOUNDS).flatMap(movedTurnIn);
   } catch {
-    return []; // The history is only for people; the log reports its own problems.
+    return []; // The history is only for display, and the event log reports its own problems.
   }
 }
 
 // --- internal ---
 
 const SWITCHED = "request.switched";
-/** Thousands of events. Reading them takes a few milliseconds of the start. */
+/** This covers thousands of events. Reading them delays the start by a few milliseconds. */
 const BOUNDS = { most: 500, mostBytes: 1024 * 1024 };
 
 const Fields = z.object({

@@ -62,7 +62,7 @@ function offering(
     if (offer === true) lists = true;
     else if (offer === false) without.add(id);
   }
-  // If no catalogue lists the model, none of them is believed.
+  // If no catalogue lists the model, all catalogues are ignored.
   const excluded = lists ? new Set([...refusing, ...without]) : refusing;
   if (excluded.size === 0) return undefined;
   return new Set(upstreams.flatMap(({ id }) => (excluded.has(id) ? [] : [id])));

@@ -36,7 +36,7 @@ export interface PlacementRequest extends Origin {
   readonly searching?: boolean;
   /**
    * The upstreams that may have the state that the request is about, the most likely one first. They are tried first,
-   * even while they cool down, and whatever is pinned. Default: none.
+   * even while they cool down, and regardless of pins. Default: none.
    */
   readonly owners?: readonly string[] | undefined;
 }
@@ -120,7 +120,7 @@ export function createPlacement(context: PlacementContext): Placement {
     if (avoided === undefined) return how;
     const around = { ...how, tried: new Set([...how.tried, avoided]) };
     const other = choose(candidates(model), around);
-    // A floor does not give way for a detour, and no money is spent for one.
+    // A detour neither crosses a floor nor spends money.
     const condition = other && candidate(other.id, model)?.condition;
     const isReserve = condition === "at_floor" || condition === "last_resort";
     return hasRoom(other, model) && !isReserve ? around : how;

@@ -21,8 +21,8 @@ export interface PooledResets {
   /** The credits that the backend has listed, the soonest to expire first. `onlyId`: those of this account. */
   list(onlyId?: string): readonly PooledReset[];
   /**
-   * Spends the credit `creditId` of the account that has it. Without an id, the exhausted account whose reset is the
-   * furthest away spends one. A request with the same `requestId` is never carried out twice.
+   * Spends the credit `creditId` of the account that has it. Without an id, spends a credit of the exhausted account
+   * whose reset is furthest away. A request with the same `requestId` is never carried out twice.
    */
   redeem(request: {
     readonly requestId: string;
@@ -57,7 +57,7 @@ export function createPooledResets({ store, redeemer, view }: PooledResetsContex
   const countOf = ({ resetCredits }: AccountRecord): number =>
     resetCredits === undefined ? 0 : resetCreditsAt(resetCredits, view().nowMs).count;
 
-  /** The account that gains the most; undefined if none is exhausted and has a credit. */
+  /** The exhausted account with a credit whose reset is furthest away; undefined if there is none. */
   const neediest = (onlyId: string | undefined): AccountRecord | undefined => {
     const now = view();
     const backMs = ({ quota }: AccountRecord) => exhaustedUntilMs(quota, quota.main, now) ?? 0;

@@ -33,9 +33,9 @@ export interface RedeemerContext extends AskContext {
   readonly settings: () => { readonly timeoutMs: number };
 }
 
-/** Codex gives up after 10 s. Requests were seen to take one. */
+/** Codex gives up after 10 s. Requests were seen to take one second. */
 const LONGEST_REQUEST_MS = 30_000;
-/** Statuses with which a request may still have been carried out, or should be repeated. */
+/** Statuses after which a request may still have been carried out, or should be repeated. */
 const OPEN_STATUSES: ReadonlySet<number> = new Set([401, 408, 425, 429]);
 
 export function createRedeemer(context: RedeemerContext): ResetSpender {
@@ -47,7 +47,9 @@ export function createRedeemer(context: RedeemerContext): ResetSpender {
     store.flush();
   };
 
-  /** The figures and credits after a reset at `sinceMs`. Requests that were under way then bring older ones. */
+  /**
+   * Reads figures and credits from after a reset at `sinceMs`. Requests that were already under way return older ones.
+   */
   const readAgain = async (record: AccountRecord, sinceMs: number) => {
     await refresher.refresh(record);
     if (record.quotaSyncMs < sinceMs) await refresher.refresh(record);
@@ -151,7 +153,11 @@ export function createRedeemer(context: RedeemerContext): ResetSpender {
     check,
     redeem: async (record, request) => {
       if (running.has(record.id))
-        return { kind: "failed", why: "another request to spend a credit of it is under way", isOpen: false };
+        return {
+          kind: "failed",
+          why: "another request to spend one of its credits is under way",
+          isOpen: false,
+        };
       running.add(record.id);
       try {
         return await redeem(record, request);

@@ -57,7 +57,7 @@ export interface RefresherContext {
   readonly pool: Pick<Pool, "accountOf" | "learn" | "note" | "disable">;
   readonly events: EventLog;
   readonly settings: () => RefresherSettings;
-  readonly resetCredits: Pick<ResetCreditReader, "heardUsage">;
+  readonly resetCredits: Pick<ResetCreditReader, "noteUsage">;
 }
 
 export function createRefresher(context: RefresherContext): Refresher {
@@ -192,7 +192,7 @@ async function askUsage(
     force,
     last_sync_at_ms: nowMs,
   });
-  await context.resetCredits.heardUsage(record, answer.body, nowMs);
+  await context.resetCredits.noteUsage(record, answer.body, nowMs);
   return undefined;
 }
 

@@ -1,6 +1,6 @@
 // Reads the reset credits of accounts in the background. Their number is part of the usage figures; the list with their
-// expiry is requested only after new usage figures, and only if the account has credits. What cannot be read is unknown,
-// and affects nothing else.
+// expiry is requested only after new usage figures, and only if the account has credits. Credits that cannot be read
+// are unknown, which affects nothing else.
 
 import { parseJson } from "../core/json.ts";
 import { type ResetCredits, resetCountIn, resetCreditsIn } from "../core/reset-credits.ts";
@@ -12,8 +12,10 @@ import { type AskContext, askUpstream } from "./ask-upstream.ts";
 import type { Pool } from "./pool.ts";
 
 export interface ResetCreditReader {
-  /** Takes the usage response `body` that was requested at `nowMs`, and reads the list if it is due. Never throws. */
-  heardUsage(record: AccountRecord, body: unknown, nowMs: number): Promise<void>;
+  /**
+   * Notes the number in the usage response `body` requested at `nowMs`, and reads the list if it is due. Never throws.
+   */
+  noteUsage(record: AccountRecord, body: unknown, nowMs: number): Promise<void>;
   /** Reads the list now. Returns it, or why it cannot be read. Never throws. */
   read(record: AccountRecord): Promise<ResetCredits | string>;
 }
@@ -30,7 +32,7 @@ export const RESET_CREDITS_PATH = "/wham/rate-limit-reset-credits";
 /** Far more than a real list, which has a kilobyte for each credit. */
 export const LONGEST_ANSWER_BYTES = 256 * 1024;
 
-/** While the number stays the same, the list is requested this seldom, also after a failure. */
+/** While the number stays the same, the list is requested at most this often, even after a failure. */
 const LIST_AGE_MS = 3_600_000;
 
 export function createResetCreditReader(context: ResetCreditContext): ResetCreditReader {
@@ -75,7 +77,7 @@ export function createResetCreditReader(context: ResetCreditContext): ResetCredi
 
   return {
     read,
-    heardUsage: async (record, body, nowMs) => {
+    noteUsage: async (record, body, nowMs) => {
       const count = resetCountIn(body);
       if (count === undefined) return;
       const known = record.resetCredits;

@@ -4,11 +4,11 @@
 // Codex 0.171 with `features.token_budget.use_history_notes_extension` was seen to send POST …/codex/alpha/notes/v2/… and
 // …/codex/alpha/history/v2/… for these operations, with the session in the body (`context.session_id`) and in no header:
 // thread_hint (before the first turn of a thread), read_file, write_file, list_windows. The names of the others are in
-// the tools that it offers to the model. The paths of files are strings in its executable, and were not seen.
+// the tools that it offers to the model. The paths of files are strings in its executable, but were not seen in use.
 
 import { remembered } from "../core/bounded-map.ts";
 
-/** The path of a request about such state. */
+/** A path for state that belongs to one account. */
 export type StatePath =
   | { readonly kind: "notes"; readonly operation: string; readonly isSearchable: boolean }
   | { readonly kind: "history"; readonly isSearchable: boolean }
@@ -16,8 +16,8 @@ export type StatePath =
   | { readonly kind: "files"; readonly fileId: string | undefined; readonly isSearchable: boolean };
 
 /**
- * What `path` says about such state; undefined if the request is about none. `isSearchable`: a request for state that an
- * account does not have changes nothing there, so it may be sent to one account after another.
+ * What `path` says about state that belongs to one account; undefined for any other path. `isSearchable`: a request for
+ * state that an account does not have changes nothing there, so it may be sent to one account after another.
  */
 export const statePathOf = remembered(256, (path): StatePath | undefined => {
   const [, kind, operation = ""] = MEMORY.exec(path) ?? [];

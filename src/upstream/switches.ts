@@ -1,5 +1,5 @@
-// Remembers the last times that turns moved from one account to another, and why. They are in memory; the event log has
-// each of them, and a new process begins with those (logged-switches.ts).
+// Remembers the last times that turns moved from one account to another, and why. They are kept in memory. A new
+// process begins with those in the event log (logged-switches.ts).
 
 import { windowsAtFloor } from "../core/account-options.ts";
 import type { Candidate } from "../core/availability.ts";
@@ -39,7 +39,7 @@ export interface Switches {
 export type MovedTurn = Omit<AccountSwitch, "firstAtMs" | "count">;
 
 export interface SwitchesContext {
-  /** Those of earlier processes, oldest first. */
+  /** The turns that moved in earlier processes, oldest first. */
   readonly past: readonly MovedTurn[];
   readonly nowMs: () => number;
   /** The current candidate for `model`; undefined if the upstream is gone. */

@@ -43,13 +43,13 @@ export interface PreparedRequest {
   readonly plainBody?: boolean;
 }
 
-/** What one turn costs on an upstream that is paid by the token. */
+/** Counts the cost of one turn on an upstream that is paid by the token. */
 export interface TurnMeter {
   /** The upstream serves the turn, so it costs the estimate until its tokens are known. */
   served(): void;
   /** The upstream reported these tokens. `model`: the one that served the turn, if the response names it. */
   used(tokens: TokenCounts, model: string | undefined): void;
-  /** The turn is over: the reservation for it ends. */
+  /** The turn is over, so its reservation ends. */
   end(): void;
 }
 

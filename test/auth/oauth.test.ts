@@ -15,7 +15,7 @@ function setup() {
   return { mock, deps, [Symbol.asyncDispose]: () => mock.stop() };
 }
 
-/** Other programs on this machine may use the real ports. */
+/** Any free port: other programs on this machine may use the real ones. */
 const ANY_PORT = [0];
 
 /** The port to which the sign-in redirects. */
@@ -24,8 +24,8 @@ function portOf({ url }: Pick<BrowserLogin, "url">): number {
 }
 
 /**
- * The requests of a user's browser. Resolves to the address of the final redirect. The simulated sign-in redirects only
- * to the real ports, like OpenAI's, so it gets one of them here, and the redirect gets the port of the login again.
+ * Sends the requests of a user's browser. Resolves to the address of the final redirect. Like OpenAI's, the simulated
+ * sign-in redirects only to the real ports. So it gets one of them here, and its redirect the port of the login.
  */
 async function signInBy(
   origin: string,

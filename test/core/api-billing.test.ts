@@ -37,7 +37,7 @@ describe("what was spent", () => {
   });
 });
 
-test("the estimate of a turn has its whole request as uncached input, and a short answer", () => {
+test("the estimate of a turn assumes that nothing is cached and that the answer is short", () => {
   expect(estimatedUsd(2_000_000, { input: 2, cachedInput: 0.2, output: 10 })).toBeCloseTo(2.01, 9);
 });
 
@@ -60,7 +60,7 @@ describe("the capacity", () => {
     expect(conditionOf(4.99, 0, 5)).toEqual(["last_resort", undefined, 0]);
   });
 
-  test("is none from the cap on until the next month, and while the turns in flight may reach it", () => {
+  test("is none once the cap is reached until the next month, or while the turns in flight may reach it", () => {
     expect(conditionOf(5, 0, 5)).toEqual(["limited", "monthly-cap", DECEMBER]);
     expect(conditionOf(4, 1, 5)).toEqual(["limited", "monthly-cap-reserved", 0]);
   });

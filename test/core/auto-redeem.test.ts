@@ -36,14 +36,14 @@ const chosen = (
   others: Parameters<typeof autoRedeemId>[1] = [],
 ) => autoRedeemId(accounts, others, { settings: { ...SETTINGS, ...settings }, nowMs: NOW, day: DAY });
 
-describe("a credit is spent without being asked", () => {
-  test("if every account is exhausted for long, on the one whose credit expires first", () => {
+describe("a credit is spent automatically", () => {
+  test("if every account stays exhausted for long, on the one whose credit expires first", () => {
     const pool = [account(spentFor("alice", 50), 1, 90), account(spentFor("bob", 40), 1, 80)];
     expect(chosen(pool)).toBe("openai:bob");
     expect(chosen([account(spentFor("alice", 40)), account(spentFor("bob", 50))])).toBe("openai:bob");
   });
 
-  test("only if the settings allow it, above the credits to keep, and so often in a day", () => {
+  test("only if the settings allow it, enough credits are kept, and attempts are left for the day", () => {
     const today = withAttempt(undefined, DAY);
     expect(chosen([account(spentFor("alice", 50))], { when: "never" })).toBeUndefined();
     expect(chosen([account(spentFor("alice", 50))], { keep: 1 })).toBeUndefined();

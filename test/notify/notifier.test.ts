@@ -1,5 +1,4 @@
-// The watch over the pool: every change is sent once through every channel, over restarts, failures and changed
-// settings.
+// The notifier: every change is sent once through every channel, across restarts, failures and changed settings.
 
 import { expect, test } from "bun:test";
 import { readFileSync, statSync, writeFileSync } from "node:fs";
@@ -112,7 +111,7 @@ function world(notify = 'webhook = "https://x"') {
 const BAD = watchedPool([exhaustedAccount("alice", Date.UTC(2026, 1, 1)), watchedAccount("bob")]);
 const GOOD = watchedPool([watchedAccount("alice"), watchedAccount("bob")]);
 
-test("a beginning and an end are sent once through every channel", async () => {
+test("the beginning and the end of a trouble are sent once through every channel", async () => {
   await using w = world(BOTH);
   await w.pass(LONG_MS);
   expect(w.messages).toEqual([]);
@@ -220,7 +219,7 @@ test("while a channel fails, nothing piles up: only what is still true is sent",
   expect(w.messages.length).toBe(failed);
 });
 
-test("a channel that hangs delays neither the other channel nor the watch", async () => {
+test("a channel that hangs delays neither the other channel nor the notifier", async () => {
   await using w = world(BOTH);
   const hanging = Promise.withResolvers<undefined>();
   w.answerWith((channel) => (channel === "webhook" ? hanging.promise : undefined));
@@ -254,7 +253,7 @@ test("settings apply while it runs", async () => {
   expect(w.sent()).toEqual([["account_back alice"], ["pool_low"]]);
 });
 
-test("a channel that is added later begins with what is present", async () => {
+test("a channel that is added later first reports what is present", async () => {
   await using w = world();
   w.become(BAD);
   await w.pass(LONG_MS);

@@ -33,7 +33,7 @@ function recordYear(root: string): void {
       accountAlias: ["alice", "bob", MARKUP][index % 3],
       session: SESSION,
       requestedModel: ["gpt-6.2-sol", "unheard-of"][index % 2],
-      // One account has the turns of which no project is known.
+      // All turns without a known project are of one account.
       project: index % 3 === 2 ? undefined : `/home/ann/${MARKUP}`,
       outcome: index % 10 === 0 ? ("failed" as const) : ("completed" as const),
       switches: index === 0 ? [{ from: MARKUP, to: "bob", reason: "usage-limit" }] : [],

@@ -34,7 +34,7 @@ function asked({ mock }: TestPool): (string | undefined)[] {
   return mock.requests.filter(({ path }) => /alpha\/(?:notes|history)/.test(path)).map((one) => one.account);
 }
 
-/** Ends alice's quota, and has the session served by bob. */
+/** Uses up alice's quota, so that bob serves the session. */
 async function moveToBob(pool: TestPool): Promise<void> {
   const error = limitBody(Math.floor(Date.now() / 1000) + 3_600);
   pool.mock.faults.add({ on: "sse", account: "alice", times: 1, answer: { status: 429, body: { error } } });
@@ -102,7 +102,7 @@ describe("notes", () => {
 });
 
 describe("a read that misses", () => {
-  test("asks four more accounts, and returns what the last one said", async () => {
+  test("asks four more accounts, and returns the response of the last one", async () => {
     await using pool = await startPool({ accounts: MANY });
     const { status, body } = await read(pool, "plan.md");
     expect({ status, detail: body.detail }).toEqual({ status: 404, detail: "No note found" });
@@ -138,7 +138,7 @@ describe("a read that misses", () => {
     expect(asked(pool).slice(found)).toEqual(["dave"]);
   });
 
-  test("does not say that there is no note if the account that may have it failed", async () => {
+  test("does not report a missing note if the account that may have it failed", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }, { alias: "bob" }] });
     await write(pool, "plan.md", "step 1");
     pool.mock.faults.add({ on: "other", account: "alice", times: 1, answer: { status: 503, body: {} } });
@@ -147,7 +147,7 @@ describe("a read that misses", () => {
   });
 });
 
-test("a read waits at most ten seconds for an account, and does not say then that there is no note", async () => {
+test("a read waits at most ten seconds for an account, and then does not report a missing note", async () => {
   const clock = skippingClock();
   await using pool = await startPool({ accounts: [{ alias: "alice" }, { alias: "bob" }], clock });
   await write(pool, "plan.md", "step 1");

@@ -62,7 +62,7 @@ for (const [transport, create] of [
   });
 }
 
-test("at the cap the client learns what a person can do", async () => {
+test("at the cap the client's error names the ways out", async () => {
   await using pool = await startPool({ accounts: EXHAUSTED, config: PRICE });
   await addKey(pool, TURN_USD);
   const send = () =>
@@ -110,7 +110,7 @@ test("a turn that comes from a proxy in front spends no money", async () => {
   expect(accounts.map(({ alias }) => alias)).toEqual(["alice"]);
 });
 
-test("what it has spent survives a restart, and an unknown amount needs the user's decision", async () => {
+test("its spending survives a restart, and an unknown amount needs the user's decision", async () => {
   await using pool = await startPool({ accounts: EXHAUSTED, config: PRICE });
   await addKey(pool, 1);
   const client = createSseClient(pool.url, "one");
@@ -134,7 +134,7 @@ test("what it has spent survives a restart, and an unknown amount needs the user
   });
 });
 
-test("it gets the key and what the API takes, below its own base URL", async () => {
+test("requests go below its own base URL, with the key and only what the API takes", async () => {
   await using pool = await startPool({
     accounts: EXHAUSTED,
     config: PRICE,

@@ -60,7 +60,7 @@ async function totalOf(pool: TestPool) {
   return (await remoteUsage(socketDoor(pool.layout.adminSocket), query)).total;
 }
 
-test("a refused handshake for a turn is a refused turn, one that only prepares a WebSocket is none", async () => {
+test("a refused handshake is a refused turn, unless it only prepares a WebSocket", async () => {
   await using pool = await startPool({ accounts: [{ alias: "alice" }] });
   await pool.accounts.serve("alice", "disable");
   expect(await codexHandshake(pool, "prewarm")).toBe(400);
@@ -97,7 +97,7 @@ test("the handshake of a client that does not say what it is for is only counted
   expect(recordedTurns(pool.layout.usage)).toEqual([]);
 });
 
-test("a handshake after which Codex uses HTTP is counted, and its turn is left to the request over HTTP", async () => {
+test("a handshake after which Codex uses HTTP is counted, and its turn is recorded only over HTTP", async () => {
   await using pool = await startPool({ accounts: [{ alias: "alice" }] });
   pool.mock.faults.add({ on: "upgrade", answer: { status: 426 } });
   expect(await codexHandshake(pool, "turn")).toBe(426);

@@ -1,4 +1,4 @@
-// What a Codex behind the proxy sees of reset credits, and which account its request resets.
+// Which reset credits Codex sees through the proxy, and which account its request resets.
 
 import { describe, expect, test } from "bun:test";
 import { remoteKeys } from "../../src/admin/client.ts";
@@ -52,7 +52,7 @@ const exhaust = async (pool: TestPool, ...aliases: readonly string[]) => {
   }
 };
 
-describe("a Codex behind the proxy", () => {
+describe("Codex behind the proxy", () => {
   test("sees the credits of all accounts in service, with the account in the title", async () => {
     await using pool = await startWithCredits();
     const all = await list(pool);
@@ -100,7 +100,7 @@ describe("a Codex behind the proxy", () => {
     expect(redeemers(pool)).toEqual(["alice", "alice"]);
   });
 
-  test("that names no credit resets an exhausted account, and none if there is none", async () => {
+  test("that names no credit resets an exhausted account, if there is one", async () => {
     await using pool = await startWithCredits();
     expect((await consume(pool, { redeem_request_id: "0199-d" })).body).toMatchObject({
       code: "nothing_to_reset",

@@ -1,4 +1,4 @@
-// The limits of a client's key while its turn waits for a reset: a turn that continues has the limits of that moment.
+// The limits of a client's key while its turn waits for a reset: the limits at the moment when it continues apply.
 
 import { describe, expect, test } from "bun:test";
 import { remoteKeys } from "../../src/admin/client.ts";
@@ -12,7 +12,7 @@ import { continued, outcomeOf, turnsWait } from "../support/waiting.ts";
 const WINDOW_MS = 5 * 3_600_000;
 const CONFIG = '[proxy]\nname = "p"\nclient_auth = true\nwait_for_reset = "6h"\n[policy]\nmode = "sticky"\n';
 
-/** Starts a turn of a client with a key that has `limits`, which waits. */
+/** Starts a turn that waits, from a client whose key has `limits`. */
 async function startWaiting(
   createClient: typeof createSseClient,
   clock: SkippingClock,
@@ -50,7 +50,7 @@ describe.each([
     expect(await continued(pool, clock, second)).toContain("the key laptop expired on");
   });
 
-  test("is refused if its key has used its tokens of the day, with the time of midnight", async () => {
+  test("is refused until midnight if its key has used its tokens of the day", async () => {
     const clock = skippingClock();
     const { pool, keys, second } = await startWaiting(createClient, clock, { tokensPerDay: 1_000_000 });
     await using _pool = pool;

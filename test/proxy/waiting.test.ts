@@ -152,7 +152,7 @@ describe.each(TRANSPORTS)("over %s", (_name, createClient) => {
   });
 });
 
-test("a run learns about its waiting turns if the settings let them wait, and of none by default", async () => {
+test("a run learns about its waiting turns if the settings let turns wait, and about none by default", async () => {
   const seenBy = async (config: string) => {
     await using pool = await startPool({
       accounts: [{ alias: "alice", turns: 1 }],

@@ -1,4 +1,4 @@
-// Notes of real Codex, which the backend keeps for one account, over a switch to another account.
+// Real Codex reads its notes, which the backend keeps for one account, after a switch to another account.
 
 import { expect } from "bun:test";
 import { gated } from "../support/gated.ts";

@@ -26,7 +26,7 @@ afterAll(() => recorder[Symbol.asyncDispose]());
 
 const ALICE = [{ alias: "alice" }];
 const EXEC = ["exec", ...BYPASS, "hello"];
-/** Longer than any time limit of Codex but that for silence. */
+/** Longer than any time limit of Codex except the one for silence. */
 const RESET_SECONDS = 90;
 const SETTING = '[proxy]\nwait_for_reset = "2h"\n';
 type Transport = "HTTP" | "WebSocket";
@@ -57,7 +57,7 @@ async function turnOverReset(version: string, transport: Transport, way: Way): P
   const { args, config } = WAYS[way];
   await using setup = await startReal(recorder, ALICE, config);
   limitNext(setup, transport, RESET_SECONDS);
-  // The run asks the proxy a few times a second, so it would not notice a turn that is served immediately.
+  // The run asks the proxy only a few times a second, so it would miss a turn that is served immediately.
   setup.mock.faults.add({ on: "turn", times: 1, delayMs: 2_000 });
   const ran = await setup.codexArgs(binaries.get(version) ?? "", [...args, ...EXEC]);
   expectTurn(ran, "alice");
@@ -70,7 +70,7 @@ async function turnOverReset(version: string, transport: Transport, way: Way): P
 }
 
 test(`turns wait ${RESET_SECONDS} s for a reset and continue, on both transports`, async () => {
-  // At the same time, because they spend their time waiting.
+  // At the same time, because they only wait.
   const { today, newest } = CODEX_VERSIONS;
   const cases: [string, Transport, Way][] = [
     [newest, "HTTP", "--wait"],

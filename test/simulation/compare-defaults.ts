@@ -1,4 +1,4 @@
-// Compares the two policies that could be the default over four weeks, from little demand to more than there is quota.
+// Compares the two policies that could be the default over four weeks, from low demand to more than the quota.
 
 import type { PolicyMode } from "../../src/core/policy.ts";
 import { ALL_DAY, OFFICE, type WorkingTime } from "./demand.ts";
@@ -32,7 +32,7 @@ const DEMANDS: readonly DemandOfRows[] = [
   { work: "9-17, 5 days", working: OFFICE, loads: [0.5, 0.75] },
 ];
 
-/** Runs the simulations for these numbers of accounts. The figures are the same at every run. */
+/** Runs the simulations for these numbers of accounts. The figures are the same in every run. */
 export function compareDefaults(sizes: readonly number[]): DefaultLine[] {
   return sizes.flatMap((accounts) =>
     DEMANDS.flatMap(({ work, working, loads }) =>

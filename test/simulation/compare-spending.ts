@@ -1,5 +1,5 @@
-// Shows in which order quota and credits are spent over four weeks, also if some sessions use a model with a limit of its
-// own. Demand is higher than the quota, so that credits are needed.
+// Shows in which order quota and credits are spent over four weeks, with and without sessions that use a model with its
+// own limit. Demand is higher than the quota, so that credits are needed.
 
 import { percent, runAll } from "./run-all.ts";
 import type { Figures, Setup } from "./simulate.ts";
@@ -18,7 +18,7 @@ const SEEDS = [1] as const;
 export const HIGH_LOAD = 1.1;
 /** The credits of an account, in turns whose prompt is in the cache. */
 export const CREDITS = 300;
-/** Every so many sessions one uses the model that has a limit of its own. */
+/** One in this many sessions uses the model that has its own limit. */
 export const METERED_EVERY = 4;
 
 interface Scenario extends Pick<Setup, "credits" | "meteredEvery" | "options"> {
@@ -38,7 +38,7 @@ const SCENARIOS: readonly Scenario[] = [
   { setting: "the same, all have credits", meteredEvery: METERED_EVERY, credits: () => CREDITS },
 ];
 
-/** Runs the simulations for these numbers of accounts. The figures are the same at every run. */
+/** Runs the simulations for these numbers of accounts. The figures are the same in every run. */
 export function compareSpending(sizes: readonly number[]): SpendingLine[] {
   return sizes.flatMap((accounts) =>
     SCENARIOS.map(({ setting, ...scenario }) => {

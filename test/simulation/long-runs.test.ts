@@ -63,7 +63,7 @@ describe("the default policy", () => {
     }
   });
 
-  test("serves fewer turns than reset_aware only if three or more accounts are needed nearly whole", () => {
+  test("serves fewer turns than reset_aware only if nearly all quota of three or more accounts is needed", () => {
     for (const { balanced, aware } of allDay.filter(({ load, accounts }) => load > 0.75 && accounts >= 3)) {
       const gain = servedOf(aware) / servedOf(balanced) - 1;
       expect(gain).toBeGreaterThan(0.005);

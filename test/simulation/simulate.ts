@@ -5,7 +5,7 @@ import type { TimeOfDay } from "../../src/core/anchor/anchor-times.ts";
 import type { PolicyMode } from "../../src/core/policy.ts";
 import { createAgenda } from "../../src/simulation/agenda.ts";
 import { ANCHOR_STEP_MS, createAnchoring } from "../../src/simulation/anchoring.ts";
-import { takeTurn } from "../../src/simulation/take-turn.ts";
+import { placeTurn } from "../../src/simulation/place-turn.ts";
 import type { AnchorSettings } from "../../src/upstream/anchor-plan.ts";
 import { memoryPool } from "../support/memory-pool.ts";
 import { type Demand, sessionsOf } from "./demand.ts";
@@ -31,7 +31,7 @@ export interface Setup extends Demand, Pick<WorldOptions, "monthly" | "credits">
   readonly spendFloors?: SpendFloors;
   /** When accounts are anchored. Default: never. */
   readonly anchor?: AnchorTimes;
-  /** Every so many sessions one uses the model that has a limit of its own. Default: none does. */
+  /** One in this many sessions uses the model that has its own limit. Default: none does. */
   readonly meteredEvery?: number;
 }
 
@@ -118,9 +118,9 @@ export function simulate(setup: Setup): Figures {
     const model = modelOf(session);
     const isAnyAbove = world.accounts.some((one) => isAboveFloor(one, model));
     const isAnyShown = world.accounts.some((one) => one.showsQuota(model) && isAboveFloor(one, model));
-    const taken = takeTurn(pool, world.byId, { session: `s${session}`, model }, nowMs);
+    const placed = placeTurn(pool, world.byId, { session: `s${session}`, model }, nowMs);
     counts.turns++;
-    if (taken === undefined) {
+    if (placed === undefined) {
       const hasRoom = (one: WorldAccount) =>
         spendFloors === "never" ? isAboveFloor(one, model) : one.canServe(model);
       if (world.accounts.some(hasRoom)) counts.refusedWithRoom++;
@@ -129,7 +129,7 @@ export function simulate(setup: Setup): Figures {
       if (ends.length > 0) counts.waitMs += Math.min(...ends) - nowMs;
       return; // the session ends
     }
-    const { account, lease } = taken;
+    const { account, lease } = placed;
     if (!account.hasQuota(model)) {
       counts.onCredits++;
       if (isAnyShown) counts.creditsWithQuota++;

@@ -3,7 +3,7 @@ import { parseConfig } from "../../src/state/config.ts";
 
 const read = (text: string) => parseConfig(text, "config.toml").config.policy.auto_redeem;
 
-test("credits are not spent without being asked unless the settings say so", () => {
+test("credits are spent automatically only if the settings say so", () => {
   expect(read("")).toEqual({ when: "never", min_wait: "12h", keep: 1, per_day: 1 });
   expect(
     read('[policy]\nauto_redeem = { when = "pool_exhausted", min_wait = "90m", keep = 0, per_day = 2 }'),

@@ -102,7 +102,7 @@ describe("the event log", () => {
 });
 
 describe("reading the event log", () => {
-  test("by a text finds the last lines with it in all files, within the bounds", () => {
+  test("finds the last lines with a text in all files, within the bounds", () => {
     using log = logIn({ fileBytes: 200_000, fullFiles: 4 });
     const text = "x".repeat(1_990);
     for (let n = 1; n <= 200; n++) {

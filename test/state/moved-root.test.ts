@@ -44,7 +44,7 @@ async function turn(url: string): Promise<number> {
   return response.status;
 }
 
-test("a root that was released is not written by what its process still does", async () => {
+test("a process no longer writes to a root that it has released", async () => {
   using directory = tempDirectory();
   const layout = layoutOf(directory.path);
   const clock = fakeClock();

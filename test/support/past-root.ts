@@ -1,4 +1,4 @@
-// Makes a root with a past: accounts, the turns that they served, and the history of their windows, as a proxy would have
+// Makes a root with accounts, the turns that they have served, and the history of their windows, as a proxy would have
 // left them.
 
 import { writeFileSync } from "node:fs";

@@ -2,7 +2,7 @@
 
 import type { ScenarioReport, SimulationReport } from "../../src/core/replay/simulation-report.ts";
 
-/** A scenario in which nothing is refused, but for `more`. */
+/** A scenario in which no turn is refused, changed by `more`. */
 export const scenario = (more: Partial<ScenarioReport> = {}): ScenarioReport => ({
   without: [],
   added: [],
@@ -21,7 +21,7 @@ export const scenario = (more: Partial<ScenarioReport> = {}): ScenarioReport => 
   ...more,
 });
 
-/** The report on two weeks of November 2026, but for `more`. */
+/** The report on two weeks of November 2026, changed by `more`. */
 export const simulationReport = (more: Partial<SimulationReport> = {}): SimulationReport => ({
   since_ms: new Date(2026, 10, 16).getTime(),
   until_ms: new Date(2026, 10, 29, 12).getTime(),

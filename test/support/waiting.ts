@@ -1,10 +1,10 @@
-// Turns that wait for a reset, in a test's pool.
+// Helpers for tests of turns that wait for a reset.
 
 import { LOOK_MS, PLACING_MS } from "../../src/proxy/wait-queue.ts";
 import type { SkippingClock } from "./clock.ts";
 import { type TestPool, until } from "./pool.ts";
 
-/** Longer than a turn that waits is unobserved. */
+/** After this time every waiting turn has been checked again. */
 export const NEXT_LOOK_MS = LOOK_MS + PLACING_MS;
 
 interface Waiting {
@@ -27,7 +27,7 @@ export const turnsWait = (pool: TestPool, turns: number) =>
 /** The text of the turn, or its error. */
 export const outcomeOf = (turn: Promise<string>): Promise<string> => turn.catch(String);
 
-/** Lets the waiting turns be looked at, until `turn` ends. */
+/** Advances the clock, so that waiting turns are checked, until `turn` ends. */
 export async function continued<Result>(
   pool: TestPool,
   clock: SkippingClock,
@@ -38,7 +38,7 @@ export async function continued<Result>(
     isOver = true;
   });
   await until("the turn continues", async () => {
-    // Not while a turn is being sent, because its time limits would be over soon.
+    // Not while a turn is being sent, because that would use up its time limits.
     if ((await waitingOf(pool)) !== undefined && pool.daemon.inFlight() === 0) clock.skip(NEXT_LOOK_MS);
     return isOver;
   });

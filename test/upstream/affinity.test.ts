@@ -80,7 +80,7 @@ describe("after a restart", () => {
     expect(statSync(s.path).mode & 0o777).toBe(0o600);
   });
 
-  test("the upstreams that a session left are known, also after the file was rewritten", () => {
+  test("the upstreams that a session left are known even after the file was rewritten", () => {
     using s = setup();
     const before = s.open();
     for (const id of ["x", "y", "z"]) before.bind("a", id);

@@ -1,4 +1,4 @@
-// Credits that are spent in the background, on records without a backend, and once by a running proxy.
+// Automatic spending of reset credits: on records without a backend, and once through a running proxy.
 
 import { expect, test } from "bun:test";
 import type { RedeemRequest } from "../../src/auth/redeem-ops.ts";
@@ -12,7 +12,7 @@ import { exhaustedAccount, watchedAccount, watchedPool } from "../support/troubl
 
 const HOUR = 3_600_000;
 
-/** A pool with one account, which is exhausted for two days. `end`: how each attempt ends. */
+/** A pool with one account, which is exhausted for two days. `end`: the outcome of each attempt. */
 function rig(end: RedeemResult) {
   const clock = fakeClock();
   const record = newAccount("alice", "/alice", {
@@ -100,7 +100,7 @@ test("none is spent while an account has room", async () => {
   redeemer.stop();
 });
 
-test("a request without an outcome is repeated after a pause, also if the attempts of the day are used", async () => {
+test("a request without an outcome is repeated after a pause, even if no attempts are left for the day", async () => {
   const { start, pass, record, requests, said, redeemer, clock } = rig({
     kind: "failed",
     why: "no answer",
@@ -112,7 +112,7 @@ test("a request without an outcome is repeated after a pause, also if the attemp
   expect(requests.length).toBe(1);
   for (let half = 0; half < 2; half++) await pass(30_000);
   expect(requests.length).toBe(2);
-  expect(said[0]).toBe("policy.auto_redeem: no reset credit of alice was spent: no answer");
+  expect(said[0]).toBe("policy.auto_redeem: spending a reset credit of alice failed: no answer");
   redeemer.stop();
 });
 

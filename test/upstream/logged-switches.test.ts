@@ -26,7 +26,7 @@ test("the switches in the event log are read with their window and session", () 
   ]);
 });
 
-test("lines that are no switches of this version, and a line that is not complete, are skipped", () => {
+test("lines that are not switches of this version, and an incomplete line, are skipped", () => {
   using directory = tempDirectory();
   const path = join(directory.path, "proxy.current.jsonl");
   const wanted = { from: "alice", to: "bob", reason: "pinned" };

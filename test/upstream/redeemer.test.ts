@@ -68,7 +68,7 @@ describe("a reset credit", () => {
     });
   });
 
-  test("is spent once if the answer is lost, and the request is repeated with the same id", async () => {
+  test("is spent once if the response is lost, and the request is repeated with the same id", async () => {
     await using pool = await startExhausted(2, { config: QUICK });
     pool.mock.faults.add({ on: "redeem", times: 1, delayMs: 400 });
     await expect(pool.accounts.redeem("alice")).rejects.toMatchObject({ code: "redeem_uncertain" });
@@ -127,7 +127,7 @@ describe("a reset credit", () => {
     expect(creditsIn(pool)).toBe(1);
   });
 
-  test("has an unknown outcome if the backend answers with one that Codex does not know", async () => {
+  test("has an unknown outcome if the backend returns a code that Codex does not know", async () => {
     await using pool = await startExhausted(1);
     pool.mock.faults.add({ on: "redeem", times: 1, answer: { status: 200, body: { code: "later" } } });
     await expect(pool.accounts.redeem("alice")).rejects.toMatchObject({ code: "redeem_uncertain" });

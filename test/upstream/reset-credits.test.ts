@@ -38,7 +38,7 @@ describe("reset credits", () => {
     expect(stored.accounts[0].codexlb.reset_credits).toMatchObject({ count: 2, credits: [{}, {}] });
   });
 
-  test("whose list is refused are still counted, and no account is blamed", async () => {
+  test("whose list is refused are still counted, and the account stays in service", async () => {
     await using pool = await startPool({
       accounts: [{ alias: "alice", resets: 1 }],
       prepare: (_layout, mock) => mock.faults.add({ on: "resets", answer: { status: 404 } }),

@@ -86,7 +86,7 @@ export interface Trouble {
 const RECOVERY_POINTS = 5;
 /** How long after the last run that bypassed the proxy the trouble is present. */
 const BYPASS_MS = 24 * 3_600_000;
-/** How long after a credit was spent a message is worth sending. */
+/** How long after a credit was spent a message about it is still sent. */
 const SPENT_MS = 24 * 3_600_000;
 
 /** Every trouble that the pool can have, with its state. Accounts and child proxies that were removed have none. */
@@ -208,7 +208,7 @@ function codexBypassed({ nowMs, bypassedMs }: TroubleView): Trouble {
   return { key: "codex_bypassed", kind: "codex_bypassed", state: isRecent ? "present" : "absent" };
 }
 
-/** A credit that was spent is reported once, so each one is a trouble of its own, which nothing ends. */
+/** Each spent credit is a trouble of its own, which never ends, so that it is reported once. */
 function creditSpent({ alias, candidate, redeemedMs = 0 }: WatchedAccount, nowMs: number): Trouble[] {
   if (redeemedMs === 0 || nowMs - redeemedMs >= SPENT_MS) return [];
   return [

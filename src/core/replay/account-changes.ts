@@ -1,4 +1,4 @@
-// The accounts that a simulation adds or takes away, as the user writes them: `-bob,+plus,+=alice`.
+// The accounts that a simulation adds or removes, as the user writes them: `-bob,+plus,+=alice`.
 
 /** `copy`: an account with the windows and the options of another one. */
 export type AccountChange =
@@ -6,7 +6,7 @@ export type AccountChange =
   | { readonly kind: "plan"; readonly plan: string }
   | { readonly kind: "copy"; readonly alias: string };
 
-/** The changes in `text`, or the part of it that is none. */
+/** The changes in `text`, or the part of it that is not a change. */
 export function accountChanges(text: string): readonly AccountChange[] | { readonly wrong: string } {
   const changes: AccountChange[] = [];
   for (const part of text.split(",").map((one) => one.trim())) {

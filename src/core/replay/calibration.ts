@@ -1,12 +1,12 @@
-// Measures how much quota an account has, from the history of its windows and what its turns cost: the backend reports
-// whole percents only, and no size of a plan.
+// Measures how much quota an account has, from the history of its windows and the cost of its turns, because the
+// backend reports only whole percents, and not the size of a plan.
 
 import { startOfDay } from "../local-days.ts";
 import { USUAL_SECONDS, WINDOW_KINDS, type WindowKind } from "../windows.ts";
 
 const HOUR_MS = 3_600_000;
 
-/** What is known of the use of one window of an account. */
+/** What is known about the use of one window of an account. */
 export interface WindowUse {
   readonly kind: WindowKind;
   /** Percentage points used in each hour, by hours since the Unix epoch. */
@@ -30,7 +30,7 @@ export interface WindowSize {
 /** How much history a measurement needs. */
 export const LEAST_TURNS = 50;
 export const LEAST_DAYS = 3;
-/** Percentage points: with less use, rounding to whole percents says more than the turns. */
+/** Percentage points. With less use, the rounding to whole percents outweighs the cost of the turns. */
 const LEAST_POINTS = 5;
 
 /** The number of turns and of days on which there were some. */
@@ -45,7 +45,7 @@ export function isEnough({ turns, days }: HistoryExtent): boolean {
 }
 
 /**
- * The sizes of an account's windows. A window of which too little was used is missing. Only hours with turns, and their
+ * The sizes of an account's windows, without windows that were used too little. Only hours with turns, and their
  * neighbours, count: what was used in other hours was not used through codexlb.
  */
 export function windowSizes(windows: readonly WindowUse[], cost: HourlyCost): WindowSize[] {
@@ -62,7 +62,7 @@ export function windowAt(
   { kind, points, resetAtMs }: WindowUse,
   atMs: number,
 ): { readonly used: number; readonly endMs: number } | undefined {
-  // A short window begins with the first turn after the last one, so its phase at a past time is not known.
+  // A short window begins with the first turn after the previous window, so its past beginnings are not known.
   if (resetAtMs === undefined || kind === "short") return undefined;
   const lengthMs = USUAL_SECONDS[kind] * 1000;
   const endMs = resetAtMs - Math.floor((resetAtMs - atMs - 1) / lengthMs) * lengthMs;
@@ -111,7 +111,7 @@ function sumOf(days: readonly DayUse[]): DayUse {
 const QUANTILE = 1.28;
 const FEW_DAYS = 0.85;
 
-/** The relative error of the ratio of both sums (by the jackknife over days), and that of rounding to whole percents. */
+/** The relative error of the ratio of both sums (jackknife over days), combined with that of rounding to percents. */
 function errorOf(days: readonly DayUse[], total: DayUse): number {
   const count = days.length;
   const ratio = total.points / total.usd;

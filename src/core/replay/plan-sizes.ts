@@ -1,4 +1,4 @@
-// How much quota a plan has in comparison with others, for accounts of which the history says nothing.
+// How much quota a plan has compared with others, for accounts whose history does not show it.
 
 import packaged from "./plan-sizes.json";
 

@@ -16,18 +16,18 @@ export interface RecordedTurn {
   readonly tokens: TokenCounts | undefined;
 }
 
-/** A turn to simulate. Costs are in USD at API prices, and stand for shares of the quota too. */
+/** A turn to simulate. Costs are in USD at API prices, and also stand for shares of the quota. */
 export interface ReplayTurn {
   readonly atMs: number;
   readonly endMs: number;
   readonly session: string | undefined;
   readonly model: string;
   readonly inputTokens: number;
-  /** The cost if the session's last turn was on the same account: as much is in its cache as was then. */
+  /** The cost if the session's previous turn ran on the same account, so that the session's prompt is in its cache. */
   readonly warm: TurnCost;
-  /** The cost if it was on another account: nothing is in the cache. */
+  /** The cost if it ran on another account, so that nothing is in the cache. */
   readonly cold: TurnCost;
-  /** False if the price of its model is not known, and the cost is that of a usual model. */
+  /** False if the price of its model is not known, so that the price of a typical model was used. */
   readonly isPriced: boolean;
 }
 
@@ -37,14 +37,13 @@ export interface TurnCost {
 }
 
 /**
- * The price with which turns of unknown models count: that of gpt-6.2-sol. Between models with known prices, only the
- * ratios matter.
+ * The price for turns of unknown models: that of gpt-6.2-sol. Between models with known prices, only the ratios matter.
  */
-const USUAL_PRICE: Price = { input: 2, cachedInput: 0.1, output: 10 };
+const TYPICAL_PRICE: Price = { input: 2, cachedInput: 0.1, output: 10 };
 
 /**
- * `turns`, which are in the order of their times, as turns to simulate. A turn that was refused gets the tokens of an
- * average turn. `prices`: those of config.toml.
+ * The turns to simulate for `turns`, which are in order of time. A turn that was refused gets the tokens of an average
+ * turn. `prices`: those of config.toml.
  */
 export function replayTurns(turns: readonly RecordedTurn[], prices: PriceTable): ReplayTurn[] {
   const last = new Map<string, RecordedTurn>();
@@ -55,7 +54,7 @@ export function replayTurns(turns: readonly RecordedTurn[], prices: PriceTable):
     const before = session === undefined ? undefined : last.get(session);
     if (session !== undefined) last.set(session, turn);
     const costWith = (cachedTokens: number): TurnCost => ({
-      usd: costUsd({ ...tokens, cachedInput: cachedTokens }, price ?? USUAL_PRICE),
+      usd: costUsd({ ...tokens, cachedInput: cachedTokens }, price ?? TYPICAL_PRICE),
       cachedTokens,
     });
     const isFirst = before === undefined;
@@ -74,7 +73,7 @@ export function replayTurns(turns: readonly RecordedTurn[], prices: PriceTable):
 
 /** What the turn used where it was served, in USD at API prices; 0 if that is not known. */
 export function recordedCost({ tokens, model }: RecordedTurn, prices: PriceTable): number {
-  return tokens === undefined ? 0 : costUsd(tokens, priceOf(model, prices) ?? USUAL_PRICE);
+  return tokens === undefined ? 0 : costUsd(tokens, priceOf(model, prices) ?? TYPICAL_PRICE);
 }
 
 // --- internal ---
@@ -86,7 +85,8 @@ function warmTokens(
   before: RecordedTurn | undefined,
   average: TokenCounts,
 ): number {
-  // The record shows it, unless the session moved just then: its prompt began with the input of the turn before.
+  // The record shows it, unless the session moved before this turn. Then the prompt began with the previous turn's
+  // input.
   if (before === undefined || before.account === account) return tokens.cachedInput;
   const shared = Math.min(tokens.input, (before.tokens ?? average).input);
   return Math.max(tokens.cachedInput, shared);

@@ -8,11 +8,11 @@ export interface SimulationReport {
   readonly since_ms: number;
   readonly until_ms: number;
   readonly turns: number;
-  /** Turns that are not simulated, because child proxies served them. */
+  /** Turns that are not simulated because child proxies served them. */
   readonly turns_of_children: number;
-  /** Turns that are not simulated, because their model has a limit of its own. */
+  /** Turns that are not simulated because their model has its own limit. */
   readonly turns_of_other_limits: number;
-  /** Turns whose model has no known price. They count as turns of a usual model, and are not in `cost_usd`. */
+  /** Turns whose model has no known price. They count as turns of a typical model, and are not in `cost_usd`. */
   readonly unpriced_turns: number;
   readonly prices_as_of: string;
   /** The accounts in service. */
@@ -42,33 +42,33 @@ export interface ReportedAccount {
     readonly size_usd: number;
     /**
      * The true size is within this share of `size_usd` with a probability of about 80 %. With `plan_size`: that of the
-     * account from which the size was computed; how wrong the sizes of plans are is not known.
+     * account from which the size was computed; the error of the sizes of plans is not known.
      */
     readonly error: number;
   }[];
 }
 
 export interface Scenario {
-  /** The aliases of accounts that are taken away. */
+  /** The aliases of accounts that are removed. */
   readonly without: readonly string[];
   /** The names of accounts that are added, such as `+plus`. */
   readonly added: readonly string[];
   readonly policy: PolicyMode;
   /** False if the floors of accounts are ignored. */
   readonly floors: boolean;
-  /** True if windows are started as the settings say; false if they are not. */
+  /** True if anchor turns start windows as the settings say. */
   readonly anchoring: boolean;
 }
 
 export interface ScenarioReport extends Scenario {
   readonly refused: number;
   /**
-   * The same if all windows are as large, and as small, as their errors allow. null: not computed, because only the
-   * policy differs from the first scenario.
+   * The number of refused turns if all windows are as large, and as small, as their errors allow. null: not computed,
+   * because only the policy differs from the first scenario.
    */
   readonly refused_least: number | null;
   readonly refused_most: number | null;
-  /** When turns were refused, in the order of their times. At most `MOST_SPANS`; `turns` then add up to less. */
+  /** When turns were refused, in order of time: at most `MOST_SPANS` spans, so their `turns` may add up to fewer. */
   readonly refused_times: readonly RefusedSpan[];
   /** How long no account could serve after a refused turn, hours. */
   readonly wait_hours: number;

@@ -13,7 +13,7 @@ export function accountsWords({ without, added }: Scenario): string {
   return [...(without.length === 0 ? [] : [`without ${without.join(", ")}`]), ...added].join(", ");
 }
 
-/** `usage_balanced`, `usage_balanced, no floors`. `first`: the scenario with everything that is set. */
+/** `usage_balanced`, `usage_balanced, no floors`. `first`: the scenario with the current settings. */
 export function policyWords({ policy, floors, anchoring }: Scenario, first: Scenario): string {
   return [
     policy,
@@ -66,19 +66,19 @@ export function sizeLines({ accounts, added }: SimulationReport): string[] {
   });
 }
 
-/** What a reader has to know about the figures. */
+/** What a reader needs to know about the figures. */
 export function simulationNotes(report: SimulationReport): string[] {
   const { accounts, added, left_out, unmeasured, unpriced_turns } = report;
   const { turns_of_children, turns_of_other_limits } = report;
   const usesPlans = [...accounts, ...added].some(({ source }) => source === "plan_size");
-  const list = (what: string, names: readonly string[]) =>
-    names.length === 0 ? [] : [`Not simulated, because ${what}: ${names.join(", ")}.`];
+  const list = (why: string, names: readonly string[]) =>
+    names.length === 0 ? [] : [`Not simulated, ${why}: ${names.join(", ")}.`];
   const turns = (count: number, whose: string) =>
     count === 0 ? [] : [`Not simulated: ${counted(count, "turn")} ${whose}.`];
   return [
-    ...(usesPlans ? [`The sizes of plans are those of ${PLAN_SIZES_AS_OF} (docs/simulate.md).`] : []),
-    ...list("out of service", left_out),
-    ...list("the history does not show their quota", unmeasured),
+    ...(usesPlans ? [`Plan sizes are as of ${PLAN_SIZES_AS_OF} (docs/simulate.md).`] : []),
+    ...list("because out of service", left_out),
+    ...list("because the history does not show how much quota they have", unmeasured),
     ...turns(turns_of_children, "of child proxies"),
     ...turns(turns_of_other_limits, "for models with their own limit"),
     `Cost: an estimate, at OpenAI's API prices of ${report.prices_as_of}.`,
@@ -121,4 +121,8 @@ function dayWords(atMs: number, nowMs: number): string {
 }
 
 const WINDOW_WORDS = { short: "5h", weekly: "week", monthly: "month" } as const;
-const SOURCE_WORDS = { own: "", same_plan: ", as others", plan_size: ", by its size" } as const;
+const SOURCE_WORDS = {
+  own: "",
+  same_plan: ", from accounts on the same plan",
+  plan_size: ", from plan sizes",
+} as const;

@@ -64,7 +64,7 @@ export async function sendHttp(
 
 // --- internal ---
 
-/** With the body as plain text, if it is compressed. A body that cannot be decoded stays as it is. */
+/** `sending` with its body decompressed. A body that cannot be decoded stays unchanged. */
 async function decoded(sending: SendOptions): Promise<SendOptions> {
   const { headers } = sending.prepared;
   const encoding = headers.get("content-encoding");

@@ -66,7 +66,7 @@ export async function noteNewFile(
 ): Promise<void> {
   if (verdict.kind !== "ok" || body.kind !== "whole") return;
   const text = await decodeBody(body.bytes, response.headers.get("content-encoding"));
-  // The name of the field is a string in the executable of Codex 0.171.
+  // The executable of Codex 0.171 contains the name of this field.
   const { file_id } = stringFields(text ?? "", ["file_id"]);
   if (file_id !== undefined) pool.stateOwners.created(file_id, lease.upstream.id);
 }

@@ -32,7 +32,7 @@ export async function unservedResponse(
     form: "response" as const,
   };
   if (last !== undefined && answerRequest({ shortage, last: answered }, spends) === "as_received") {
-    // An answer: no account has what was asked for.
+    // Not a failure: no account has what was asked for.
     const event = isMissing(last.verdict) ? "request.completed" : "request.failed";
     events.append(event, { ...about, status: last.reply.response.status });
     recorder?.end("failed");

@@ -11,7 +11,7 @@ import type { TurnWait } from "../waiting-turns.ts";
 import { limitedRefusal } from "./limited-request.ts";
 import type { HttpReply } from "./send-http.ts";
 
-/** `refused`: the limits of the client's key have changed, or were reached, while the turn waited. */
+/** `refused`: the client's key no longer allows the turn after its wait. */
 export type WaitResult = AttemptResult<HttpReply> | { readonly kind: "refused"; readonly refusal: Refusal };
 
 /** The outcome of the turn after its waits; `unserved` as it is if the turn must not wait. Throws what `attempt` throws. */

@@ -1,13 +1,13 @@
-// Counts a refused handshake, and records the turn for which Codex wanted the WebSocket. Codex opens a WebSocket before
-// it has a turn, too, and the metadata in its handshake say which of the two it is. After a refusal Codex ends the
-// turn, or asks again; only after a 426 does it send the turn over HTTP, where it is recorded.
+// Counts a refused handshake, and records the turn for which Codex wanted the WebSocket. Codex also opens one before it
+// has a turn; the metadata in its handshake say whether there is one. After a refusal Codex ends the turn, or tries
+// again. Only after a 426 does it send the turn over HTTP, where it is recorded.
 
 import { TURN_METADATA, turnMetadataOf } from "../../core/turn-metadata.ts";
 import type { IncomingRequest, ProxyContext } from "../context.ts";
 import type { Refusal } from "../refusal.ts";
 import { createTurnRecorder } from "../turn/turn-recorder.ts";
 
-/** Counts a handshake that gets `refusal`, and records its turn if it names one. */
+/** Counts a handshake that was refused with `code`, and records its turn if it has one. */
 export function recordRefusedHandshake(
   context: Pick<ProxyContext, "counts" | "deps" | "self" | "turns" | "movedTurns">,
   incoming: IncomingRequest,

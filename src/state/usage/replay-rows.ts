@@ -1,4 +1,4 @@
-// Reads from usage.db what a simulation of past turns needs. Changes nothing, so it works beside a running proxy.
+// Reads from usage.db what a simulation of past turns needs. It only reads, so it works while a proxy runs.
 
 import type { Database } from "bun:sqlite";
 import { accountKey } from "../../core/forecast/forecast-accounts.ts";
@@ -18,7 +18,7 @@ export interface RecordedTurns {
 
 /**
  * The turns that began from `sinceMs` to before `untilMs` (Unix ms), without those that ended without a report of their
- * tokens: the client sent them again, or gave them up. Throws `SQLiteError`.
+ * tokens: the client sent them again, or aborted them. Throws `SQLiteError`.
  */
 export function readTurns(database: Database, sinceMs: number, untilMs: number): RecordedTurns {
   const rows = database
@@ -43,7 +43,7 @@ export interface StoredUse {
   readonly windows: readonly WindowUse[];
 }
 
-/** The use of the windows of all accounts, also of those below child proxies. Throws `SQLiteError`. */
+/** The use of the windows of all accounts, including those of child proxies. Throws `SQLiteError`. */
 export function readWindowUse(database: Database): StoredUse[] {
   if (numberOf(database, "user_version") < FORMAT_WITH_METERS) return [];
   const hours = database.query<HourRow, [string, string, string]>(

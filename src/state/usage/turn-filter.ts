@@ -23,7 +23,7 @@ export function sqlFilter(filters: UsageFilters, model = "model"): SqlFilter {
   };
   const conditionOf = (name: UsageFilter): string => {
     const isSame = `${columns[name]} = $${name}`;
-    // Every text begins with "".
+    // Every text begins with "", so it must not count as a prefix.
     if (filters[name] === "") return isSame;
     if (name === "project") return `(${isSame} OR substr(project, -length($project) - 1) = '/' || $project)`;
     return name === "session" ? "substr(session, 1, length($session)) = $session" : isSame;

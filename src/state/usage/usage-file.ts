@@ -38,7 +38,7 @@ export function setAside(path: string, nowMs: number): string {
 
 /**
  * Opens the file at `path` for reading, whether or not a proxy runs; undefined if there is none. Creates no files if the
- * last proxy shut down in order. Throws `Error` for a file that is not codexlb's.
+ * last proxy shut down cleanly. Throws `Error` for a file that is not codexlb's.
  */
 export function readUsageFile(path: string): Database | undefined {
   const size = (suffix: string) => statSync(`${path}${suffix}`, { throwIfNoEntry: false })?.size ?? 0;

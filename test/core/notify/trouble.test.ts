@@ -115,7 +115,7 @@ test.each([
   expect(stateOf(watchedPool([]), "codex_bypassed", { bypassedMs })).toBe(state);
 });
 
-test("a credit that was spent without being asked is reported for a day, each one once", () => {
+test("each automatically spent credit is reported once, within a day", () => {
   const spent = (redeemedMs: number) =>
     troublesOf(watchedPool([{ ...watchedAccount("alice"), redeemedMs }]), {
       nowMs: NOW,

@@ -74,7 +74,7 @@ describe("the state of a window at a past time", () => {
     expect(windowAt({ kind: "weekly", points, resetAtMs }, atMs)).toEqual({ used: 0.3, endMs: 14 * DAY_MS });
   });
 
-  test("is not known of a short window, or without a reset", () => {
+  test("is not known for a short window, or without a reset", () => {
     expect(windowAt({ kind: "short", points, resetAtMs }, atMs)).toBeUndefined();
     expect(windowAt({ kind: "weekly", points, resetAtMs: undefined }, atMs)).toBeUndefined();
   });

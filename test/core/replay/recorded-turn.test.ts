@@ -19,13 +19,13 @@ const RECORDED_USD = 0.2 + 0.08 + 0.1;
 /** The same with nothing from the cache. */
 const COLD_USD = 1 + 0.1;
 
-test("a turn costs what it cost while its session stays, and all of its input after a move", () => {
+test("a turn costs the same if its session stays, and is charged for all of its input after a move", () => {
   const [first, second] = replayTurns([turn(), turn({ startedMs: 2_000 })], PRICES);
   expect(recordedCost(turn(), PRICES)).toBeCloseTo(RECORDED_USD, 9);
   expect(second).toMatchObject({ atMs: 2_000, endMs: 2_500, inputTokens: 100_000, isPriced: true });
   expect(second?.warm).toEqual({ usd: expect.closeTo(RECORDED_USD, 9), cachedTokens: 80_000 });
   expect(second?.cold).toEqual({ usd: expect.closeTo(COLD_USD, 9), cachedTokens: 0 });
-  // A session's first turn finds in the cache what other sessions have left there.
+  // For a session's first turn, the cache contains what other sessions have left there.
   expect(first?.cold).toEqual({ usd: expect.closeTo(RECORDED_USD, 9), cachedTokens: 80_000 });
 });
 

@@ -67,7 +67,7 @@ test("a scenario with added accounts names them", () => {
   expect(sentence(added)).toBe("With +pro, +pro-2: no turn would have been refused.");
 });
 
-test("cells say what is switched off, how sure a number is, and how long turns waited", () => {
+test("cells say what is switched off, how certain a number is, and how long turns waited", () => {
   const all = scenario({ floors: true, anchoring: true });
   expect(policyWords(all, all)).toBe("usage_balanced");
   expect(policyWords({ ...all, floors: false, anchoring: false }, all)).toBe(
@@ -96,13 +96,13 @@ test("sizes say where they come from, and notes what was not simulated", () => {
   });
   expect(sizeLines(report)).toEqual([
     "alice (plus): week $21.00 ±5 %",
-    "carol (unknown plan, as others): week $21.00 ±5 %",
-    "+pro (pro, by its size): week about $21.00",
+    "carol (unknown plan, from accounts on the same plan): week $21.00 ±5 %",
+    "+pro (pro, from plan sizes): week about $21.00",
   ]);
   expect(simulationNotes(report)).toEqual([
-    "The sizes of plans are those of 2026-11-29 (docs/simulate.md).",
+    "Plan sizes are as of 2026-11-29 (docs/simulate.md).",
     "Not simulated, because out of service: dave.",
-    "Not simulated, because the history does not show their quota: erin.",
+    "Not simulated, because the history does not show how much quota they have: erin.",
     "Not simulated: 1 turn of child proxies.",
     "Not simulated: 41 turns for models with their own limit.",
     "Cost: an estimate, at OpenAI's API prices of 2026-11-28.",

@@ -5,25 +5,25 @@ import type { Lease } from "../upstream/leases.ts";
 import type { Pool } from "../upstream/pool.ts";
 import type { SimulatedAccount } from "./simulated-account.ts";
 
-/** An account that serves a turn, and its use. */
-export interface TakenTurn<Account extends SimulatedAccount> {
+/** The account that serves a turn, and its lease. */
+export interface TurnPlacement<Account extends SimulatedAccount> {
   readonly account: Account;
   readonly lease: Lease;
 }
 
-export interface TurnToTake {
+export interface SimulatedTurn {
   readonly session: string | undefined;
   /** Undefined: a model without a limit of its own. */
   readonly model?: string | undefined;
 }
 
-/** Undefined if no account serves the turn. `accounts`: those of the pool, by their ids. */
-export function takeTurn<Account extends SimulatedAccount>(
+/** Has the turn served. Undefined if no account can. `accounts`: those of the pool, by their ids. */
+export function placeTurn<Account extends SimulatedAccount>(
   pool: Pool,
   accounts: ReadonlyMap<string, Account>,
-  { session, model }: TurnToTake,
+  { session, model }: SimulatedTurn,
   nowMs: number,
-): TakenTurn<Account> | undefined {
+): TurnPlacement<Account> | undefined {
   const tried = new Set<string>();
   for (;;) {
     const lease = pool.pick({ hops: [], session, model, tried, spends: true, requestId: 0 });
