@@ -4,6 +4,7 @@
 import { allowsTags } from "./account-tags.ts";
 import { availabilityFor, type Candidate, rankOf, type Tier, tierOf } from "./availability.ts";
 import { TERM_NAMES, type TermName, whyChosen, whyNot } from "./explain-why.ts";
+import { compareNames } from "./outage.ts";
 import { type ChoiceContext, type ChoiceReason, choose, type PolicyMode, urgency } from "./policy.ts";
 import { UNKNOWN_SHARE, weightOf } from "./quota-summary.ts";
 import { presentOf } from "./windows.ts";
@@ -100,7 +101,7 @@ export function explanationOf(
       why: `${why}${recovers}`,
     };
   });
-  const back = choice === undefined ? firstBack(candidates, context) : undefined;
+  const back = choice === undefined ? firstBack(candidates, context, aliasOf) : undefined;
   return {
     mode: context.settings.mode,
     session,
@@ -134,15 +135,21 @@ export function passedOver({ chosen, reason, accounts }: PoolExplanation): Reado
 
 // --- internal ---
 
-/** The account whose limit or cooldown ends first, of those that could take the request then. */
+/**
+ * The account whose limit or cooldown ends first, of those that could take the request then. Times count in whole seconds,
+ * as in the status, so that both name the same account.
+ */
 function firstBack(
   candidates: readonly Candidate[],
   { readers, tags, nowMs }: ChoiceContext,
+  aliasOf: (id: string) => string | undefined,
 ): Candidate | undefined {
   const waiting = candidates.filter(
     ({ id, options, untilMs }) => readers?.has(id) !== false && allowsTags(options, tags) && untilMs > nowMs,
   );
-  return waiting.sort((a, b) => a.untilMs - b.untilMs)[0];
+  const seconds = ({ untilMs }: Candidate) => Math.ceil((untilMs - nowMs) / 1000);
+  const name = ({ id }: Candidate) => aliasOf(id) ?? id;
+  return waiting.sort((a, b) => seconds(a) - seconds(b) || compareNames(name(a), name(b)))[0];
 }
 
 function termsOf({ summary: { windows } }: Candidate, { settings }: ChoiceContext): ScoreTerm[] {

@@ -34,6 +34,15 @@ export function termText({ terms }: { readonly terms: readonly WindowTerm[] }, w
   return `${term.weight.toFixed(2)} x ${term.share.toFixed(2)}${term.known ? "" : "?"}`;
 }
 
+/**
+ * `no account can serve (tries alice)`, as in the status, if the chosen account is exhausted: the proxy sends it the turn
+ * because its figures may be wrong. Undefined if the chosen account has something left, and if none is chosen.
+ */
+export function exhaustedChoice({ chosen, accounts }: ExplainedChoice): string | undefined {
+  const isExhausted = accounts.some(({ alias, tier }) => alias === chosen && tier === "exhausted");
+  return isExhausted ? `no account can serve (tries ${chosen})` : undefined;
+}
+
 /** Which account the session belongs to. */
 export function bindingText(account: string | undefined, held: boolean): string {
   if (account === undefined)
@@ -42,6 +51,12 @@ export function bindingText(account: string | undefined, held: boolean): string 
 }
 
 // --- internal ---
+
+/** The parts of an explanation that these words need. */
+interface ExplainedChoice {
+  readonly chosen?: string | undefined;
+  readonly accounts: readonly { readonly alias: string; readonly tier: string }[];
+}
 
 /** `ScoreTerm` as it is read: other versions may have other windows. */
 type WindowTerm = Omit<ScoreTerm, "window"> & { readonly window: string };

@@ -39,7 +39,7 @@ export function outageAmong(accounts: readonly NamedState[]): Outage | undefined
   if (accounts.length === 0 || accounts.some(({ state }) => state.canServe)) return undefined;
   const back = accounts
     .flatMap(({ name, state: { backAtMs } }) => (backAtMs === undefined ? [] : [{ name, atMs: backAtMs }]))
-    .sort((a, b) => a.atMs - b.atMs);
+    .sort((a, b) => a.atMs - b.atMs || compareNames(a.name, b.name));
   return { causes: accounts.map(({ state }) => state.cause ?? "failed"), first: back[0] };
 }
 
@@ -66,6 +66,11 @@ export function outageWords({ causes, first }: Outage, nowMs: number): string {
 export function firstBackWords({ name, atMs }: FirstBack, total: number, nowMs: number): string {
   const back = backAt(atMs, nowMs);
   return total === 1 ? `it is ${back}` : `the first is ${back} (${name})`;
+}
+
+/** The order of two accounts that are back at the same time, the same in every view. */
+export function compareNames(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
 }
 
 // --- internal ---

@@ -211,6 +211,13 @@ describe("an explanation names the winner and says of the others", () => {
     expect(back_at_ms).toBe(NOW + 5_000);
   });
 
+  test("which of two accounts is back first in the same second, by name like the status", () => {
+    const limited = (id: string, untilMs: number) => candidate(id, { condition: "limited", untilMs });
+    const list = [limited("b", NOW + 4_100), limited("a", NOW + 4_900), limited("c", NOW + 5_100)];
+    const accounts = list.map(({ id }) => facts(id));
+    expect(explanationOf(accounts, list, context("sticky"), ORDINARY).back).toBe("<a>");
+  });
+
   test("only the reason, if no account can take the request", () => {
     const explained = why([candidate("a", { draining: true })], context("sticky"));
     expect(explained).toEqual({

@@ -69,6 +69,11 @@ test.each([
   expect(outage && outageWords(outage, NOW)).toBe(words);
 });
 
+test("of two accounts that are back at the same time the first is named by name, not by order", () => {
+  const status = pool([account("pool", { ...LIMITED, active: true }), account("aaaa", LIMITED)]);
+  expect(outageOf(status, NOW)?.first?.name).toBe("aaaa");
+});
+
 test("an exhausted account that the proxy tries all the same is not called the next one", () => {
   const spent = account("alice", { daily_left_pct: 0, daily_reset_at: AT + 3_600 });
   const status = pool([spent], { selected_account_id: "openai:alice", selection_reason: "usage-fallback" });

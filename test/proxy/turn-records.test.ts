@@ -131,6 +131,9 @@ const CASES: readonly Case[] = [
     faults: [{ on: "turn", events: [LIMIT] }],
     record: {
       outcome: "refused",
+      account: null,
+      proxy: null,
+      choice: null,
       code: "usage_limit_reached",
       attempts: 2,
       switches: '[{"from":"alice","to":"bob","reason":"usage-limit"}]',

@@ -11,8 +11,10 @@ import type { Clock } from "../../deps.ts";
 import { CodexlbError, connectProblem, messageOf } from "../../errors.ts";
 import { optionsToProxy } from "../../network/egress.ts";
 import { isTaken, listenError } from "../../network/port-probe.ts";
-import { readConfig } from "../../state/config-source.ts";
+import type { ParsedConfig } from "../../state/config.ts";
+import { effectiveConfig, readConfig, readConfigFile } from "../../state/config-source.ts";
 import { tryLock } from "../../state/lock.ts";
+import type { Config } from "../../state/settings.ts";
 import { isNewer, VERSION } from "../../version.ts";
 import type { CommandContext } from "../context.ts";
 import { type Location, listensAt, urlOf } from "../proxy/locate-proxy.ts";
@@ -40,20 +42,32 @@ export async function examineProxy(
   const via: ConnectionDeps = { clock: deps.clock, outbound: outboundOf(context) };
   if (daemon.kind === "answers") return examineDaemon(context, via, daemon);
   const absence = await examineAbsence(context);
+  let file: ParsedConfig;
   try {
-    const config = readConfig(layout);
-    const { upstream_base_url: backend } = config.proxy;
-    return [
-      ...absence,
-      ...examineUnusedAnchoring(config),
-      ...(await examineConnections(via, backend, tokenUrlOf(deps))),
-    ];
+    file = readConfigFile(layout);
   } catch {
     return absence; // another check reports invalid settings
   }
+  return [...absence, ...(await examineStart(context, via, file))];
 }
 
 // --- internal ---
+
+/** Checks what a proxy would use that starts with the settings of `file` in this environment. */
+async function examineStart(
+  { deps }: CommandContext,
+  via: ConnectionDeps,
+  file: ParsedConfig,
+): Promise<Finding[]> {
+  let config: Config;
+  try {
+    config = effectiveConfig(file, {}, deps.env).config;
+  } catch (error) {
+    return [{ check: "backend", status: "bad", detail: messageOf(error), remedy: "correct the variable" }];
+  }
+  const { upstream_base_url: backend } = config.proxy;
+  return [...examineUnusedAnchoring(config), ...(await examineConnections(via, backend, tokenUrlOf(deps)))];
+}
 
 const CONNECT_TIMEOUT_MS = 5_000;
 

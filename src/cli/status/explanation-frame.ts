@@ -2,7 +2,7 @@
 
 import type { Explained } from "../../admin/answers.ts";
 import { advised } from "../../advice.ts";
-import { bindingText, termText, tierWords, whyWords } from "../../core/explanation-words.ts";
+import { bindingText, exhaustedChoice, termText, tierWords, whyWords } from "../../core/explanation-words.ts";
 import { firstBackWords } from "../../core/outage.ts";
 import { choiceWords, isLoginCode, WINDOW_LIMITS } from "../../core/reason-words.ts";
 import { backAt } from "../../core/time-words.ts";
@@ -27,10 +27,13 @@ type ExplainedAccount = Explained["accounts"][number];
 function headOf(explained: Explained, { columns, style: { paint } }: TableFrame, nowMs: number): string {
   const { mode, session, model, bound_to, held, chosen, reason, back: first, back_at_ms: backMs } = explained;
   const back = backMs === undefined ? "" : `; ${backWords(first, backMs, explained.accounts.length, nowMs)}`;
+  const exhausted = exhaustedChoice(explained);
   const choice =
     chosen === undefined
       ? paint.red(`no account is available${back}`)
-      : `${paint.bold(chosen)}${reason === undefined ? "" : ` (${choiceWords(reason)})`}`;
+      : exhausted !== undefined
+        ? paint.red(exhausted)
+        : `${paint.bold(chosen)}${reason === undefined ? "" : ` (${choiceWords(reason)})`}`;
   const turn = session === undefined ? "a new session" : `session ${session}`;
   const facts = [
     `policy ${mode}`,

@@ -1,7 +1,7 @@
 // An explanation as plain text, as printed in a pipe. Scripts read the JSON, which has the codes.
 
 import type { Explained } from "../../admin/answers.ts";
-import { bindingText, termText, tierWords, whyWords } from "../../core/explanation-words.ts";
+import { bindingText, exhaustedChoice, termText, tierWords, whyWords } from "../../core/explanation-words.ts";
 import { choiceWords } from "../../core/reason-words.ts";
 import { relative } from "../../core/status-words.ts";
 import { table } from "../terminal/table.ts";
@@ -22,7 +22,7 @@ function headOf(explained: Explained, nowMs: number): string {
   const choice =
     chosen === undefined
       ? `no account is available${back}`
-      : `${chosen}${reason === undefined ? "" : ` (${choiceWords(reason)})`}`;
+      : (exhaustedChoice(explained) ?? `${chosen}${reason === undefined ? "" : ` (${choiceWords(reason)})`}`);
   const bound = session === undefined ? "" : `; ${bindingText(bound_to, held)}`;
   return `${turn}: ${choice}\npolicy ${mode}${pinned === undefined ? "" : `; ${pinned} is pinned`}${bound}\n`;
 }

@@ -101,9 +101,13 @@ export default defineCommand({
 
 // --- internal ---
 
-/** An empty flag filters nothing, so scripts can pass variables that may be empty. */
+/** Throws `usage` for an empty filter: a script whose variable is unset must not get the figures of everything. */
 function filtersOf(args: UsageFilters): UsageFilters {
-  const text = (name: UsageFilter) => args[name]?.trim() || undefined;
+  const text = (name: UsageFilter) => {
+    const value = args[name]?.trim();
+    if (value === "") throw usage(`usage: --${name} is empty`, "leave it out, or give it a value");
+    return value;
+  };
   const project = text("project");
   return {
     account: text("account"),

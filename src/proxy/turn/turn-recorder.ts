@@ -193,7 +193,9 @@ class Recorder implements TurnRecorder {
   #recordOf(outcome: TurnOutcome, code: string | undefined): TurnRecord {
     const turn = this.#turn;
     const { kind, project } = turnMetadataOf(turn.metadata);
-    const upstream = this.#lease?.upstream;
+    // No account served a refused turn. Those that it tried are in its attempts and switches.
+    const lease = outcome === "refused" ? undefined : this.#lease;
+    const upstream = lease?.upstream;
     const isAccount = upstream?.kind === "account";
     return {
       startedMs: this.#startedMs,
@@ -204,7 +206,7 @@ class Recorder implements TurnRecorder {
       accountId: isAccount ? upstream.id : undefined,
       accountAlias: isAccount ? upstream.label : undefined,
       proxy: isAccount ? this.#context.self().name : upstream?.label,
-      choice: this.#lease?.choice.reason,
+      choice: lease?.choice.reason,
       session: turn.session,
       requestedModel: turn.model,
       servedModel: this.#result?.model,

@@ -85,10 +85,13 @@ function freePort(): number {
   return port;
 }
 
-async function doctor(root: string, ...args: string[]) {
+const doctor = (root: string, ...args: string[]) => doctorIn(root, {}, ...args);
+
+/** `doctor` with these environment variables in addition. */
+async function doctorIn(root: string, env: Readonly<Record<string, string>>, ...args: string[]) {
   const ran = await runCli(["doctor", "--json", ...args], {
     cwd: temp.path,
-    env: { CODEXLB_ROOT: root, CODEXLB_CODEX_BIN: codex, CODEXLB_TOKEN_URL: mock.tokenUrl },
+    env: { CODEXLB_ROOT: root, CODEXLB_CODEX_BIN: codex, CODEXLB_TOKEN_URL: mock.tokenUrl, ...env },
   });
   const { ok, findings } = JSON.parse(ran.out) as { ok: boolean; findings: Finding[] };
   return {
@@ -420,6 +423,15 @@ describe("codexlb doctor", () => {
       expect(after.code).toBe(0);
       expect(after.findings.filter((one) => one.check === check && one.status !== "ok")).toEqual([]);
     });
+
+  test("checks the backend of CODEXLB_UPSTREAM while no proxy runs, and reports an invalid one", async () => {
+    const root = join(temp.path, "missing");
+    const found = await doctorIn(root, { CODEXLB_UPSTREAM: mock.baseUrl });
+    expect(found.about("backend")[0]?.detail).toStartWith(`${mock.baseUrl} is reachable`);
+    const invalid = await doctorIn(root, { CODEXLB_UPSTREAM: "nowhere" });
+    expect(invalid.about("backend")[0]).toMatchObject({ status: "bad" });
+    expect(invalid.about("backend")[0]?.detail).toStartWith("CODEXLB_UPSTREAM: ");
+  });
 
   test("fixes nothing that a running proxy owns", async () => {
     const root = await rootWith();

@@ -76,6 +76,14 @@ test.each([60, 80, 120, 200])("an explanation on %d columns", (columns) => {
   expect(Bun.stripANSI(explanationFrame(EXPLAINED, frame(columns, true), NOW))).toBe(text);
 });
 
+test("an exhausted account that the proxy tries all the same is not promised the turn", () => {
+  const accounts = [account("alice", "exhausted", "the best score"), account("bob", "exhausted", "score 0")];
+  const explained = { ...EXPLAINED, chosen: "alice", reason: "usage-fallback" as const, accounts };
+  const decision = "next turn of a new session: no account can serve (tries alice)\n";
+  expect(explanationFrame(explained, frame(80), NOW)).toStartWith(decision);
+  expect(explanationText(explained, undefined, NOW)).toStartWith(decision);
+});
+
 test("a session, a pin and limits of models are named", () => {
   const accounts = EXPLAINED.accounts.map((one, index) => ({
     ...one,

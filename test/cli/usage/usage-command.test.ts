@@ -51,6 +51,13 @@ test.each([
   expect({ ...ran, err: ran.err.replaceAll(pool.layout.root, "ROOT") }).toEqual({ code: 0, err });
 });
 
+test.each(["account", "model", "project", "session", "key"])("an empty --%s is refused", async (filter) => {
+  expect(await usage(pool.layout.root, `--${filter}`, " ")).toEqual({
+    code: 2,
+    err: `codexlb: usage: --${filter} is empty\n  leave it out, or give it a value\n`,
+  });
+});
+
 test("a root without a record has no turns", async () => {
   const root = join(pool.layout.root, "empty");
   const { err } = await usage(root, "--account", "alice");
