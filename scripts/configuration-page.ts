@@ -112,7 +112,8 @@ A proxy that listens on addresses other than loopback starts only with one of th
 
 - \`proxy.client_auth = true\`: clients must show a key (\`codexlb key add NAME\`), or the credentials that \`codexlb run\`
   gives to Codex. On another machine: \`CODEXLB_CLIENT_KEY=KEY codexlb run --proxy-url http://host:8765\`.
-  On the proxy's own machine \`codexlb run\` with the same root needs no key. Codex sends some requests (of its
+  On the proxy's own machine \`codexlb run\` with the same root needs no key. If \`CODEXLB_CLIENT_KEY\` is set there, the run
+  uses that key, with its limits, and fails if the proxy does not accept it. Codex sends some requests (of its
   connectors) without credentials. For these, \`codexlb run\` puts a key into the path of \`chatgpt_base_url\`, in the
   config.toml of Codex's home only.
 - \`proxy.allow_unauthenticated = true\`: every client that reaches the port can use the accounts.

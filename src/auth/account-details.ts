@@ -26,7 +26,7 @@ export const AccountDetails = z.looseObject({
     .optional(),
   /** Where each option that is set for the account has its value from; the values are in `status`. */
   options: z.array(z.looseObject({ name: z.string(), source: z.string() })).default([]),
-  /** The last moves from and to the account since the proxy started, latest first. */
+  /** The last moves from and to the account that the proxy or its log knows, latest first. */
   switches: z.array(SwitchAnswer).default([]),
   sessions: z.looseObject({
     /** The number of sessions that stay with the account. */

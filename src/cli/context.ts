@@ -5,6 +5,7 @@ import { advised } from "../advice.ts";
 import type { Deps } from "../deps.ts";
 import { systemDeps } from "../deps.ts";
 import { CodexlbError, type ErrorCode, systemCodeOf } from "../errors.ts";
+import { quote } from "../quote.ts";
 import { makePrivateDirectory } from "../state/atomic-file.ts";
 import { type Layout, layoutOf, namedRoot, rootFrom } from "../state/layout.ts";
 import { tryLock } from "../state/lock.ts";
@@ -49,13 +50,17 @@ export function warnOfMissingRoot(context: CommandContext): void {
   if (isMisnamed(context)) context.deps.log.warn(`the root ${context.layout.root} does not exist`);
 }
 
-/** Throws `not_found` if the user named a root that does not exist. */
-export function requireRoot(context: CommandContext): void {
+/**
+ * Throws `not_found` if the user named a root that does not exist. `needsAccounts` is false for a command that uses a
+ * named proxy, because its root then needs no accounts (default: true).
+ */
+export function requireRoot(context: CommandContext, { needsAccounts = true } = {}): void {
   const { root } = context.layout;
-  if (isMisnamed(context))
-    throw new CodexlbError("not_found", `the root ${root} does not exist`, {
-      next: `${CHECK_ROOT}, or create it with: ${advised("account import")}`,
-    });
+  if (!isMisnamed(context)) return;
+  const create = needsAccounts ? advised("account import") : `mkdir -p -m 700 ${quote(root)}`;
+  throw new CodexlbError("not_found", `the root ${root} does not exist`, {
+    next: `${CHECK_ROOT}, or create it with: ${create}`,
+  });
 }
 
 /**

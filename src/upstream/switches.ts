@@ -59,7 +59,7 @@ const MOST_SWITCHES = 20;
 const SAME_MS = 10 * 60_000;
 
 export function createSwitches({ past, nowMs, candidate, label, keepsSessions }: SwitchesContext): Switches {
-  let known = past.reduce<readonly AccountSwitch[]>(withMoved, []);
+  let known = switchHistory(past);
   return {
     note: (turn) => {
       const { id, session } = turn;
@@ -75,6 +75,11 @@ export function createSwitches({ past, nowMs, candidate, label, keepsSessions }:
     },
     latest: () => known,
   };
+}
+
+/** The last switches, the newest first, of turns that moved (`past`, oldest first). */
+export function switchHistory(past: readonly MovedTurn[]): readonly AccountSwitch[] {
+  return past.reduce<readonly AccountSwitch[]>(withMoved, []);
 }
 
 // --- internal ---

@@ -3,7 +3,7 @@
 import type { AccountDetails } from "../../auth/account-details.ts";
 import { limitWindows } from "../../core/limit-windows.ts";
 import { optionTexts } from "../../core/option-words.ts";
-import { reasonWords } from "../../core/reason-words.ts";
+import { reasonWords, switchText } from "../../core/reason-words.ts";
 import { creditCountWords } from "../../core/reset-credit-words.ts";
 import { accountState, creditsText, hasMonthly, relative, spentWords } from "../../core/status-words.ts";
 import { ago } from "../../core/time-words.ts";
@@ -12,7 +12,7 @@ import { table } from "../terminal/table.ts";
 
 /** Returns a block of lines. The times of the events are UTC. */
 export function accountView(details: AccountDetails, nowMs: number): string {
-  const { status, sessions, events } = details;
+  const { status, sessions, switches, events } = details;
   const rows: [string, string][] = [
     ["account", accountOf(details)],
     ["home", details.home],
@@ -39,8 +39,9 @@ export function accountView(details: AccountDetails, nowMs: number): string {
   ];
   const head = oneLine(`${status.alias}${status.proxy_name === "" ? "" : ` @ ${status.proxy_name}`}`);
   const lines = table(rows.map(([name, value]) => [`  ${name}`, value]));
-  const history = events.map((event) => `  ${eventLine(event)}\n`).join("");
-  return `${head}\n${lines}${history === "" ? "" : `\nrecent events\n${history}`}`;
+  // Oldest first, like the events.
+  const moves = switches.map(switchLine).reverse();
+  return `${head}\n${lines}${history("recent switches", moves)}${history("recent events", events.map(eventLine))}`;
 }
 
 // --- internal ---
@@ -136,11 +137,24 @@ function sessionList(latest: readonly string[], count: number): string {
   return `${latest.join(", ")}${count > latest.length ? ", …" : ""}`;
 }
 
+function history(title: string, lines: readonly string[]): string {
+  return lines.length === 0 ? "" : `\n${title}\n${lines.map((line) => `  ${line}\n`).join("")}`;
+}
+
+function switchLine(one: AccountDetails["switches"][number]): string {
+  return shortLine(`${utcSeconds(new Date(one.at_ms).toISOString())}  ${switchText(one, "->")}`);
+}
+
 function eventLine({ ts, event, fields }: AccountDetails["events"][number]): string {
   const details = Object.entries(fields)
     .filter(([name]) => !OWN_FIELDS.has(name))
     .map(([name, value]) => `${name}=${typeof value === "string" ? value : JSON.stringify(value)}`);
-  return shortLine([ts.replace(/\.\d+Z$/, "Z"), event, ...details].join("  "));
+  return shortLine([utcSeconds(ts), event, ...details].join("  "));
+}
+
+/** `ts`, an ISO time, without the fraction of the second. */
+function utcSeconds(ts: string): string {
+  return ts.replace(/\.\d+Z$/, "Z");
 }
 
 /** The fields that name the account, which the reader knows. */

@@ -19,7 +19,9 @@ import { openStore, type Store } from "../../state/store.ts";
 import { accountNamed } from "../../state/store-state.ts";
 import { createAffinity } from "../../upstream/affinity.ts";
 import { detailsOf, factsAtRest } from "../../upstream/details.ts";
+import { loggedSwitches } from "../../upstream/logged-switches.ts";
 import { poolSettings } from "../../upstream/pool-settings.ts";
+import { switchHistory } from "../../upstream/switches.ts";
 import { type CommandContext, createRoot } from "../context.ts";
 import type { Place } from "./account-place.ts";
 import { withAdviceHere } from "./remote-advice.ts";
@@ -111,7 +113,10 @@ function localAccounts(context: CommandContext, write: boolean): AccountOps {
         {
           layout,
           affinity: createAffinity({ path: layout.sessions, deps }),
-          facts: () => factsAtRest(store.state, config, view()),
+          facts: () => ({
+            ...factsAtRest(store.state, config, view()),
+            switches: switchHistory(loggedSwitches(layout.events)),
+          }),
           view,
           fileSource: (key) => lineSource(lines.get(key)),
         },

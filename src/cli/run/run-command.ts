@@ -30,8 +30,9 @@ export default defineCommand({
   run: async ({ args, rawArgs }) => {
     const chosen = choiceIn(args);
     const context = contextOf(args.root);
-    if (!args.command) requireRoot(context);
     const { deps } = context;
+    const namesProxy = Boolean(args["proxy-url"]?.trim() || deps.env.CODEXLB_PROXY_URL?.trim());
+    if (!args.command) requireRoot(context, { needsAccounts: !namesProxy });
     const config = await configOf(context);
     const job: RunJob = {
       context,

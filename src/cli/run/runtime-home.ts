@@ -57,12 +57,12 @@ export async function prepareRuntime(
   );
   const usable = accounts.filter((account) => account.health.kind !== "disabled");
   const keyed = await requiresKey(context, proxyUrl);
-  const credentials = await credentialsFor(context, address, () => planOfAny(usable));
+  const credentials = await credentialsFor(context, address, keyed, () => planOfAny(usable));
   const { keyProblem } = credentials;
-  if (keyed && !(await admits(proxyUrl, credentials.stub))) {
+  if (keyed && !(await isAccepted(proxyUrl, credentials))) {
     const why = keyProblem === undefined ? "" : `, and CODEXLB_CLIENT_KEY cannot be used: ${keyProblem}`;
     throw new CodexlbError("unauthorized", `the proxy at ${proxyUrl} requires a key${why}`, {
-      next: KEY_NEXT,
+      next: address.whose === "own" ? ownKeyNext() : KEY_NEXT,
     });
   }
   if (keyProblem !== undefined)
@@ -117,8 +117,7 @@ export async function isAdmitted(context: CommandContext, location: Location): P
   const address = await addressOf(context, location);
   // A root that does not exist yet has no stubs, and this check must not create it.
   if (address.whose !== "named" && readSecret(context.layout.signingKey) === undefined) return false;
-  const { stub } = await credentialsFor(context, address, () => undefined);
-  return admits(proxyUrl, stub);
+  return isAccepted(proxyUrl, await credentialsFor(context, address, true, () => undefined));
 }
 
 /** Homes whose config.toml can be the base of the settings, best first: `own` if given, then the account's. */
@@ -163,6 +162,11 @@ function configIn(home: string): string | undefined {
   return readTextIfPresent(join(home, "config.toml"));
 }
 
+/** The next step on the root of the proxy, which refuses only a key that does not work. */
+function ownKeyNext(): string {
+  return `unset CODEXLB_CLIENT_KEY, because runs on this root need no key, or create a key with: ${advised("key add", "NAME")}`;
+}
+
 /** How long to wait for the proxy before Codex starts anyway, in ms. */
 const ANSWER_TIMEOUT_MS = 3_000;
 
@@ -177,15 +181,18 @@ interface RuntimeCredentials {
 /**
  * Credentials for Codex. The root signs them for its own proxy. Another proxy is asked for its own, with the key or
  * token that the user gave. Without either, Codex gets a stub that no proxy accepts, because it does not start without
- * a login.
+ * a login. A root's own proxy that requires keys (`keyed`) is asked, too, if the user gave a key, so that the key's
+ * limits apply.
  */
 async function credentialsFor(
   context: CommandContext,
   { url, whose }: ProxyAddress,
+  keyed: boolean,
   plan: () => string | undefined,
 ): Promise<RuntimeCredentials> {
   const { deps, layout } = context;
-  const given = whose === "named" ? await credentialsOfProxy(context, url) : undefined;
+  const isAsked = whose === "named" || (keyed && clientKey(context) !== undefined);
+  const given = isAsked ? await credentialsOfProxy(context, url) : undefined;
   if (typeof given === "object") return given;
   const key = whose === "named" ? newSecret(deps.random) : secretFile(layout.signingKey, deps.random);
   const nowMs = deps.clock.now();
@@ -202,8 +209,8 @@ async function credentialsOfProxy(
   url: string,
 ): Promise<RuntimeCredentials | string | undefined> {
   const { deps } = context;
-  const key = deps.env.CODEXLB_CLIENT_KEY?.trim();
-  const secret = key || tokenFor(context, undefined);
+  const key = clientKey(context);
+  const secret = key ?? tokenFor(context, undefined);
   if (!secret) return undefined;
   const credential = createCredential({ ...deps, secret, origin: "given" });
   try {
@@ -211,6 +218,10 @@ async function credentialsOfProxy(
   } catch (error) {
     return key ? keyProblemOf(error) : undefined;
   }
+}
+
+function clientKey({ deps }: CommandContext): string | undefined {
+  return deps.env.CODEXLB_CLIENT_KEY?.trim() || undefined;
 }
 
 function keyProblemOf(error: unknown): string {
@@ -223,7 +234,9 @@ function planOfAny(accounts: readonly AccountRecord[]): string | undefined {
   return accounts.map((account) => planOf(account.homeDir)).find((found) => found !== undefined);
 }
 
-async function admits(proxyUrl: string, stub: StubAuth): Promise<boolean> {
+/** False for a key that cannot be used, although the root's own proxy would accept the stub that the root signs. */
+async function isAccepted(proxyUrl: string, { stub, keyProblem }: RuntimeCredentials): Promise<boolean> {
+  if (keyProblem !== undefined) return false;
   const door = { url: proxyUrl, stub: stub.tokens.access_token, timeoutMs: ANSWER_TIMEOUT_MS };
   return (await statusOfCheck(door).catch(() => 0)) !== 401;
 }

@@ -50,6 +50,23 @@ describe("account show", () => {
     expect(alone.status).toMatchObject({ alias: "alice", pinned: true, plan_type: "pro" });
   });
 
+  test("shows the last switches in a pipe, with and without a proxy, also of the account that was left", async () => {
+    await using pool = await startPool({ accounts: [{ alias: "alice" }, { alias: "bob" }] });
+    await pool.accounts.pin("alice");
+    await createSseClient(pool.url, "one").turn("hi");
+    await pool.accounts.pin("bob");
+    await createSseClient(pool.url, "one").turn("hi");
+    const line =
+      /\nrecent switches\n {2}\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ {2}alice -> bob: bob is pinned\n\nrecent events\n/;
+    const at = ["--root", pool.layout.root, "alice"];
+    expect((await show(at)).out).toMatch(line);
+    await pool.stopAndReadEvents();
+    expect((await show(at)).out).toMatch(line);
+    expect(JSON.parse((await show([...at, "--json"])).out).switches).toMatchObject([
+      { from: "alice", to: "bob", reason: "pinned" },
+    ]);
+  });
+
   test("refuses unknown accounts and arguments", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }] });
     const at = ["--root", pool.layout.root];

@@ -197,6 +197,29 @@ describe("the home of codexlb run", () => {
     expect((await bench.run([], { ...base, CODEXLB_CLIENT_KEY: keys[0] ?? "" })).home).toBe(home);
   });
 
+  test("of a proxy that requires keys is prepared for a given key, and not for a key that was removed", async () => {
+    await using bench = await startBench("[proxy]\nclient_auth = true\n");
+    const { pool, root } = bench;
+    const keyOps = remoteKeys(socketDoor(pool.layout.adminSocket));
+    const key = await keyOps.add("mine", "client");
+    const given = await bench.run([], { CODEXLB_CLIENT_KEY: key });
+    const signingKey = readSecret(pool.layout.signingKey) ?? "";
+    const token = /"access_token": "([^"]*)"/.exec(given.out)?.[1] ?? "";
+    expect(grantOfStub(token, signingKey, Date.now())).toBe(keyIdOf(hashOf(key)));
+    await keyOps.remove("mine");
+    const homes = readdirSync(root).filter((name) => name.startsWith("codex-home"));
+    for (const secret of [key, "bad"])
+      for (const at of [[], ["--proxy-url", pool.url]]) {
+        const { code, out, err } = await bench.run(at, { CODEXLB_CLIENT_KEY: secret });
+        expect({ code, out }).toEqual({ code: 1, out: "" });
+        expect(err).toBe(
+          `codexlb: the proxy at ${pool.url} requires a key, and CODEXLB_CLIENT_KEY cannot be used: it is not a key of this proxy\n  unset CODEXLB_CLIENT_KEY, because runs on this root need no key, or create a key with: codexlb key add --root ${root} NAME\n`,
+        );
+      }
+    expect(readdirSync(root).filter((name) => name.startsWith("codex-home"))).toEqual(homes);
+    expect((await bench.run()).code).toBe(0);
+  });
+
   test("has for a new client key the settings and the thread owner of runs without a key", async () => {
     await using bench = await startBench();
     const own = join(bench.standard, "auth.json");

@@ -355,14 +355,17 @@ describe("a run", () => {
 
   test("does not create a root whose name is wrong", async () => {
     const root = join(temp.path, "mistyped");
-    for (const [flags, env] of [
-      [["--root", root], {}],
-      [[], { CODEXLB_ROOT: root }],
-      [["--root", root, "--proxy-url", "http://127.0.0.1:1"], {}],
+    for (const [flags, env, create] of [
+      [["--root", root], {}, `codexlb account import --root ${root}`],
+      [[], { CODEXLB_ROOT: root }, "codexlb account import"],
+      // A client of a proxy elsewhere needs no accounts in its root.
+      [["--root", root, "--proxy-url", "http://127.0.0.1:1"], {}, `mkdir -p -m 700 ${root}`],
+      [[], { CODEXLB_ROOT: root, CODEXLB_PROXY_URL: "http://127.0.0.1:1" }, `mkdir -p -m 700 ${root}`],
     ] as const) {
       const ran = await run([...flags, "exec"], env);
       expect(ran).toMatchObject({ code: 1, out: "" });
       expect(ran.err).toStartWith(`codexlb: the root ${root} does not exist\n  check --root`);
+      expect(ran.err).toContain(`or create it with: ${create}\n`);
     }
     expect(existsSync(root)).toBe(false);
   });
