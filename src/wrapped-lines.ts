@@ -22,8 +22,11 @@ export function wrappedLines(
   given: string,
   { columns, first: before = "", strict = false }: Wrapping,
 ): string[] {
-  const text = given.trimStart();
-  const first = before + given.slice(0, given.length - text.length);
+  const trimmed = given.trimStart();
+  // A coloured text may have its first spaces after the code of its colour.
+  const [inColour = ""] = /^ */.exec(Bun.stripANSI(trimmed)) ?? [];
+  const text = inColour === "" ? trimmed : Bun.sliceAnsi(trimmed, inColour.length);
+  const first = before + given.slice(0, given.length - trimmed.length) + inColour;
   const indent = " ".repeat(Bun.stringWidth(first));
   const width = Math.max(strict ? 1 : LEAST_COLUMNS, columns - indent.length);
   if (Bun.stringWidth(text) <= width) return [`${first}${text}`];

@@ -15,6 +15,12 @@ describe("a message", () => {
     expect(wrappedLines("", { columns: 20, first: "codexlb: " })).toEqual(["codexlb: "]);
   });
 
+  test("keeps its first spaces if it is coloured and does not fit", () => {
+    const coloured = "\u001b[32m 93%\u001b[39m left, resets 12-06 05:41";
+    const lines = wrappedLines(coloured, { columns: 20, first: "  weekly " }).map(Bun.stripANSI);
+    expect(lines[0]).toBe("  weekly  93% left,");
+  });
+
   test("that does not fit continues below its text", () => {
     expect(wrappedLines(REFUSED, { columns: 80, first: "codexlb: " })).toEqual([
       "codexlb: account alice cannot be pinned, because neither this proxy nor one of",

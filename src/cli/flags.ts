@@ -112,7 +112,10 @@ export function integerFlag(value: string | undefined, flag: string): number | u
       `flag --${flag}: ${JSON.stringify(value)} is not a whole number`,
       "write it in digits, such as 100",
     );
-  return Number(value);
+  const number = Number(value);
+  if (!Number.isSafeInteger(number))
+    throw usage(`flag --${flag}: ${value.trim()} is too large`, "write a smaller number");
+  return number;
 }
 
 /** A duration in Go's syntax (`3s`, `10m`, `1h30m`, `500ms`) in ms; 0 for a negative one. Throws `usage`. */

@@ -131,6 +131,7 @@ test("whole numbers are whole", () => {
   expect(integerFlag("-3", "n")).toBe(-3);
   for (const text of ["", "1.5", "x", "1e3"])
     expect(() => integerFlag(text, "n")).toThrow("is not a whole number");
+  expect(() => integerFlag("99999999999999999999", "n")).toThrow("99999999999999999999 is too large");
 });
 
 test("the nearest word is found, if one is near", () => {

@@ -9,6 +9,7 @@ import { OPTION_HEADINGS, type OptionCells, optionCells, optionsOfStatus } from 
 import type { StatusAnswer } from "../../core/status-schema.ts";
 import { emailOf } from "../../core/status-words.ts";
 import { stateBrush } from "../status/state-brush.ts";
+import { nameWordings } from "../terminal/fit.ts";
 import { fittedTable, type TableFrame } from "../terminal/fitted-table.ts";
 import { listedWords } from "./listed-words.ts";
 
@@ -68,7 +69,10 @@ interface AccountCells {
 function accountTable(accounts: readonly AccountCells[], frame: TableFrame): string {
   return fittedTable(
     [
-      { heading: "ACCOUNT", cells: accounts.map(({ alias }) => alias) },
+      {
+        heading: "ACCOUNT",
+        cells: accounts.map(({ alias }) => nameWordings(alias, frame.style.glyphs.ellipsis)),
+      },
       { heading: "PIN", cells: accounts.map(({ isPinned }) => (isPinned ? "P" : "")) },
       {
         heading: "STATUS",

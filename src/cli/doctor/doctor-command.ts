@@ -2,6 +2,7 @@
 
 import { defineCommand } from "citty";
 import { type Daemon, daemonAt } from "../../admin/daemon.ts";
+import { advised } from "../../advice.ts";
 import { checkRuntimeAuth } from "../../auth/runtime-auth.ts";
 import { CodexlbError, messageOf } from "../../errors.ts";
 import { print, printJson } from "../../print.ts";
@@ -116,6 +117,10 @@ async function settle({ fix, ...finding }: Finding, applyFix: boolean): Promise<
     await fix();
     return { ...finding, fixed: true };
   } catch (error) {
-    return { ...finding, detail: `${finding.detail}; the fix failed: ${messageOf(error)}`, fixed: false };
+    const detail = `${finding.detail}; the fix failed: ${messageOf(error)}`;
+    // The finding's own remedy would advise the fix that has just failed.
+    const next = error instanceof CodexlbError ? error.next : undefined;
+    const remedy = next ?? `remove the cause, then run: ${advised("doctor", "--fix")}`;
+    return { ...finding, detail, remedy, fixed: false };
   }
 }

@@ -20,5 +20,6 @@ export const TAG_FLAGS = {
 export function onlyName(command: string, words: readonly string[]): string {
   const [name, ...surplus] = words;
   if (name === undefined || surplus.length > 0) throw usage(`key ${command} takes one name`);
+  if (name.trim() === "") throw usage(`key ${command}: the name is empty`);
   return name;
 }

@@ -7,6 +7,7 @@ import { firstBackWords } from "../../core/outage.ts";
 import { choiceWords, isLoginCode, WINDOW_LIMITS } from "../../core/reason-words.ts";
 import { backAt } from "../../core/time-words.ts";
 import { wrappedLines } from "../../wrapped-lines.ts";
+import { nameWordings } from "../terminal/fit.ts";
 import { fittedTable, type TableFrame } from "../terminal/fitted-table.ts";
 import { noAccountsText } from "./no-accounts.ts";
 import { stateBrush } from "./state-brush.ts";
@@ -118,7 +119,7 @@ const UNKNOWN_SESSION =
   "the session is unknown: this proxy has served no turn of it, so it is placed like a new one";
 
 function accountsOf({ accounts, chosen }: Explained, frame: TableFrame): string {
-  const { paint } = frame.style;
+  const { paint, glyphs } = frame.style;
   const isMonthly = accounts.some(({ terms }) => terms.some(({ window }) => window === "monthly"));
   const windows = (["daily", "weekly", "monthly"] as const).filter((name) => name !== "monthly" || isMonthly);
   const column = (cell: (account: ExplainedAccount) => string) => accounts.map(cell);
@@ -128,7 +129,9 @@ function accountsOf({ accounts, chosen }: Explained, frame: TableFrame): string 
     [
       {
         heading: "  ACCOUNT",
-        cells: column(({ alias }) => `${alias === chosen ? "*" : " "} ${alias}`),
+        cells: accounts.map(({ alias }) =>
+          nameWordings(alias, glyphs.ellipsis, alias === chosen ? "* " : "  "),
+        ),
         brush: (text, row) => (accounts[row]?.alias === chosen ? paint.bold(text) : text),
       },
       {

@@ -8,8 +8,23 @@ export function fit(text: string, columns: number, ellipsis: string): string {
   return Bun.stringWidth(nearly) <= columns ? nearly : cut(Math.max(0, columns - 1));
 }
 
+/**
+ * The wordings of a name in a table: whole, and cut so that a long name leaves room for the other columns. `prefix`, a
+ * mark before the name, does not count.
+ */
+export function nameWordings(name: string, ellipsis: string, prefix = ""): string[] {
+  return [name, ...SHORT_NAMES.map((width) => fit(name, width, ellipsis))].map(
+    (words) => `${prefix}${words}`,
+  );
+}
+
 /** `text`, cut or padded to exactly `width` columns. */
 export function fill(text: string, width: number, ellipsis: string): string {
   const cut = fit(text, width, ellipsis);
   return cut + " ".repeat(Math.max(0, width - Bun.stringWidth(cut)));
 }
+
+// --- internal ---
+
+/** As the status table shortens names, in columns. */
+const SHORT_NAMES = [24, 12];

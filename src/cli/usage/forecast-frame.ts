@@ -3,7 +3,7 @@
 import type { ForecastReport } from "../../core/forecast/forecast-report.ts";
 import { isUsefulForecast, leftOutWords, poolWords, windowRows } from "../../core/forecast/forecast-words.ts";
 import { wrappedLines } from "../../wrapped-lines.ts";
-import { fit } from "../terminal/fit.ts";
+import { fit, nameWordings } from "../terminal/fit.ts";
 import { fittedTable, type TableFrame } from "../terminal/fitted-table.ts";
 
 /** The forecast as text; "" if nothing can be forecast. No line is wider than the terminal. */
@@ -21,7 +21,7 @@ export function forecastFrame({ pool, accounts }: ForecastReport, frame: TableFr
     poolLine === undefined ? "" : cut(poolLine),
     fittedTable(
       [
-        { heading: "ACCOUNT", cells: rows.map(({ name }) => [name]) },
+        { heading: "ACCOUNT", cells: rows.map(({ name }) => nameWordings(name, glyphs.ellipsis)) },
         { heading: "LIMIT", cells: rows.map(({ limit }) => limit) },
         { heading: "PACE", cells: rows.map(({ pace }) => pace) },
         { heading: "FORECAST", cells: rows.map(({ wordings }) => wordings) },

@@ -77,10 +77,10 @@ export default defineCommand({
       },
     }).finally(() => countdown?.[Symbol.dispose]());
     const waitedSeconds = Math.round((clock.now() - beganMs) / 1000);
-    if (args.json) printJson(documentOf(outcome, goal, waitedSeconds));
+    if (args.json) printJson(documentOf(outcome, goal, waitedSeconds, clock.now()));
     if (outcome.kind === "interrupted")
       throw interruption.error("the wait has ended", "run the command again to wait longer");
-    if (outcome.kind !== "done") throw failureOf(outcome, timeoutMs);
+    if (outcome.kind !== "done") throw failureOf(outcome, args.timeout);
     if (shown !== "") reportEnd(outcome.name, goal, waitedSeconds, log);
   },
 });
@@ -107,11 +107,17 @@ function timeoutOf(text: string): number {
 }
 
 /** The outcome for `--json`. */
-function documentOf(outcome: WaitOutcome, goal: WaitGoal, waitedSeconds: number): Record<string, unknown> {
+function documentOf(
+  outcome: WaitOutcome,
+  goal: WaitGoal,
+  waitedSeconds: number,
+  nowMs: number,
+): Record<string, unknown> {
   return {
     outcome: outcome.kind === "done" ? goal : outcome.kind,
     ...(outcome.kind === "done" && outcome.name !== undefined ? { account: outcome.name } : {}),
-    ...(outcome.kind === "never" || outcome.kind === "timeout" ? { why: outcome.why } : {}),
+    ...(outcome.kind === "never" ? { why: outcome.why } : {}),
+    ...(outcome.kind === "timeout" ? { why: waitLine(outcome.state, goal, nowMs) } : {}),
     waited_seconds: waitedSeconds,
   };
 }
@@ -132,12 +138,13 @@ function lookOf(
   };
 }
 
+/** `timeout`: the flag as the user wrote it, because a rounded duration could be longer than the wait was. */
 function failureOf(
   outcome: WaitOutcome & { kind: "never" | "timeout" },
-  timeoutMs: number | undefined,
+  timeout: string | undefined,
 ): CodexlbError {
   return outcome.kind === "timeout"
-    ? new CodexlbError("wait_timeout", `timed out after ${durationText((timeoutMs ?? 0) / 1000)}`, {
+    ? new CodexlbError("wait_timeout", `timed out after ${timeout?.trim() ?? ""}`, {
         next: `to see when accounts are back, run: ${advised("status")}`,
       })
     : new CodexlbError("nothing_to_wait_for", `waiting does not help: ${outcome.why}`, {

@@ -7,8 +7,8 @@ import type { WaitState } from "./wait-target.ts";
 
 export type WaitOutcome =
   | Extract<WaitState, { kind: "done" | "never" }>
-  /** `why`: what it still waited for. */
-  | { readonly kind: "timeout"; readonly why: string }
+  /** `state`: what it still waited for. */
+  | { readonly kind: "timeout"; readonly state: WaitState & { kind: "wait" } }
   | { readonly kind: "interrupted" };
 
 export interface WaitContext {
@@ -38,7 +38,7 @@ export async function waitFor(context: WaitContext): Promise<WaitOutcome> {
     waits(state);
     const leftMs =
       timeoutMs === undefined ? Number.POSITIVE_INFINITY : timeoutMs - (clock.monotonic() - beganAt);
-    if (leftMs <= 0) return { kind: "timeout", why: state.why };
+    if (leftMs <= 0) return { kind: "timeout", state };
     await sleep(Math.min(LOOK_MS, leftMs, untilBack(state, clock.now())));
     try {
       state = await look();

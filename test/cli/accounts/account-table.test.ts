@@ -56,6 +56,12 @@ test.each([60, 120, 200])("the accounts of a tree on %d columns", (columns) => {
   expect(Math.max(...text.split("\n").map((line) => Bun.stringWidth(line)))).toBeLessThanOrEqual(columns);
 });
 
+test.each([49, 128])("an alias of %d characters leaves room for the state", (length) => {
+  const long = listed("a".repeat(length), cooling(3 * 3_600_000, "usage-limit"));
+  const [, row] = listedTable([long], frame(60), NOW).split("\n");
+  expect(row).toMatch(/^a{11,23}… {2}.*back at \d\d:\d\d/);
+});
+
 test("an account at its floor", () => {
   const judy = (usedPercent: number, resetMs: number) =>
     listed("judy", {

@@ -441,6 +441,7 @@ describe("codexlb doctor", () => {
     lock?.release();
     expect(found.about("store")[0]).toMatchObject({ fixed: false });
     expect(found.about("store")[0]?.detail).toContain("the fix failed: a proxy runs on this root");
+    expect(found.about("store")[0]?.remedy).toStartWith("remove the cause, then run: codexlb doctor --fix");
     expect(found.about("proxy")[0]).toMatchObject({ status: "bad" });
     expect(statSync(join(root, "store.json")).size).toBe(1);
   });

@@ -53,3 +53,11 @@ test("a key that is added while config.toml is broken comes with the steps, and 
   expect(err).toMatch(/config\.toml: line 2: .*; correct the file/);
   expect(err).toContain("run there: CODEXLB_PROXY_URL=http://HOST:PORT CODEXLB_CLIENT_KEY=KEY codexlb run\n");
 });
+
+test("an empty name is refused in the words of the command line", async () => {
+  using temp = tempDirectory();
+  const { code, err } = await runCli(["key", "add", "", "--root", temp.path], { cwd: temp.path });
+  expect(code).toBe(2);
+  expect(err).toContain("key add: the name is empty");
+  expect(err).toContain("codexlb key add --help");
+});

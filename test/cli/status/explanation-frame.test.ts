@@ -175,3 +175,18 @@ test("in a pipe, an explanation has the same words and no codes", () => {
     ["frank", "only credits", "only credits are left; bob is not"],
   ]);
 });
+
+test.each([
+  [49, 80],
+  [49, 60],
+  [128, 80],
+  [128, 60],
+])("an alias of %d characters leaves room for the reason on %d columns", (length, columns) => {
+  const alias = "a".repeat(length);
+  const accounts = EXPLAINED.accounts.map((one) => (one.alias === "bob" ? { ...one, alias } : one));
+  const text = explanationFrame({ ...EXPLAINED, chosen: alias, accounts }, frame(columns), NOW);
+  const table = text.slice(text.indexOf("  ACCOUNT"));
+  expect(table).toMatch(/\* a{11}…/);
+  for (const word of ["served", "better", "switch"]) expect(table).toContain(word);
+  expect(widest(table)).toBeLessThanOrEqual(columns);
+});

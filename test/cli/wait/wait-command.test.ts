@@ -52,7 +52,7 @@ test("the timeout has exit code 3, and the reset is named on standard error", as
   expect(err).toContain(
     "codexlb: waiting: 1 of 2 accounts has reached a limit, 1 is disabled by you; the first is back",
   );
-  expect(err).toContain("codexlb: timed out after 0 s");
+  expect(err).toContain("codexlb: timed out after 10ms");
 });
 
 test("a timeout of 0 checks once, and a negative one is refused", async () => {
@@ -84,8 +84,10 @@ test("the wait ends when an account is enabled", async () => {
 
 test("--until reset waits for the next reset of a window", async () => {
   await exhaustAlice();
-  const { code, err } = await wait("--until", "reset", "--timeout", "10ms");
+  const { code, out, err } = await wait("--until", "reset", "--timeout", "10ms", "--json");
   expect(code).toBe(3);
+  const { why } = JSON.parse(out);
+  expect(why).toMatch(/^the next reset is \w+'s, .*\d\d:\d\d/);
   expect(err).toMatch(/codexlb: waiting: the next reset is \w+'s, /);
 });
 

@@ -64,7 +64,7 @@ test("it looks four times a minute, and at the known reset", async () => {
 
 test("it ends at the timeout", async () => {
   const { outcome, pauses } = await loop([WAIT], { timeoutMs: 20_000 });
-  expect(outcome).toEqual({ kind: "timeout", why: "limit" });
+  expect(outcome).toEqual({ kind: "timeout", state: WAIT });
   expect(pauses).toEqual([LOOK_MS, 5_000]);
 });
 
