@@ -14,7 +14,6 @@ import { accountNamed, type StoreState } from "../state/store-state.ts";
 import { type Credentials, parseAuthFile, sameAuthFile } from "./auth-file.ts";
 import { authFileOf, checkAlias, exists, readCredentials } from "./homes.ts";
 import {
-  adoptIdentity,
   type Identity,
   identityOf,
   isAnonymous,
@@ -24,6 +23,7 @@ import {
   sameIdentity,
 } from "./identity.ts";
 import { REMOVED_PREFIX } from "./leftovers.ts";
+import { adoptLogin, keepSpent, refuseSameKey } from "./spent-keys.ts";
 import { looksLikeStub } from "./stub.ts";
 import { readableText, refuseLink, writeHome } from "./write-home.ts";
 
@@ -81,15 +81,17 @@ export function installReversibly(
     refuseOlder(known, credentials);
   }
   if (known === undefined && !files.replace) refuseDuplicate(credentials, state.accounts.map(identityOf));
+  if (!files.replace) refuseSameKey(credentials, alias, state.accounts);
   const homeDir = join(layout.accounts, alias);
   const isNew = known === undefined || isAnother(known, credentials);
   const isSame = isInstalled(homeDir, files);
   const restoreHome = writeHome(homeDir, { "auth.json": files.auth, "config.toml": files.config });
   const record = known ?? newAccount(alias, homeDir);
   const before = { ...record };
+  const { spentKeys } = state;
   if (known === undefined) state.accounts.push(record);
   changeHealth(record, { kind: "renewed" });
-  adoptIdentity(record, credentials);
+  adoptLogin(state, record, credentials);
   const isUnchanged = isSame && record.health.kind === before.health.kind;
   return {
     record,
@@ -97,6 +99,7 @@ export function installReversibly(
     undo: () => {
       if (known === undefined) state.accounts = state.accounts.filter((account) => account !== record);
       restore(record, before);
+      state.spentKeys = spentKeys;
       restoreHome();
     },
   };
@@ -128,10 +131,11 @@ export function removeAccount(state: StoreState, layout: Layout, name: string): 
   checkAlias(record.alias);
   refuseLink(homeDir);
   const home = hideHome(layout, homeDir);
-  const before = { ...state };
+  const before = { ...state, spentKeys: state.spentKeys };
   state.accounts = state.accounts.filter((account) => account !== record);
   if (state.activeId === record.id) state.activeId = undefined;
   if (state.pinnedId === record.id) state.pinnedId = undefined;
+  keepSpent(state, record);
   return {
     record,
     finish: home.finish,

@@ -28,7 +28,7 @@ import {
   VersionOnly,
   type WindowFile,
 } from "./store-shapes.ts";
-import type { StoreState } from "./store-state.ts";
+import { MOST_SPENT_KEYS, type StoreState } from "./store-state.ts";
 
 export type DecodedStore =
   | { readonly kind: "ok"; readonly state: StoreState }
@@ -66,6 +66,9 @@ export function decodeStore(text: string, upstream: string, nowMs: number): Deco
       pinnedId: records.find((record) => record.id === state.pinned_account_id)?.id,
       messageCounter: state.message_counter,
       lastRotationMs: state.last_rotation_at_ms,
+      spentKeys: state.codexlb?.spent_keys
+        ?.slice(-MOST_SPENT_KEYS)
+        .map(({ mark, month, spent_usd: spentUsd }) => ({ mark, month, spentUsd })),
     },
   };
 }

@@ -8,7 +8,7 @@ import { goSlots } from "../core/windows.ts";
 import { withoutPassword } from "../network/outbound-proxy.ts";
 import type { AccountRecord } from "./account-record.ts";
 import { STORE_VERSION } from "./store-shapes.ts";
-import type { StoreState } from "./store-state.ts";
+import type { SpentKey, StoreState } from "./store-state.ts";
 
 /** The texts of accounts at the last write. Of a thousand accounts, few have changed since. */
 export type EncodedAccounts = WeakMap<AccountRecord, { readonly revision: number; readonly text: string }>;
@@ -31,7 +31,7 @@ export function encodeStore(
       message_counter: state.messageCounter,
       last_rotation_at_ms: state.lastRotationMs,
       ...(state.pinnedId === undefined ? {} : { pinned_account_id: state.pinnedId }),
-      codexlb: { active_id: state.activeId ?? null },
+      codexlb: { active_id: state.activeId ?? null, spent_keys: state.spentKeys?.map(spentKeyFile) },
     },
   };
   const accounts = state.accounts.map((account) => `\n    ${textOf(account, upstream, encoded)}`);
@@ -97,6 +97,10 @@ function textOf(account: AccountRecord, upstream: string, encoded: EncodedAccoun
 /** What is reserved counts as spent, because a killed process never learns what the turns in flight cost. */
 function billingFile({ baseUrl, month, spentUsd, reservedUsd }: ApiBilling): Record<string, unknown> {
   return { base_url: baseUrl, month, spent_usd: spentUsd + reservedUsd };
+}
+
+function spentKeyFile({ mark, month, spentUsd }: SpentKey): Record<string, unknown> {
+  return { mark, month, spent_usd: spentUsd };
 }
 
 function encodeQuota({ quota, quotaSyncMs, quotaSyncMessages }: AccountRecord): Record<string, unknown> {

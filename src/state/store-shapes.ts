@@ -162,7 +162,16 @@ export const StoreFile = z.looseObject({
       message_counter: count,
       last_rotation_at_ms: count,
       pinned_account_id: maybeText,
-      codexlb: z.object({ active_id: z.string().nullable() }).optional().catch(undefined),
+      codexlb: z
+        .object({
+          active_id: z.string().nullable(),
+          spent_keys: z
+            .array(z.object({ mark: z.string(), month: z.string(), spent_usd: z.number().min(0) }))
+            .optional()
+            .catch(undefined),
+        })
+        .optional()
+        .catch(undefined),
     })
     .prefault({}),
   accounts: z

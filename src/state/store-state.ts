@@ -11,7 +11,19 @@ export interface StoreState {
   messageCounter: number;
   /** When the active account last changed, Unix ms; 0 if never. */
   lastRotationMs: number;
+  /** What API keys that no account has any more have spent; absent: nothing. At most `MOST_SPENT_KEYS`. */
+  spentKeys?: readonly SpentKey[] | undefined;
 }
+
+/** What a removed API key had spent in `month` (`2026-11`). `mark` is a hash of the key. */
+export interface SpentKey {
+  readonly mark: string;
+  readonly month: string;
+  readonly spentUsd: number;
+}
+
+/** Far above the number of keys that a person removes in a month. */
+export const MOST_SPENT_KEYS = 64;
 
 /** The account called `name`, by alias or id. */
 export function accountNamed(state: StoreState, name: string): AccountRecord | undefined {

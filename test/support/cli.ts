@@ -7,6 +7,8 @@ const SOURCES = [process.execPath, join(import.meta.dir, "..", "..", "src", "mai
 export interface CliOptions {
   readonly cwd: string;
   readonly env?: Record<string, string>;
+  /** The standard input; it is not used on a terminal. Default: none. */
+  readonly stdin?: string;
   /** The number of columns of the terminal. Default: no terminal, only pipes. */
   readonly terminal?: number;
   /** Run the executable in CODEXLB_TEST_BINARY, if it is set, instead of the sources. `make` sets it. */
@@ -29,7 +31,7 @@ export async function runCli(args: readonly string[], options: CliOptions): Prom
   const child = Bun.spawn(argv, {
     cwd: options.cwd,
     env,
-    stdin: "ignore",
+    stdin: options.stdin === undefined ? "ignore" : Buffer.from(options.stdin),
     stdout: "pipe",
     stderr: "pipe",
   });

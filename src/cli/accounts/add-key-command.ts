@@ -4,6 +4,7 @@ import { defineCommand } from "citty";
 import { advised } from "../../advice.ts";
 import { apiKeyFile, apiKeyProblem, apiUrlProblem, DEFAULT_API_URL } from "../../auth/api-key-file.ts";
 import { changeWords } from "../../core/option-words.ts";
+import { withoutTrailingSlash } from "../../core/urls.ts";
 import { printMessage } from "../../print.ts";
 import { REMOTE_FLAGS, ROOT_FLAG } from "../common-flags.ts";
 import { contextOf } from "../context.ts";
@@ -11,6 +12,7 @@ import { usage } from "../flags.ts";
 import { openSecretLines } from "../login-with/secret-lines.ts";
 import { placeOf } from "./account-place.ts";
 import { onlyAlias } from "./alias-argument.ts";
+import { listedBaseUrl } from "./listed-api-key.ts";
 import { capIn } from "./option-flags.ts";
 import { withAccounts } from "./with-accounts.ts";
 
@@ -33,8 +35,7 @@ export default defineCommand({
     },
     "base-url": {
       type: "string",
-      description: "The API's base URL; the key is sent only there",
-      default: DEFAULT_API_URL,
+      description: `The only URL that gets the key (default: the URL of the replaced key, or ${DEFAULT_API_URL})`,
       valueHint: "URL",
     },
     replace: { type: "boolean", description: "Replace a ChatGPT account that has this alias" },
@@ -43,8 +44,8 @@ export default defineCommand({
   run: async ({ args, rawArgs }) => {
     const alias = onlyAlias("add-key", rawArgs);
     const monthlyCap = args["monthly-cap"] === undefined ? undefined : capIn(args["monthly-cap"]);
-    const baseUrl = args["base-url"].trim();
-    const problem = apiUrlProblem(baseUrl);
+    const namedUrl = args["base-url"]?.trim();
+    const problem = namedUrl === undefined ? undefined : apiUrlProblem(namedUrl);
     if (problem !== undefined) throw usage(`account add-key: ${problem}`);
     if (!args["key-stdin"])
       throw usage(
@@ -60,9 +61,19 @@ export default defineCommand({
           "account add-key: --monthly-cap is missing",
           "set how much the key may spend per month, for example: --monthly-cap 20usd",
         );
+      // A new key goes where the old one went, unless the user names another URL.
+      const knownUrl = known && listedBaseUrl(known);
+      const baseUrl = withoutTrailingSlash(namedUrl ?? knownUrl ?? DEFAULT_API_URL);
       const auth = apiKeyFile({ key: await keyFromStandardInput(), baseUrl });
-      await ops.import(alias, { auth, config: undefined, replace: args.replace ?? false });
-      if (monthlyCap === undefined) return printMessage(`account ${alias} uses the new API key`);
+      const { change } = await ops.import(alias, { auth, config: undefined, replace: args.replace ?? false });
+      if (known !== undefined && knownUrl !== undefined) {
+        // After a change of the URL or of the health, the key itself may be the same as before.
+        const which = knownUrl === baseUrl && known.enabled ? "another" : "this";
+        const uses = change === "unchanged" ? "already has this" : `now uses ${which}`;
+        const before = knownUrl === baseUrl ? "" : ` (before: ${knownUrl})`;
+        printMessage(`account ${alias} ${uses} API key, for ${baseUrl}${before}`);
+      }
+      if (monthlyCap === undefined) return;
       await ops.set(alias, { options: { monthlyCap } });
       printMessage(
         `account ${alias} uses an API key, ${changeWords({ monthlyCap })}, and serves only if no other account can`,

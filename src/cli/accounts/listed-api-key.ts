@@ -1,4 +1,4 @@
-// What the API key of a listed account has spent.
+// The API key of a listed account: where it is sent, and what it has spent.
 
 import { z } from "zod";
 import type { ListedAccount } from "../../auth/account-ops.ts";
@@ -18,6 +18,11 @@ export function listedApiKey({ codexlb }: ListedAccount, nowMs: number): Account
     ...(cap_usd === undefined ? {} : { cap_usd }),
     reset_at: nextMonthMs(nowMs) / 1000,
   };
+}
+
+/** The base URL that the key is for; undefined for a ChatGPT account. */
+export function listedBaseUrl({ codexlb }: ListedAccount): string | undefined {
+  return ListedApi.safeParse(codexlb.api).data?.base_url;
 }
 
 // --- internal ---
