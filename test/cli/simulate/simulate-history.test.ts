@@ -127,6 +127,13 @@ describe("two accounts whose quota is known", () => {
     }
   });
 
+  test("without any account, all turns are refused, and wait until the end of the period", async () => {
+    const { scenarios, since_ms, until_ms } = await simulate(root, { changes: changesIn("-alice,-bob") });
+    const { refused, refused_times, wait_hours } = scenarios[1] ?? scenarios[0] ?? {};
+    expect(refused).toBe(report.turns);
+    expect(wait_hours).toBeCloseTo((until_ms - (refused_times?.[0]?.first_ms ?? since_ms)) / 3_600_000, 6);
+  });
+
   test("only the named policies are compared", async () => {
     const { scenarios } = await simulate(root, { policies: ["sticky", "reset_aware"] });
     expect(scenarios.map(({ policy, without }) => [policy, without])).toEqual([
@@ -138,7 +145,7 @@ describe("two accounts whose quota is known", () => {
   test("an account or a plan that does not exist is reported", async () => {
     expect(simulate(root, { changes: changesIn("-bib") })).rejects.toThrow('no account is called "bib"');
     expect(simulate(root, { changes: changesIn("+golden") })).rejects.toThrow(
-      'the size of the plan "golden" is not known',
+      'the size of the plan "golden" is unknown',
     );
   });
 });
