@@ -43,6 +43,7 @@ export const simulationReport = (more: Partial<SimulationReport> = {}): Simulati
   ],
   added: [],
   left_out: [],
+  api_keys: [],
   unmeasured: [],
   scenarios: [scenario()],
   ...more,

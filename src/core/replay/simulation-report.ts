@@ -21,6 +21,8 @@ export interface SimulationReport {
   readonly added: readonly ReportedAccount[];
   /** Accounts that are disabled or draining, and therefore not simulated. */
   readonly left_out: readonly string[];
+  /** API keys, which are not simulated. */
+  readonly api_keys: readonly string[];
   /** Accounts that are not simulated, because the history does not show how much quota they have. */
   readonly unmeasured: readonly string[];
   readonly scenarios: readonly ScenarioReport[];

@@ -68,7 +68,7 @@ export function sizeLines({ accounts, added }: SimulationReport): string[] {
 
 /** What a reader has to know about the figures. */
 export function simulationNotes(report: SimulationReport): string[] {
-  const { accounts, added, left_out, unmeasured, unpriced_turns } = report;
+  const { accounts, added, left_out, api_keys, unmeasured, unpriced_turns } = report;
   const { turns_of_children, turns_of_other_limits } = report;
   const usesPlans = [...accounts, ...added].some(({ source }) => source === "plan_size");
   const list = (what: string, names: readonly string[]) =>
@@ -78,6 +78,11 @@ export function simulationNotes(report: SimulationReport): string[] {
   return [
     ...(usesPlans ? [`The sizes of plans are those of ${PLAN_SIZES_AS_OF} (docs/simulate.md).`] : []),
     ...list("out of service", left_out),
+    ...(api_keys.length === 0
+      ? []
+      : [
+          `Not simulated, because it is an API key: ${api_keys.join(", ")}. A key would serve refused turns up to its cap, which costs money.`,
+        ]),
     ...list("the history does not show their quota", unmeasured),
     ...turns(turns_of_children, "of child proxies"),
     ...turns(turns_of_other_limits, "for models with their own limit"),

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { contextOf } from "../../../src/cli/context.ts";
 import { type SimulationRequest, simulateHistory } from "../../../src/cli/simulate/simulate-history.ts";
+import { newBilling } from "../../../src/core/api-billing.ts";
 import { startOfDay } from "../../../src/core/local-days.ts";
 import { accountChanges } from "../../../src/core/replay/account-changes.ts";
 import type { SimulationReport } from "../../../src/core/replay/simulation-report.ts";
@@ -192,6 +193,25 @@ test("an account without a history gets the windows of its plan, and an account 
   expect(third).toBeCloseTo((first + second) / 2, 9);
   expect(fourth).toBeCloseTo(10 * third, 9);
   expect(unmeasured).toEqual(["erin"]);
+});
+
+test("an API key is not simulated, and cannot be removed or copied", async () => {
+  const root = rootWith(PAST);
+  const layout = layoutOf(root);
+  const store = openStore(layout.store, () => "https://example.com", {
+    clock: fakeClock(NOON),
+    log: { info: () => {}, warn: () => {} },
+  });
+  const billing = newBilling("https://api.openai.com/v1");
+  store.state.accounts.push(newAccount("openai", join(layout.accounts, "openai"), { billing }));
+  store.touch();
+  store.flush();
+  const report = await simulate(root, { policies: ["sticky"] });
+  expect([report.api_keys, report.unmeasured, report.left_out]).toEqual([["openai"], [], []]);
+  for (const text of ["-openai", "+=openai"])
+    await expect(simulate(root, { changes: changesIn(text) })).rejects.toThrow(
+      "openai is an API key, which has no windows to simulate",
+    );
 });
 
 test("a short history gives no figures", async () => {

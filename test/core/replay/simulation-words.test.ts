@@ -89,6 +89,7 @@ test("sizes say where they come from, and notes what was not simulated", () => {
     ],
     added: [{ alias: "+pro", plan: "pro", source: "plan_size", windows }],
     left_out: ["dave"],
+    api_keys: ["openai"],
     unmeasured: ["erin"],
     turns_of_children: 1,
     turns_of_other_limits: 41,
@@ -102,6 +103,7 @@ test("sizes say where they come from, and notes what was not simulated", () => {
   expect(simulationNotes(report)).toEqual([
     "The sizes of plans are those of 2026-11-29 (docs/simulate.md).",
     "Not simulated, because out of service: dave.",
+    "Not simulated, because it is an API key: openai. A key would serve refused turns up to its cap, which costs money.",
     "Not simulated, because the history does not show their quota: erin.",
     "Not simulated: 1 turn of child proxies.",
     "Not simulated: 41 turns for models with their own limit.",
