@@ -7,7 +7,7 @@ import { counted } from "../../core/count-words.ts";
 import { dayOf } from "../../core/local-days.ts";
 import { ownLimitFor } from "../../core/meters.ts";
 import { POLICY_MODES, type PolicyMode } from "../../core/policy.ts";
-import { PRICES_AS_OF } from "../../core/prices.ts";
+import { hasOwnPrice, PRICES_AS_OF } from "../../core/prices.ts";
 import type { AccountChange } from "../../core/replay/account-changes.ts";
 import { isEnough, LEAST_DAYS, LEAST_TURNS } from "../../core/replay/calibration.ts";
 import { KNOWN_PLANS } from "../../core/replay/plan-sizes.ts";
@@ -90,6 +90,7 @@ export async function simulateHistory(
     turns_of_other_limits: ofOtherLimits,
     unpriced_turns: turns.filter(({ isPriced }) => !isPriced).length,
     prices_as_of: PRICES_AS_OF,
+    uses_own_prices: simulated.some(({ model }) => hasOwnPrice(model, config.prices)),
     accounts: accounts.map(reported),
     added: added.map(reported),
     left_out: chatgpt.filter((record) => !inService.includes(record)).map(({ alias }) => alias),

@@ -15,6 +15,8 @@ export interface SimulationReport {
   /** Turns whose model has no known price. They count as turns of a usual model, and are not in `cost_usd`. */
   readonly unpriced_turns: number;
   readonly prices_as_of: string;
+  /** True if config.toml has the price of a model that was used. */
+  readonly uses_own_prices: boolean;
   /** The accounts in service. */
   readonly accounts: readonly ReportedAccount[];
   /** The accounts that scenarios add. */

@@ -4,6 +4,7 @@ import { counted } from "../count-words.ts";
 import { durationText } from "../duration-text.ts";
 import { dayOf } from "../local-days.ts";
 import { shortDate, timeOfDay, weekdayOf } from "../time-words.ts";
+import { OWN_PRICES_NOTE } from "../usage-words.ts";
 import { PLAN_SIZES_AS_OF } from "./plan-sizes.ts";
 import type { RefusedSpan, Scenario, ScenarioReport, SimulationReport } from "./simulation-report.ts";
 
@@ -86,7 +87,8 @@ export function simulationNotes(report: SimulationReport): string[] {
     ...list("the history does not show their quota", unmeasured),
     ...turns(turns_of_children, "of child proxies"),
     ...turns(turns_of_other_limits, "for models with their own limit"),
-    `Cost: an estimate, at OpenAI's API prices of ${report.prices_as_of}.`,
+    `Costs and sizes: estimates, at OpenAI's API prices of ${report.prices_as_of}.`,
+    ...(report.uses_own_prices ? [OWN_PRICES_NOTE] : []),
     ...(unpriced_turns === 0
       ? []
       : [`The cost leaves out ${counted(unpriced_turns, "turn")} whose model has no known price.`]),

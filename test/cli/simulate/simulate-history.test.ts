@@ -13,7 +13,7 @@ import { layoutOf } from "../../../src/state/layout.ts";
 import { openStore } from "../../../src/state/store.ts";
 import { fakeClock } from "../../support/clock.ts";
 import { hashOfDirectory } from "../../support/directory-hash.ts";
-import { PAST_TURN_USD, type Past, writePast } from "../../support/past-root.ts";
+import { PAST_MODEL, PAST_TURN_USD, type Past, writePast } from "../../support/past-root.ts";
 import { type TempDirectory, tempDirectory } from "../../support/temp.ts";
 import { NOON } from "../../support/turn-record.ts";
 
@@ -212,6 +212,14 @@ test("an API key is not simulated, and cannot be removed or copied", async () =>
     await expect(simulate(root, { changes: changesIn(text) })).rejects.toThrow(
       "openai is an API key, which has no windows to simulate",
     );
+});
+
+test("own prices of models that were used are noted", async () => {
+  const price = (model: string) => `[prices."${model}"]\ninput = 9\ncached_input = 1\noutput = 9\n`;
+  const noted = async (model: string) =>
+    (await simulate(rootWith({ ...PAST, config: price(model) }), { policies: ["sticky"] })).uses_own_prices;
+  expect(await noted(PAST_MODEL)).toBe(true);
+  expect(await noted("another-model")).toBe(false);
 });
 
 test("a short history gives no figures", async () => {

@@ -94,6 +94,7 @@ test("sizes say where they come from, and notes what was not simulated", () => {
     turns_of_children: 1,
     turns_of_other_limits: 41,
     unpriced_turns: 2,
+    uses_own_prices: true,
   });
   expect(sizeLines(report)).toEqual([
     "alice (plus): week $21.00 ±5 %",
@@ -107,7 +108,8 @@ test("sizes say where they come from, and notes what was not simulated", () => {
     "Not simulated, because the history does not show their quota: erin.",
     "Not simulated: 1 turn of child proxies.",
     "Not simulated: 41 turns for models with their own limit.",
-    "Cost: an estimate, at OpenAI's API prices of 2026-11-28.",
+    "Costs and sizes: estimates, at OpenAI's API prices of 2026-11-28.",
+    "A model with a price in config.toml counts at that price.",
     "The cost leaves out 2 turns whose model has no known price.",
   ]);
 });
