@@ -64,6 +64,12 @@ export interface RedeemOpsContext {
 export function createRedeemOps({ state, redeemer }: RedeemOpsContext): RedeemOps {
   const usable = (name: string): AccountRecord => {
     const record = findAccount(state, name);
+    if (record.billing !== undefined)
+      throw new CodexlbError(
+        "redeem_refused",
+        `${spending(record.alias)}: it uses an API key, which has no reset credits`,
+        { next: "name a ChatGPT account" },
+      );
     if (record.health.kind === "disabled") throw outOfService(record);
     return record;
   };
