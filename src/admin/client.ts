@@ -6,6 +6,7 @@ import { AccountDetails } from "../auth/account-details.ts";
 import type { AccountOps } from "../auth/account-ops.ts";
 import { withReplaceNext } from "../auth/enrol.ts";
 import type { KeyOps } from "../auth/keys.ts";
+import { redeemUncertain } from "../auth/redeem-ops.ts";
 import type { StubAuth } from "../auth/stub.ts";
 import type { TagDemand } from "../core/account-tags.ts";
 import { limitFields } from "../core/key-limit-fields.ts";
@@ -28,7 +29,16 @@ import {
   Stub,
 } from "./answers.ts";
 import type { AdminApi } from "./app.ts";
-import { answered, baseOf, type Door, refusedWith, textOf, through, unreachable } from "./door.ts";
+import {
+  answered,
+  baseOf,
+  type Door,
+  isLostConnection,
+  refusedWith,
+  textOf,
+  through,
+  unreachable,
+} from "./door.ts";
 import { NEXT_OFFSET_HEADER } from "./requests.ts";
 
 /** Account operations carried out by the proxy behind `door`. */
@@ -80,7 +90,11 @@ export function remoteAccounts(door: Door): AccountOps {
       return { alias: aliasIn(checked, name), unfinishedSinceMs: checked.unfinished_since_ms };
     },
     redeem: async (name) => {
-      const spent = await answered(door, RedeemResponse, api.admin.account.redeem.$post(named(name)));
+      const call = api.admin.account.redeem.$post(named(name));
+      const spent = await answered(door, RedeemResponse, call).catch((error) => {
+        // After the request was sent, a lost connection says nothing about the credit.
+        throw isLostConnection(error) ? redeemUncertain(name, error.message, error) : error;
+      });
       const { repeated, windows_reset: windowsReset, credits_left: creditsLeft, problem } = spent;
       return { alias: aliasIn(spent, name), repeated, windowsReset, creditsLeft, problem };
     },

@@ -148,6 +148,13 @@ export function unreachable(door: Door, error: unknown): CodexlbError {
   });
 }
 
+/** True for an error of `unreachable` if the proxy was reached, so that it may have carried out the request. */
+export function isLostConnection(error: unknown): error is CodexlbError {
+  if (!(error instanceof CodexlbError) || error.code !== "proxy_unreachable") return false;
+  const { cause } = error;
+  return cause instanceof Error && !(cause instanceof CodexlbError) && !isUnreachable(cause);
+}
+
 /** A pending response. */
 export type Call = Promise<BodySource & { readonly ok: boolean; readonly status: number }>;
 

@@ -66,6 +66,12 @@ export interface RedeemOpsContext {
 export function createRedeemOps({ state, redeemer }: RedeemOpsContext): RedeemOps {
   const usable = (name: string): AccountRecord => {
     const record = findAccount(state, name);
+    if (record.billing !== undefined)
+      throw new CodexlbError(
+        "redeem_refused",
+        `${spending(record.alias)}: it uses an API key, which has no reset credits`,
+        { next: "name a ChatGPT account" },
+      );
     if (record.health.kind === "disabled") throw outOfService(record);
     return record;
   };
@@ -95,6 +101,18 @@ export function createRedeemOps({ state, redeemer }: RedeemOpsContext): RedeemOp
   };
 }
 
+/** The error for a request whose outcome is unknown. `why`: what went wrong. */
+export function redeemUncertain(alias: string, why: string, cause?: unknown): CodexlbError {
+  return new CodexlbError(
+    "redeem_uncertain",
+    `${spending(alias)}: ${why}; it is unknown whether the credit was spent`,
+    {
+      next: `repeat the request with: ${advised("account redeem", alias)} (that cannot spend a second credit)`,
+      cause,
+    },
+  );
+}
+
 // --- internal ---
 
 function outOfService({ alias, health }: AccountRecord): CodexlbError {
@@ -110,14 +128,7 @@ function redeemError(alias: string, result: Exclude<RedeemResult, { kind: "reset
     return new CodexlbError("redeem_refused", `${spending(alias)}: ${REFUSALS[result.why]}`, {
       next: `see its limits and credits with: ${advised("account show", alias)}`,
     });
-  if (result.isOpen)
-    return new CodexlbError(
-      "redeem_uncertain",
-      `${spending(alias)}: ${result.why}; it is unknown whether the credit was spent`,
-      {
-        next: `repeat the request with: ${advised("account redeem", alias)} (that cannot spend a second credit)`,
-      },
-    );
+  if (result.isOpen) return redeemUncertain(alias, result.why);
   return new CodexlbError("redeem_refused", `${spending(alias)}: ${result.why}; none was spent`, {
     next: `try again in a moment; if that does not help, see: ${advised("account show", alias)}`,
   });

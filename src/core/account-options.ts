@@ -105,7 +105,7 @@ export function noteProblem(note: string): string | undefined {
 export function capProblem(usd: number): string | undefined {
   return usd > 0 && usd <= LARGEST_CAP_USD
     ? undefined
-    : `must be an amount in USD above 0 and up to ${LARGEST_CAP_USD}, such as 20usd`;
+    : `must be an amount from 0.01 to ${LARGEST_CAP_USD} USD in whole cents, such as 20usd`;
 }
 
 /** Tags in lower case, without duplicates and blank ones. */

@@ -49,9 +49,12 @@ export function estimatedUsd(bytes: number, price: Price): number {
   return costUsd({ input, cachedInput: 0, output: EXPECTED_OUTPUT }, price);
 }
 
-/** The amount in USD in `text` ("20usd", "20 USD", "$20" or "20"); undefined if `text` is not an amount above 0. */
+/**
+ * The amount in USD in `text` ("20usd", "20 USD", "$20" or "20"); undefined if it is less than a cent, or not a whole
+ * number of cents.
+ */
 export function usdIn(text: string): number | undefined {
-  const [, digits] = /^\s*\$?\s*(\d{1,6}(?:\.\d{1,2})?)\s*(?:usd)?\s*$/i.exec(text) ?? [];
+  const [, digits] = /^\s*\$?\s*(\d{1,7}(?:\.\d{1,2})?)\s*(?:usd)?\s*$/i.exec(text) ?? [];
   const usd = digits === undefined ? 0 : Number(digits);
   return usd > 0 ? usd : undefined;
 }

@@ -78,9 +78,12 @@ function attemptsOn(attempts: AutoRedeems | undefined, day: string): number {
   return attempts?.day === day ? attempts.attempts : 0;
 }
 
-/** Accounts that need a new login, or that the user disabled or drains, cannot take new sessions anyway. */
-function isInService({ condition, draining }: Candidate): boolean {
-  return condition !== "disabled" && !draining;
+/**
+ * Accounts that need a new login, or that the user disabled or drains, cannot take new sessions anyway. A free credit is
+ * spent before the user pays for an API key, so a key does not count either, whatever it may still spend.
+ */
+function isInService({ condition, draining, turnsOnly }: Candidate): boolean {
+  return condition !== "disabled" && !draining && !turnsOnly;
 }
 
 /** True if a limit keeps it from serving. An account at its floor still has quota, so it is not exhausted. */

@@ -24,6 +24,12 @@ export function priceOf(model: string, own: PriceTable): Price | undefined {
   return priceIn(model, own) ?? priceIn(model.replace(DATE, ""), own);
 }
 
+/** True if `own` has the price of `model`. */
+export function hasOwnPrice(model: string, own: PriceTable): boolean {
+  const price = priceOf(model, own);
+  return price !== undefined && Object.values(own).includes(price);
+}
+
 /** The tokens that a price applies to. */
 export interface PricedTokens {
   readonly input: number;

@@ -54,6 +54,9 @@ export function sessionNote(keepDays: number): string {
   return `Sessions are known for the last ${keepDays === 1 ? "day" : `${keepDays} days`}.`;
 }
 
+/** A note about costs at prices of the user's own. */
+export const OWN_PRICES_NOTE = "A model with a price in config.toml counts at that price.";
+
 /** What a reader has to know about the costs in a report with this total. */
 export function costNotes({
   total,
@@ -62,7 +65,7 @@ export function costNotes({
 }: Pick<UsageReport, "total" | "prices_as_of" | "uses_own_prices">): string[] {
   return [
     ...(total.turns === 0 ? [] : [`Cost: an estimate, at OpenAI's API prices of ${prices_as_of}.`]),
-    ...(uses_own_prices ? ["A model with a price in config.toml counts at that price."] : []),
+    ...(uses_own_prices ? [OWN_PRICES_NOTE] : []),
     ...(total.unpriced_turns === 0
       ? []
       : [`+ Excludes ${counted(total.unpriced_turns, "turn")} whose model has no known price.`]),

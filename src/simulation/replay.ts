@@ -36,7 +36,10 @@ export interface ReplaySetup {
 export interface ReplayResult {
   /** When the refused turns began, Unix ms. */
   readonly refusedMs: readonly number[];
-  /** How long no account could serve, from refused turns to the next reset, ms. Times that overlap count once. */
+  /**
+   * How long no account could serve, from refused turns to the next reset, ms. Times that overlap count once. Without
+   * accounts, the time ends with the period.
+   */
   readonly waitMs: number;
   /** The unspent share of the longer windows that were reset; undefined if none was. */
   readonly wasted: number | undefined;
@@ -81,7 +84,8 @@ export function replay(setup: ReplaySetup): ReplayResult {
   const refuse = (): void => {
     refusedMs.push(nowMs);
     const ends = [...accounts.values()].map((account) => account.roomMs()).filter((atMs) => atMs > nowMs);
-    const backMs = ends.length === 0 ? nowMs : Math.min(...ends);
+    // Without accounts there is no reset to wait for.
+    const backMs = accounts.size === 0 ? untilMs : ends.length === 0 ? nowMs : Math.min(...ends);
     sums.waitMs += Math.max(0, backMs - Math.max(nowMs, closedUntilMs));
     closedUntilMs = Math.max(closedUntilMs, backMs);
   };

@@ -73,7 +73,7 @@ const NO_PERCENTAGE = 'must be a percentage from 0 to 100, such as 20 or "20%"';
 const usd = () =>
   z.union([z.number(), z.string()], { error: NO_AMOUNT }).transform((value, context) => {
     const amount = usdIn(String(value));
-    complain(context, amount === undefined ? NO_AMOUNT : capProblem(amount));
+    complain(context, capProblem(amount ?? 0));
     return amount ?? 0;
   });
 

@@ -469,7 +469,7 @@ describe("wrong input", () => {
     [
       ["account"],
       2,
-      "codexlb: account needs a command\n  commands: login, import, export, list, show, set, rm, pin, unpin, enable, disable, drain\n",
+      "codexlb: account needs a command\n  commands: login, import, add-key, export, list, show, set, rm, pin, unpin, enable, disable, drain, redeem\n",
     ],
     [["account", "remove"], 2, "codexlb: unknown command: remove\n  did you mean codexlb account rm?\n"],
     [["account", "ls"], 2, "codexlb: unknown command: ls\n  did you mean codexlb account list?\n"],

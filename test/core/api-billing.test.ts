@@ -1,6 +1,7 @@
 // What an API key has spent: months, amounts as text, and the capacity that follows.
 
 import { describe, expect, test } from "bun:test";
+import { capProblem } from "../../src/core/account-options.ts";
 import {
   estimatedUsd,
   newBilling,
@@ -42,8 +43,17 @@ test("the estimate of a turn assumes that nothing is cached and that the answer 
 });
 
 test("an amount is a number of dollars with cents, with or without a unit", () => {
-  expect(["20usd", "20 USD", "$20", "20", " 0.50 "].map(usdIn)).toEqual([20, 20, 20, 20, 0.5]);
+  expect(["20usd", "20 USD", "$20", "20", " 0.50 ", "1000000"].map(usdIn)).toEqual([
+    20, 20, 20, 20, 0.5, 1_000_000,
+  ]);
   expect(["", "0", "-1", "1.234", "20eur", "1e9", "usd", "NaN"].map(usdIn)).toEqual(Array(8).fill(undefined));
+});
+
+test("the message about a wrong cap names the amounts that are allowed", () => {
+  expect([0.01, 1_000_000].map(capProblem)).toEqual([undefined, undefined]);
+  expect(capProblem(1_000_001)).toBe(
+    "must be an amount from 0.01 to 1000000 USD in whole cents, such as 20usd",
+  );
 });
 
 describe("the capacity", () => {

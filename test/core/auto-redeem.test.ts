@@ -86,6 +86,15 @@ describe("a credit is spent automatically", () => {
     expect(chosen([account(spentFor("alice", 50)), disabled])).toBe("openai:alice");
   });
 
+  test.each([
+    ["can serve", { condition: "last_resort" }],
+    ["has no cap", { condition: "limited", reason: "no-monthly-cap", exhausted: true }],
+  ] as const)("and an API key that %s does not prevent it", (_case, fields) => {
+    const key = { ...account(watchedAccount("openai", { ...fields, turnsOnly: true })), credits: undefined };
+    expect(chosen([account(spentFor("alice", 50)), key])).toBe("openai:alice");
+    expect(chosen([key])).toBeUndefined();
+  });
+
   test("but not on an account without a credit, or with an unknown number", () => {
     const alice = account(spentFor("alice", 50), 0);
     expect(chosen([alice])).toBeUndefined();

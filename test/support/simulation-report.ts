@@ -30,6 +30,7 @@ export const simulationReport = (more: Partial<SimulationReport> = {}): Simulati
   turns_of_other_limits: 0,
   unpriced_turns: 0,
   prices_as_of: "2026-11-28",
+  uses_own_prices: false,
   accounts: [
     {
       alias: "alice",
@@ -43,6 +44,7 @@ export const simulationReport = (more: Partial<SimulationReport> = {}): Simulati
   ],
   added: [],
   left_out: [],
+  api_keys: [],
   unmeasured: [],
   scenarios: [scenario()],
   ...more,

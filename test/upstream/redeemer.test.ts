@@ -1,6 +1,7 @@
 // Spending reset credits through a running proxy, over the simulated backend.
 
 import { describe, expect, test } from "bun:test";
+import { apiKeyFile } from "../../src/auth/api-key-file.ts";
 import { createSseClient } from "../../src/mock/client.ts";
 import { readTextIfPresent } from "../../src/state/atomic-file.ts";
 import { runCli } from "../support/cli.ts";
@@ -160,6 +161,20 @@ describe("no reset credit is spent", () => {
       message: expect.stringContaining(why),
     });
     expect(sentIds(pool)).toEqual([]);
+  });
+
+  test("if the account uses an API key", async () => {
+    const apiKey = "sk-test-0123456789";
+    await using pool = await startPool({ accounts: [{ alias: "alice" }, { alias: "openai", apiKey }] });
+    const auth = apiKeyFile({ key: apiKey, baseUrl: pool.mock.apiUrl });
+    await pool.accounts.import("openai", { auth, config: undefined, replace: false });
+    const refusal = {
+      code: "redeem_refused",
+      message: "spending a reset credit of openai: it uses an API key, which has no reset credits",
+      next: "name a ChatGPT account",
+    };
+    await expect(pool.accounts.checkRedeem("openai")).rejects.toMatchObject(refusal);
+    await expect(pool.accounts.redeem("openai")).rejects.toMatchObject(refusal);
   });
 
   test("if the limits are unused, or the account is out of service", async () => {

@@ -7,7 +7,7 @@ import { counted } from "../../core/count-words.ts";
 import { dayOf } from "../../core/local-days.ts";
 import { ownLimitFor } from "../../core/meters.ts";
 import { POLICY_MODES, type PolicyMode } from "../../core/policy.ts";
-import { PRICES_AS_OF } from "../../core/prices.ts";
+import { hasOwnPrice, PRICES_AS_OF } from "../../core/prices.ts";
 import type { AccountChange } from "../../core/replay/account-changes.ts";
 import { isEnough, LEAST_DAYS, LEAST_TURNS } from "../../core/replay/calibration.ts";
 import { KNOWN_PLANS } from "../../core/replay/plan-sizes.ts";
@@ -42,8 +42,12 @@ export async function simulateHistory(
 ): Promise<SimulationReport> {
   const past = await readPastTurns(context, sinceMs, nowMs);
   const { config } = past;
-  const inService = past.accounts.filter(({ health, draining }) => health.kind !== "disabled" && !draining);
-  requireKnown(changes, past.accounts, inService);
+  // A key has no windows of which a simulation could take quota.
+  const keys = past.accounts.filter(({ billing }) => billing !== undefined);
+  const chatgpt = past.accounts.filter(({ billing }) => billing === undefined);
+  const inService = chatgpt.filter(({ health, draining }) => health.kind !== "disabled" && !draining);
+  requireNoKey(changes, keys);
+  requireKnown(changes, chatgpt, inService);
   const { accounts, unmeasured } = measured(past, inService);
   const settings = poolSettings(config);
   const added = addedAccounts(changes ?? [], accounts, settings);
@@ -86,9 +90,11 @@ export async function simulateHistory(
     turns_of_other_limits: ofOtherLimits,
     unpriced_turns: turns.filter(({ isPriced }) => !isPriced).length,
     prices_as_of: PRICES_AS_OF,
+    uses_own_prices: simulated.some(({ model }) => hasOwnPrice(model, config.prices)),
     accounts: accounts.map(reported),
     added: added.map(reported),
-    left_out: past.accounts.filter((record) => !inService.includes(record)).map(({ alias }) => alias),
+    left_out: chatgpt.filter((record) => !inService.includes(record)).map(({ alias }) => alias),
+    api_keys: keys.map(({ alias }) => alias),
     unmeasured,
     scenarios: scenarios.map((scenario, index) => {
       const hasOtherAccounts = scenario.without.length > 0 || scenario.added.length > 0;
@@ -141,6 +147,15 @@ function withoutOwnLimits({ recorded }: PastTurns, accounts: readonly AccountRec
   return { turns, ofOtherLimits: recorded.turns.length - turns.length };
 }
 
+function requireNoKey(changes: readonly AccountChange[] | undefined, keys: readonly AccountRecord[]): void {
+  for (const change of changes ?? [])
+    if (change.kind !== "plan" && keys.some(({ alias }) => alias === change.alias))
+      throw usage(
+        `flag --accounts: ${change.alias} is an API key, which has no windows to simulate`,
+        "leave it out of --accounts",
+      );
+}
+
 function requireKnown(
   changes: readonly AccountChange[] | undefined,
   all: readonly AccountRecord[],
@@ -167,9 +182,13 @@ function requireKnown(
 }
 
 function unknownPlan(change: AccountChange): CodexlbError {
-  const plan = change.kind === "plan" ? change.plan : change.alias;
+  if (change.kind !== "plan")
+    return usage(
+      `flag --accounts: the history does not show how much quota ${change.alias} has`,
+      "copy another account, or add a plan, for example: +plus",
+    );
   return usage(
-    `flag --accounts: the size of the plan ${JSON.stringify(plan)} is unknown`,
+    `flag --accounts: the size of the plan ${JSON.stringify(change.plan)} is unknown`,
     `use a plan that one of your accounts has, or one of: ${KNOWN_PLANS.join(", ")}`,
   );
 }

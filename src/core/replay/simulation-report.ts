@@ -15,12 +15,16 @@ export interface SimulationReport {
   /** Turns whose model has no known price. They count as turns of a typical model, and are not in `cost_usd`. */
   readonly unpriced_turns: number;
   readonly prices_as_of: string;
+  /** True if config.toml has the price of a model that was used. */
+  readonly uses_own_prices: boolean;
   /** The accounts in service. */
   readonly accounts: readonly ReportedAccount[];
   /** The accounts that scenarios add. */
   readonly added: readonly ReportedAccount[];
   /** Accounts that are disabled or draining, and therefore not simulated. */
   readonly left_out: readonly string[];
+  /** API keys, which are not simulated. */
+  readonly api_keys: readonly string[];
   /** Accounts that are not simulated, because the history does not show how much quota they have. */
   readonly unmeasured: readonly string[];
   readonly scenarios: readonly ScenarioReport[];

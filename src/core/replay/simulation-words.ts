@@ -4,6 +4,7 @@ import { counted } from "../count-words.ts";
 import { durationText } from "../duration-text.ts";
 import { dayOf } from "../local-days.ts";
 import { shortDate, timeOfDay, weekdayOf } from "../time-words.ts";
+import { OWN_PRICES_NOTE } from "../usage-words.ts";
 import { PLAN_SIZES_AS_OF } from "./plan-sizes.ts";
 import type { RefusedSpan, Scenario, ScenarioReport, SimulationReport } from "./simulation-report.ts";
 
@@ -68,7 +69,7 @@ export function sizeLines({ accounts, added }: SimulationReport): string[] {
 
 /** What a reader needs to know about the figures. */
 export function simulationNotes(report: SimulationReport): string[] {
-  const { accounts, added, left_out, unmeasured, unpriced_turns } = report;
+  const { accounts, added, left_out, api_keys, unmeasured, unpriced_turns } = report;
   const { turns_of_children, turns_of_other_limits } = report;
   const usesPlans = [...accounts, ...added].some(({ source }) => source === "plan_size");
   const list = (why: string, names: readonly string[]) =>
@@ -78,10 +79,16 @@ export function simulationNotes(report: SimulationReport): string[] {
   return [
     ...(usesPlans ? [`Plan sizes are as of ${PLAN_SIZES_AS_OF} (docs/simulate.md).`] : []),
     ...list("because out of service", left_out),
+    ...(api_keys.length === 0
+      ? []
+      : [
+          `Not simulated, because it is an API key: ${api_keys.join(", ")}. A key would serve refused turns up to its cap, which costs money.`,
+        ]),
     ...list("because the history does not show how much quota they have", unmeasured),
     ...turns(turns_of_children, "of child proxies"),
     ...turns(turns_of_other_limits, "for models with their own limit"),
-    `Cost: an estimate, at OpenAI's API prices of ${report.prices_as_of}.`,
+    `Costs and sizes: estimates, at OpenAI's API prices of ${report.prices_as_of}.`,
+    ...(report.uses_own_prices ? [OWN_PRICES_NOTE] : []),
     ...(unpriced_turns === 0
       ? []
       : [`The cost leaves out ${counted(unpriced_turns, "turn")} whose model has no known price.`]),

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { contextOf } from "../../../src/cli/context.ts";
 import { type SimulationRequest, simulateHistory } from "../../../src/cli/simulate/simulate-history.ts";
+import { newBilling } from "../../../src/core/api-billing.ts";
 import { startOfDay } from "../../../src/core/local-days.ts";
 import { accountChanges } from "../../../src/core/replay/account-changes.ts";
 import type { SimulationReport } from "../../../src/core/replay/simulation-report.ts";
@@ -12,7 +13,7 @@ import { layoutOf } from "../../../src/state/layout.ts";
 import { openStore } from "../../../src/state/store.ts";
 import { fakeClock } from "../../support/clock.ts";
 import { hashOfDirectory } from "../../support/directory-hash.ts";
-import { PAST_TURN_USD, type Past, writePast } from "../../support/past-root.ts";
+import { PAST_MODEL, PAST_TURN_USD, type Past, writePast } from "../../support/past-root.ts";
 import { type TempDirectory, tempDirectory } from "../../support/temp.ts";
 import { NOON } from "../../support/turn-record.ts";
 
@@ -127,6 +128,13 @@ describe("two accounts whose quota is known", () => {
     }
   });
 
+  test("without any account, all turns are refused, and wait until the end of the period", async () => {
+    const { scenarios, since_ms, until_ms } = await simulate(root, { changes: changesIn("-alice,-bob") });
+    const { refused, refused_times, wait_hours } = scenarios[1] ?? scenarios[0] ?? {};
+    expect(refused).toBe(report.turns);
+    expect(wait_hours).toBeCloseTo((until_ms - (refused_times?.[0]?.first_ms ?? since_ms)) / 3_600_000, 6);
+  });
+
   test("only the named policies are compared", async () => {
     const { scenarios } = await simulate(root, { policies: ["sticky", "reset_aware"] });
     expect(scenarios.map(({ policy, without }) => [policy, without])).toEqual([
@@ -185,6 +193,33 @@ test("an account without a history gets the windows of its plan, and an account 
   expect(third).toBeCloseTo((first + second) / 2, 9);
   expect(fourth).toBeCloseTo(10 * third, 9);
   expect(unmeasured).toEqual(["erin"]);
+});
+
+test("an API key is not simulated, and cannot be removed or copied", async () => {
+  const root = rootWith(PAST);
+  const layout = layoutOf(root);
+  const store = openStore(layout.store, () => "https://example.com", {
+    clock: fakeClock(NOON),
+    log: { info: () => {}, warn: () => {} },
+  });
+  const billing = newBilling("https://api.openai.com/v1");
+  store.state.accounts.push(newAccount("openai", join(layout.accounts, "openai"), { billing }));
+  store.touch();
+  store.flush();
+  const report = await simulate(root, { policies: ["sticky"] });
+  expect([report.api_keys, report.unmeasured, report.left_out]).toEqual([["openai"], [], []]);
+  for (const text of ["-openai", "+=openai"])
+    await expect(simulate(root, { changes: changesIn(text) })).rejects.toThrow(
+      "openai is an API key, which has no windows to simulate",
+    );
+});
+
+test("own prices of models that were used are noted", async () => {
+  const price = (model: string) => `[prices."${model}"]\ninput = 9\ncached_input = 1\noutput = 9\n`;
+  const noted = async (model: string) =>
+    (await simulate(rootWith({ ...PAST, config: price(model) }), { policies: ["sticky"] })).uses_own_prices;
+  expect(await noted(PAST_MODEL)).toBe(true);
+  expect(await noted("another-model")).toBe(false);
 });
 
 test("a short history gives no figures", async () => {

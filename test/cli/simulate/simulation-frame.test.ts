@@ -34,7 +34,7 @@ from 14:00 to 16:00.
 
 sizes of windows, at API prices
 alice (plus): 5h $3.10 ±8 %, week $21.00 ±5 %
-Cost: an estimate, at OpenAI's API prices of 2026-11-28.
+Costs and sizes: estimates, at OpenAI's API prices of 2026-11-28.
 `);
 });
 

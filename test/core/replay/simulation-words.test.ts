@@ -89,10 +89,12 @@ test("sizes say where they come from, and notes what was not simulated", () => {
     ],
     added: [{ alias: "+pro", plan: "pro", source: "plan_size", windows }],
     left_out: ["dave"],
+    api_keys: ["openai"],
     unmeasured: ["erin"],
     turns_of_children: 1,
     turns_of_other_limits: 41,
     unpriced_turns: 2,
+    uses_own_prices: true,
   });
   expect(sizeLines(report)).toEqual([
     "alice (plus): week $21.00 ±5 %",
@@ -102,10 +104,12 @@ test("sizes say where they come from, and notes what was not simulated", () => {
   expect(simulationNotes(report)).toEqual([
     "Plan sizes are as of 2026-11-29 (docs/simulate.md).",
     "Not simulated, because out of service: dave.",
+    "Not simulated, because it is an API key: openai. A key would serve refused turns up to its cap, which costs money.",
     "Not simulated, because the history does not show how much quota they have: erin.",
     "Not simulated: 1 turn of child proxies.",
     "Not simulated: 41 turns for models with their own limit.",
-    "Cost: an estimate, at OpenAI's API prices of 2026-11-28.",
+    "Costs and sizes: estimates, at OpenAI's API prices of 2026-11-28.",
+    "A model with a price in config.toml counts at that price.",
     "The cost leaves out 2 turns whose model has no known price.",
   ]);
 });
