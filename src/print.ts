@@ -48,7 +48,7 @@ export function showMeanwhile(what: string): () => void {
   // A line that wraps cannot be erased. A wide character may take one more column.
   const line = Bun.sliceAnsi(printable(what), 0, columns - 2, "...");
   progress = line;
-  process.stderr.write(line);
+  draw(line);
   return () => {
     progress = undefined;
     erase(line);
@@ -68,6 +68,11 @@ function linesFor(output: NodeJS.WriteStream, text: string, first: string): stri
 /** The line of `showMeanwhile`; undefined if there is none. */
 let progress: string | undefined;
 
+/** Leaves the cursor at the beginning: a program that writes to the same terminal, such as Codex, overwrites the line. */
+function draw(line: string): void {
+  process.stderr.write(`${line}\r`);
+}
+
 function erase(line: string): void {
   process.stderr.write(`\r${" ".repeat(Bun.stringWidth(line))}\r`);
 }
@@ -78,5 +83,5 @@ function aboveProgress(write: () => void): void {
   if (line === undefined) return write();
   erase(line);
   write();
-  process.stderr.write(line);
+  draw(line);
 }

@@ -5,7 +5,7 @@ import { WHOLE_PCT } from "./account-options.ts";
 import { usdText } from "./api-billing.ts";
 import { isLimitCode, isLoginCode, reasonWords } from "./reason-words.ts";
 import type { AccountAnswer } from "./status-schema.ts";
-import { hasRoom } from "./status-words.ts";
+import { exhaustedWindows, hasRoom } from "./status-words.ts";
 import { backWords } from "./time-words.ts";
 
 /**
@@ -216,9 +216,7 @@ function restrictedState(account: AccountAnswer, nowMs: number): ShownState | un
     };
   if (member !== undefined && member.left_pct <= 0)
     return limitState("member limit reached", member.reset_at * 1000, nowMs);
-  const resets = (["daily", "weekly", "monthly"] as const).flatMap((name) =>
-    account[`${name}_left_pct`] === 0 ? [account[`${name}_reset_at`] * 1000] : [],
-  );
+  const resets = exhaustedWindows(account).map((name) => account[`${name}_reset_at`] * 1000);
   if (resets.length > 0 && credits?.usable === true)
     return { level: "low", canServe: true, wordings: ["spends credits", "credits"] };
   return exhaustedState(resets, nowMs);

@@ -125,6 +125,11 @@ const ACCOUNT = {
   at_floor: z.array(text).optional(),
   /** True if the account takes no turns because of that; otherwise it takes those that no other account can serve. */
   kept_back: z.boolean().default(false),
+  /**
+   * The windows of the main limit of which nothing is left, while the account is not cooling down: `daily`, `weekly`,
+   * `monthly`. It gets turns only if no other account can serve.
+   */
+  exhausted: z.array(text).optional(),
   score: z.number(),
   in_flight: z.number().default(0),
   /** The number of sessions that stay with it. */

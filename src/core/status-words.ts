@@ -34,7 +34,7 @@ export function isPinned(account: Account, status: StatusAnswer): boolean {
 
 /**
  * `ready`, `draining`, `disabled(REASON)`, `cooldown(Ns)`, `unhealthy`, `limited(REASON)` if its workspace restricts
- * it, `floor(WINDOWS)`, or for an API key `last-resort` or `cap-reached`.
+ * it, `floor(WINDOWS)`, `exhausted(WINDOWS)`, or for an API key `last-resort` or `cap-reached`.
  */
 export function accountState(account: Account): string {
   if (!account.enabled || account.disabled_reason !== "")
@@ -46,8 +46,15 @@ export function accountState(account: Account): string {
   if (member !== undefined && member.left_pct <= 0) return "limited(member limit)";
   if (account.at_floor !== undefined) return `floor(${account.at_floor.join(",")})`;
   if (account.draining) return "draining";
+  const exhausted = exhaustedWindows(account);
+  if (exhausted.length > 0 && account.credits?.usable !== true) return `exhausted(${exhausted.join(",")})`;
   if (account.api_key === undefined) return "ready";
   return hasRoom(account.api_key) ? "last-resort" : "cap-reached";
+}
+
+/** The windows of the main limit of which nothing is left. */
+export function exhaustedWindows(account: Account): ("daily" | "weekly" | "monthly")[] {
+  return (["daily", "weekly", "monthly"] as const).filter((name) => account[`${name}_left_pct`] === 0);
 }
 
 /** `3.20 of 20.00 USD spent this month`, and while turns are in flight `…, 0.40 USD reserved`. */

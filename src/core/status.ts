@@ -24,6 +24,7 @@ import {
   windowFields,
 } from "./status-quota.ts";
 import type { AccountStatus, ChildStatus, StatusDocument, SwitchStatus } from "./status-schema.ts";
+import { presentOf } from "./windows.ts";
 
 /** The status document, with `forecasts` if there are some. Accounts: the active one first, then by proxy and alias. */
 export function statusDocument(facts: PoolFacts, view: QuotaView, forecasts?: Forecasts): StatusDocument {
@@ -239,10 +240,12 @@ function billingField(
   };
 }
 
-/** What the user has set for the account, without the defaults, and the floors that it has reached. */
+/** What the user has set for the account, without the defaults, its floors that are reached, and its exhausted windows. */
 function optionFields({ condition, reason, options, summary }: Candidate) {
   const { priority, floorDaily, floorWeekly, tags, note } = options;
   const isLow = reason === FLOOR_REASON;
+  const exhausted =
+    condition === "exhausted" ? presentOf(summary.windows).filter(({ left }) => left === 0) : [];
   const low = isLow ? windowsAtFloor(summary.windows, options).map(({ kind }) => FIELD_NAMES[kind]) : [];
   return {
     ...(priority === 0 ? {} : { priority }),
@@ -252,6 +255,7 @@ function optionFields({ condition, reason, options, summary }: Candidate) {
     ...(note === "" ? {} : { note }),
     ...(low.length === 0 ? {} : { at_floor: low }),
     ...(condition === "kept_back" ? { kept_back: true } : {}),
+    ...(exhausted.length === 0 ? {} : { exhausted: exhausted.map(({ kind }) => FIELD_NAMES[kind]) }),
   };
 }
 

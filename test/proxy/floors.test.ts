@@ -26,6 +26,8 @@ for (const [transport, create] of [
       ...["alice", "alice", "bob", "bob"], // down to the floors
       ...["bob", "bob", "alice", "alice"], // below them, one account after the other
     ]);
+    const { accounts } = await pool.status();
+    expect(accounts).toMatchObject([{ exhausted: ["daily"] }, { exhausted: ["daily"] }]);
     const events = await pool.stopAndReadEvents();
     const moves = events.filter(({ event }) => event === "request.switched");
     expect(moves.map(({ fields }) => [fields?.from, fields?.to, fields?.reason, fields?.window])).toEqual([

@@ -143,6 +143,20 @@ test("the state shows that a workspace restricts an account", () => {
   expect(stateWith({ individual_limit: { left_pct: 5, reset_at: 0 } })).toBe("ready");
 });
 
+test("the state shows an account that is exhausted according to its figures, unless it has credits", () => {
+  const [alice] = STATUS.accounts;
+  const tableWith = (more: object) =>
+    statusTable(
+      StatusAnswer.parse({ ...STATUS, accounts: [{ ...alice, daily_left_pct: 0, ...more }] }),
+      { columns: undefined, figures: false },
+      NOW,
+    );
+  expect(tableWith({})).toContain("exhausted(daily)");
+  expect(tableWith({ weekly_left_pct: 0 })).toContain("exhausted(daily,weekly)");
+  const credits = { has_credits: true, unlimited: false, balance: 4.5, usable: true };
+  expect(tableWith({ credits })).not.toContain("STATUS");
+});
+
 test("status bars get one line", () => {
   expect(shortStatus(STATUS)).toBe("lb=alice reason=usage-stay mode=usage_balanced");
   expect(shortStatus(StatusAnswer.parse({ accounts: null }))).toBe("lb=none reason=none mode=none");
