@@ -233,6 +233,13 @@ test("a short history gives no figures", async () => {
   expect(simulate(join(temp.path, "missing"))).rejects.toThrow("the history is too short: 0 turns on 0 days");
 });
 
+test("without recording, the next step is to switch it on", async () => {
+  const config = "[usage]\nenabled = false\n";
+  await expect(simulate(rootWith({ ...PAST, days: 2, config }))).rejects.toMatchObject({
+    next: "set usage.enabled = true in config.toml, because turns are not recorded, and run this again after at least 50 turns on 3 days",
+  });
+});
+
 test("draining accounts are not simulated", async () => {
   const accounts = PAST.accounts.map((account) => ({ ...account, draining: account.alias === "bob" }));
   const { accounts: simulated, left_out } = await simulate(rootWith({ ...PAST, accounts }));
