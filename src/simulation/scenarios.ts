@@ -51,12 +51,12 @@ export function scenariosOf(choice: ScenarioChoice, others: readonly PolicyMode[
   return [...byPolicy, ...switchedOff, ...removed.map((alias) => ({ ...now, without: [alias] }))];
 }
 
-/** The names of the accounts that `changes` add, each once: `+plus`, `+plus-2`, `+alice`. */
+/** The names of the accounts that `changes` add, each once: `+plus`, `+plus-2`, `+=alice`. */
 export function addedNames(changes: readonly AccountChange[]): string[] {
   const counts = new Map<string, number>();
   return changes.flatMap((change) => {
     if (change.kind === "without") return [];
-    const name = change.kind === "plan" ? change.plan : change.alias;
+    const name = change.kind === "plan" ? change.plan : `=${change.alias}`;
     const count = (counts.get(name) ?? 0) + 1;
     counts.set(name, count);
     return [count === 1 ? `+${name}` : `+${name}-${count}`];
@@ -66,5 +66,5 @@ export function addedNames(changes: readonly AccountChange[]): string[] {
 // --- internal ---
 
 function withoutOf(changes: readonly AccountChange[]): string[] {
-  return changes.flatMap((change) => (change.kind === "without" ? [change.alias] : []));
+  return [...new Set(changes.flatMap((change) => (change.kind === "without" ? [change.alias] : [])))];
 }

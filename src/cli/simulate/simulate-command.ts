@@ -29,13 +29,14 @@ export default defineCommand({
     },
     policy: {
       type: "string",
-      description: "Compare these policies, separated by commas (default: all of them)",
+      description:
+        "Compare these policies, separated by commas (default: all of them; with --accounts only the configured one)",
       valueHint: "POLICY,...",
     },
     accounts: {
       type: "string",
       description:
-        "Remove accounts (-ALIAS), and add a plan (+plus) or a copy of an account (+=ALIAS), separated by commas (default: remove each account in turn)",
+        "Remove accounts (-ALIAS), and add a plan (+plus) or a copy of an account (+=ALIAS), separated by commas (default without --policy: remove each account in turn)",
       valueHint: "CHANGES",
     },
     json: { type: "boolean", description: "Print JSON" },

@@ -106,15 +106,18 @@ export async function simulateHistory(
 // --- internal ---
 
 function measured(
-  { uses, costs, measuredMs }: PastTurns,
+  { config, uses, costs, measuredMs }: PastTurns,
   inService: readonly AccountRecord[],
 ): { readonly accounts: readonly MeasuredAccount[]; readonly unmeasured: readonly string[] } {
   const extent = { turns: measuredMs.length, days: new Set(measuredMs.map(dayOf)).size };
+  const recording = config.usage.enabled
+    ? ""
+    : "set usage.enabled = true in config.toml, because turns are not recorded, and ";
   if (!isEnough(extent))
     throw new CodexlbError(
       "not_found",
       `the history is too short: ${counted(extent.turns, "turn")} on ${counted(extent.days, "day")} in the last four weeks`,
-      { next: `run this again after at least ${LEAST_TURNS} turns on ${LEAST_DAYS} days` },
+      { next: `${recording}run this again after at least ${LEAST_TURNS} turns on ${LEAST_DAYS} days` },
     );
   const { accounts, unknown } = measureAccounts(inService, uses, costs);
   if (accounts.length === 0)

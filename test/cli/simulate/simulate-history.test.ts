@@ -122,6 +122,7 @@ describe("two accounts whose quota is known", () => {
       const { scenarios, added } = await simulate(root, { changes: changesIn(text) });
       const [now, changed] = scenarios;
       expect([now?.without, now?.added]).toEqual([[], []]);
+      expect(changed?.added).toEqual([text.slice("-bob,".length)]);
       expect([text, changed?.without, changed?.refused]).toEqual([text, ["bob"], 0]);
       const week = added[0]?.windows.find(({ kind }) => kind === "weekly");
       expect(Math.abs((week?.size_usd ?? 0) / size - 1)).toBeLessThan(0.1);
@@ -129,7 +130,10 @@ describe("two accounts whose quota is known", () => {
   });
 
   test("without any account, all turns are refused, and wait until the end of the period", async () => {
-    const { scenarios, since_ms, until_ms } = await simulate(root, { changes: changesIn("-alice,-bob") });
+    const { scenarios, since_ms, until_ms } = await simulate(root, {
+      changes: changesIn("-alice,-bob,-alice"),
+    });
+    expect(scenarios.at(-1)?.without).toEqual(["alice", "bob"]);
     const { refused, refused_times, wait_hours } = scenarios[1] ?? scenarios[0] ?? {};
     expect(refused).toBe(report.turns);
     expect(wait_hours).toBeCloseTo((until_ms - (refused_times?.[0]?.first_ms ?? since_ms)) / 3_600_000, 6);
@@ -227,6 +231,13 @@ test("a short history gives no figures", async () => {
     "the history is too short: 120 turns on 2 days in the last four weeks",
   );
   expect(simulate(join(temp.path, "missing"))).rejects.toThrow("the history is too short: 0 turns on 0 days");
+});
+
+test("without recording, the next step is to switch it on", async () => {
+  const config = "[usage]\nenabled = false\n";
+  await expect(simulate(rootWith({ ...PAST, days: 2, config }))).rejects.toMatchObject({
+    next: "set usage.enabled = true in config.toml, because turns are not recorded, and run this again after at least 50 turns on 3 days",
+  });
 });
 
 test("draining accounts are not simulated", async () => {
