@@ -19,13 +19,13 @@ test("the first line has the time left if the reset is known", () => {
   const clock = fakeClock();
   using countdown = startCountdown(clock, true);
   countdown.until(clock.now() + 37_000);
-  expect(written).toEqual(["  0:37 left (Ctrl-C stops)"]);
+  expect(written).toEqual(["  0:37 left (Ctrl-C stops)\r"]);
 });
 
 test("without a known reset it shows how long the wait has lasted", () => {
   using countdown = startCountdown(fakeClock(), true);
   countdown.until(undefined);
-  expect(written).toEqual(["  waited 0:00 (Ctrl-C stops)"]);
+  expect(written).toEqual(["  waited 0:00 (Ctrl-C stops)\r"]);
 });
 
 test("it writes nothing without a terminal", () => {
