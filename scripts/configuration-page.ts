@@ -32,9 +32,9 @@ proxy that starts writes a name and reports it.
 
 const tail = (): string => `
 Zero and empty strings mean the default; negative numbers are refused, except as a priority. Zero is a value for
-\`policy.delta_percent\`, \`policy.weights\`, \`proxy.retry_budget_percent\` and \`notify.pool_below\`. \`run.proxy_url\`, the
-older name of \`proxy.proxy_url\`, is read if \`proxy.proxy_url\` is missing. [notifications.md](notifications.md) explains
-\`[notify]\`, [cluster.md](cluster.md) explains \`[cluster]\`.
+\`policy.delta_percent\`, \`policy.weights\`, \`policy.auto_redeem.keep\`, \`proxy.retry_budget_percent\` and
+\`notify.pool_below\`. \`run.proxy_url\`, the older name of \`proxy.proxy_url\`, is read if \`proxy.proxy_url\` is missing.
+[notifications.md](notifications.md) explains \`[notify]\`, [cluster.md](cluster.md) explains \`[cluster]\`.
 
 \`[accounts.ALIAS]\` sets options of an account: \`priority\` (a whole number), \`floor_daily\` and \`floor_weekly\` (such as
 \`"20%"\`), \`tags\` (a list), \`note\` (a text) and
