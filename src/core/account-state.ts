@@ -116,7 +116,12 @@ export function apiKeyState(apiKey: NonNullable<AccountAnswer["api_key"]>, nowMs
   const { spent_usd: spent, cap_usd: cap, reset_at } = apiKey;
   if (cap === undefined)
     return { ...OUT, cause: "failed", wordings: ["no monthly cap, so it serves no turns", "no monthly cap"] };
-  if (!hasRoom(apiKey)) return limitState(`cap of ${usdText(cap)} reached`, reset_at * 1000, nowMs);
+  if (!hasRoom(apiKey)) {
+    const what = `cap of ${usdText(cap)} reached`;
+    const reached = limitState(what, reset_at * 1000, nowMs);
+    // The cap can be raised, so it matters more than the time of its reset.
+    return { ...reached, wordings: [reached.wordings[0], what, "cap reached"] };
+  }
   return {
     level: "low",
     canServe: true,

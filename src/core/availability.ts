@@ -133,6 +133,11 @@ export function availabilityFor(candidate: Candidate, needs: RequestNeeds): Avai
   return needs.spends || condition === "cooling" ? condition : "ready";
 }
 
+/** True if the upstream is an API key that the API refused. */
+export function isRefusedKey({ turnsOnly, condition, closedBy, reason }: Candidate): boolean {
+  return turnsOnly && condition === "disabled" && closedBy === "health" && reason === "http-401";
+}
+
 /** How long the upstream gets no requests because requests failed there, ms; 0 if it gets some or the end is unknown. */
 export function cooldownLeftMs({ condition, closedBy, untilMs }: Candidate, nowMs: number): number {
   return closedBy === "health" && condition !== "disabled" ? Math.max(0, untilMs - nowMs) : 0;

@@ -3,7 +3,7 @@
 import { floorOf, windowsAtFloor } from "./account-options.ts";
 import { hasTag } from "./account-tags.ts";
 import { CAP_REASON, NO_CAP_REASON, RESERVED_REASON } from "./api-capacity.ts";
-import { type Availability, availabilityFor, type Candidate, rankOf } from "./availability.ts";
+import { type Availability, availabilityFor, type Candidate, isRefusedKey, rankOf } from "./availability.ts";
 import { disabledText } from "./health.ts";
 import { type Choice, type ChoiceContext, type ChoiceReason, urgency } from "./policy.ts";
 import { WINDOW_LIMITS } from "./reason-words.ts";
@@ -158,9 +158,13 @@ function status(candidate: Candidate, availability: Availability, nowMs: number)
     case "limited":
       return `${LIMITED[reason ?? ""] ?? reason ?? "its limit is exhausted"}${ends}`;
     case "disabled":
+      if (isRefusedKey(candidate)) return "disabled: the API refused the key";
       return closedBy === "health" ? disabledText(reason) : (reason ?? "");
     case "without_model":
-      return "it does not have the model";
+      // An API key has no catalogue: it serves every model with a price.
+      return candidate.turnsOnly
+        ? "the model has no price ([prices] in config.toml)"
+        : "it does not have the model";
     case "without_tag":
       return "it has no tag that the request requires";
     case "tried":

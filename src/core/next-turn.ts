@@ -31,6 +31,15 @@ export function nextTurnOf(status: StatusAnswer, nowMs: number): NextTurn | unde
     // All accounts are cooling down, and the choice says so.
     reason === "least-bad" ||
     shownState({ ...selected, pinned: true }, status.proxy_name, nowMs).canServe;
+  // The proxy tries an account whose figures say that it is exhausted before it spends money.
+  const key = accounts.find(
+    (account) =>
+      account.api_key !== undefined &&
+      account.proxy_name === selected?.proxy_name &&
+      shownState(account, status.proxy_name, nowMs).canServe,
+  );
+  if (!canServe && key !== undefined)
+    return { name: key.alias, why: `${choiceWords("last-resort")}, after ${name}`, back: undefined };
   if (!canServe) return { name: undefined, why: `tries ${name}`, back };
   return { name, why: reason === "" ? undefined : choiceWords(reason), back: undefined };
 }

@@ -5,10 +5,12 @@ export interface ShortFacts {
   readonly proxy_name: string;
   readonly policy: { readonly mode: string };
   readonly accounts: readonly {
+    readonly id: string;
     readonly alias: string;
     readonly proxy_name: string;
     readonly active: boolean;
   }[];
+  readonly selected_account_id?: string | undefined;
   readonly selected_proxy_name?: string | undefined;
   readonly selected_proxy_url?: string | undefined;
   readonly selection_reason?: string | undefined;
@@ -16,10 +18,13 @@ export interface ShortFacts {
 
 /** The line: `lb=<alias> reason=<why> mode=<policy>`; `lb=none reason=none` if no account takes the next turn. */
 export function shortStatus(status: ShortFacts): string {
+  const { selection_reason: reason = "", selected_account_id: selectedId } = status;
+  // An API key never becomes the active account.
+  const isShown = (account: ShortFacts["accounts"][number]) =>
+    reason === "last-resort" ? account.id === selectedId : account.active;
   const active = status.accounts.find(
-    (account) => account.active && account.proxy_name === status.proxy_name,
+    (account) => isShown(account) && account.proxy_name === status.proxy_name,
   );
-  const { selection_reason: reason = "" } = status;
   const who = active?.alias ?? status.selected_proxy_name ?? status.selected_proxy_url ?? "none";
   return `lb=${reason === "" ? "none" : who} reason=${reason || "none"} mode=${status.policy.mode || "none"}`;
 }

@@ -108,6 +108,7 @@ export function shortFacts(facts: PoolOutline): ShortFacts {
     proxy_name: name,
     policy: facts.policy,
     accounts: facts.accounts.map(({ alias, id }) => ({
+      id,
       alias,
       proxy_name: name,
       active: id === facts.activeId,

@@ -130,11 +130,12 @@ const SHORTEST_RETRY_SECONDS = 1;
 const LONGEST_RETRY_SECONDS = 5;
 
 function usageLimit(
-  shortage: Pick<Shortage, "untilMs" | "limitId" | "keptBack" | "atCap" | "requiredTags">,
+  shortage: Pick<Shortage, "untilMs" | "limitId" | "keptBack" | "requiredTags" | KeyPart>,
   { limitBody, usage, advise }: Pick<Parameters<typeof refusalFor>[1], "limitBody" | "usage" | "advise">,
   nowMs: number,
 ): Refusal {
-  const { untilMs, limitId, keptBack, atCap } = shortage;
+  const { untilMs, limitId, keptBack } = shortage;
+  const remedies = keyRemedies(shortage, advise);
   const tags = tagWords(shortage);
   const reached = `The usage limit ${tags === "" ? "" : `of the accounts with the tag ${tags} `}has been reached`;
   // Codex does not recognise other refusals, such as a 402, as a limit.
@@ -146,13 +147,13 @@ function usageLimit(
     type: "usage_limit_reached",
     message: reached,
     plan_type: usage.planType,
-    next: `wait for the reset, ${capRemedy(atCap, advise)}or add an account with: ${advise("account login", "ALIAS")}`,
+    next: `wait for the reset, ${remedies}or add an account with: ${advise("account login", "ALIAS")}`,
     ...(backend.success ? backend.data.error : {}),
     ...(keptBack.length === 0
       ? {}
       : {
           message: `${reached}; the remaining quota of ${keptBack.map(({ alias }) => alias).join(", ")} is kept back by a floor`,
-          next: `wait for the reset, ${floorRemedies(keptBack, advise).join(", ")}, or pin a run to the account with: ${advise("run", "--account", "ALIAS")}`,
+          next: `wait for the reset, ${remedies}${floorRemedies(keptBack, advise).join(", ")}, or pin a run to the account with: ${advise("run", "--account", "ALIAS")}`,
         }),
     ...(untilMs === undefined || inSeconds === undefined
       ? {}
@@ -169,11 +170,28 @@ function usageLimit(
   };
 }
 
-/** How to raise the monthly cap of an API key, if one is reached. */
-function capRemedy([alias]: Shortage["atCap"], advise: Advise): string {
-  return alias === undefined
-    ? ""
-    : `raise the monthly cap with: ${advise("account set", alias, "--monthly-cap", "USD")}, `;
+type KeyPart = "atCap" | "refusedKeys" | "unpriced";
+
+/** What makes an API key serve: a higher cap, another key, or a price for the model. Each remedy ends with a comma. */
+function keyRemedies({ atCap, refusedKeys = [], unpriced }: Pick<Shortage, KeyPart>, advise: Advise): string {
+  const [capped] = atCap;
+  const [refused] = refusedKeys;
+  const remedies = [
+    ...(capped === undefined
+      ? []
+      : [`raise the monthly cap with: ${advise("account set", capped, "--monthly-cap", "USD")}`]),
+    ...(refused === undefined
+      ? []
+      : [
+          `the API refused the key of ${refused}: replace it with: ${advise("account add-key", refused, "--key-stdin")}`,
+        ]),
+    ...(unpriced === undefined
+      ? []
+      : [
+          `add a price for ${shortText(unpriced, LONGEST_NAME)} to [prices] in config.toml, because API keys serve no model without one`,
+        ]),
+  ];
+  return remedies.map((remedy) => `${remedy}, `).join("");
 }
 
 /** What removes the floors that any of `keptBack` has reached: a command, or an edit of config.toml. */

@@ -183,6 +183,10 @@ export function createPoolViews(context: PoolViewsContext): PoolViews {
         ...shortageOf(all, now.nowMs),
         limitId,
         model: offering === undefined ? undefined : model,
+        unpriced:
+          model !== undefined && members.accounts().some((one) => one.isPaid && one.upstream.refuses(model))
+            ? model
+            : undefined,
         requiredTags: tags.required,
       };
     },

@@ -3,7 +3,7 @@
 import { type FloorName, floorsReached, OPTION_NAMES, type OptionValues } from "../core/account-options.ts";
 import type { TagNeeds } from "../core/account-tags.ts";
 import { CAP_REASON } from "../core/api-capacity.ts";
-import { type Candidate, shortageGroupOf } from "../core/availability.ts";
+import { type Candidate, isRefusedKey, shortageGroupOf } from "../core/availability.ts";
 import { FLOOR_REASON } from "../core/capacity.ts";
 import { disabledText, OPERATOR_REASON } from "../core/health.ts";
 import { exhaustedWindow } from "../core/quota-summary.ts";
@@ -29,6 +29,10 @@ export interface Shortage {
   readonly keptBack: readonly KeptBackAccount[];
   /** The accounts with an API key that have reached their monthly cap, by alias. */
   readonly atCap: readonly string[];
+  /** The accounts with an API key that the API refused, by alias. */
+  readonly refusedKeys?: readonly string[];
+  /** The model, if an API key does not serve it because it has no price. */
+  readonly unpriced?: string | undefined;
   /** `alias (reason)` of each. */
   readonly details: readonly string[];
   /** The limit that counts for the model, unless it is the main one. */
@@ -90,6 +94,7 @@ export function shortageOf(all: readonly ShortUpstream[], nowMs: number): Shorta
     ),
     keptBack: all.flatMap((one) => (one.candidate.condition === "kept_back" ? [keptBackOf(one)] : [])),
     atCap: all.flatMap(({ label, candidate }) => (candidate.reason === CAP_REASON ? [label] : [])),
+    refusedKeys: all.flatMap(({ label, candidate }) => (isRefusedKey(candidate) ? [label] : [])),
     details: all.map((one) => `${one.label} (${describe(one.candidate, nowMs)})`),
   };
 }
@@ -143,6 +148,7 @@ function describe(candidate: Candidate, nowMs: number): string {
       return left > 0 ? `${why}, ${left} s left` : why;
     }
     case "disabled":
+      if (isRefusedKey(candidate)) return "the API refused its key";
       return closedBy === "health" ? disabledText(reason) : words;
     default:
       return group satisfies never;

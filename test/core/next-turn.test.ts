@@ -74,6 +74,21 @@ test("of two accounts that are back at the same time the first is named by name,
   expect(outageOf(status, NOW)?.first?.name).toBe("aaaa");
 });
 
+test("an API key with room is the next one after an exhausted account that the proxy tries first", () => {
+  const spent = account("alice", { daily_left_pct: 0, daily_reset_at: AT + 3_600 });
+  const api_key = { base_url: "http://127.0.0.1/v1", spent_usd: 1, reserved_usd: 0, reset_at: AT + 3_600 };
+  const next = (cap_usd: number) =>
+    nextTurnOf(
+      pool([spent, account("openai", { api_key: { ...api_key, cap_usd } })], {
+        selected_account_id: "openai:alice",
+        selection_reason: "usage-fallback",
+      }),
+      NOW,
+    );
+  expect(next(20)).toEqual({ name: "openai", why: "last resort, after alice", back: undefined });
+  expect(next(1)?.name).toBeUndefined();
+});
+
 test("an exhausted account that the proxy tries all the same is not called the next one", () => {
   const spent = account("alice", { daily_left_pct: 0, daily_reset_at: AT + 3_600 });
   const status = pool([spent], { selected_account_id: "openai:alice", selection_reason: "usage-fallback" });

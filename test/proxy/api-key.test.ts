@@ -36,6 +36,24 @@ async function apiKeyOf(pool: TestPool) {
   return accounts.find(({ alias }) => alias === "openai")?.api_key;
 }
 
+/** What the refusal of a turn with `model` says to do next. */
+async function nextOf(pool: TestPool, model: string): Promise<string> {
+  const refused = await fetch(`${pool.url}/backend-api/codex/responses`, {
+    method: "POST",
+    headers: { "content-type": "application/json", "session-id": "next" },
+    body: JSON.stringify({ model, stream: true, input: [] }),
+  });
+  return ((await refused.json()) as { error: { next: string } }).error.next;
+}
+
+/** Why the key does not get a turn with `model`, as `codexlb explain` says it. */
+async function whyNotKey(pool: TestPool, model: string): Promise<string | undefined> {
+  const { root } = pool.layout;
+  const { out } = await runCli(["explain", "--model", model, "--json", "--root", root], { cwd: root });
+  const { accounts } = JSON.parse(out) as { accounts: { alias: string; why: string }[] };
+  return accounts.find(({ alias }) => alias === "openai")?.why;
+}
+
 for (const [transport, create] of [
   ["SSE", createSseClient],
   ["WebSocket", createSocketClient],
@@ -172,6 +190,8 @@ test("it serves no model without a price, and nothing but turns", async () => {
   const client = createSseClient(pool.url, "one");
   await expect(client.turn("hi", "unheard-of")).rejects.toThrow("usage limit");
   client.close();
+  expect(await nextOf(pool, "unheard-of")).toContain("add a price for unheard-of to [prices] in config.toml");
+  expect(await whyNotKey(pool, "unheard-of")).toBe("the model has no price ([prices] in config.toml)");
   await pool.accounts.serve("alice", "disable");
   await (await fetch(`${pool.url}/backend-api/wham/settings/user`)).text();
   await (await fetch(`${pool.url}/backend-api/codex/models?client_version=0.171.0`)).text();
@@ -225,4 +245,11 @@ test("a refused key takes the account out of service, and the client gets the us
     );
     expect(seen.shown).toEqual(["You've hit your usage limit"]);
   }
+  expect(await nextOf(pool, "gpt-test")).toContain(
+    "the API refused the key of openai: replace it with: codexlb account add-key",
+  );
+  expect(await whyNotKey(pool, "gpt-test")).toBe("disabled: the API refused the key");
+  const { root } = pool.layout;
+  const { out } = await runCli(["account", "list", "--root", root], { cwd: root });
+  expect(out).toMatch(/openai.*key-refused/);
 });

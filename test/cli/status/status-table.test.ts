@@ -160,6 +160,17 @@ test("the state shows an account that is exhausted according to its figures, unl
 test("status bars get one line", () => {
   expect(shortStatus(STATUS)).toBe("lb=alice reason=usage-stay mode=usage_balanced");
   expect(shortStatus(StatusAnswer.parse({ accounts: null }))).toBe("lb=none reason=none mode=none");
+  const [first] = STATUS.accounts;
+  if (first === undefined) throw new Error("the status has no accounts");
+  const key = { ...first, id: "openai:key", alias: "key", active: false };
+  expect(
+    shortStatus({
+      ...STATUS,
+      accounts: [...STATUS.accounts, key],
+      selected_account_id: key.id,
+      selection_reason: "last-resort",
+    }),
+  ).toBe("lb=key reason=last-resort mode=usage_balanced");
   // No account takes the next turn, so the one that served last is not named.
   expect(shortStatus({ ...STATUS, selection_reason: undefined })).toBe(
     "lb=none reason=none mode=usage_balanced",

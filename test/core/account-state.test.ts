@@ -1,0 +1,13 @@
+// The words for the state of an account with an API key.
+
+import { expect, test } from "bun:test";
+import { apiKeyState } from "../../src/core/account-state.ts";
+
+test("a key at its cap shows the cap in every width, not only the time of the reset", () => {
+  const nowMs = Date.UTC(2026, 10, 29);
+  const key = { base_url: "http://127.0.0.1/v1", spent_usd: 20, reserved_usd: 0, cap_usd: 20 };
+  const { wordings, backAtMs } = apiKeyState({ ...key, reset_at: Date.UTC(2026, 11) / 1000 }, nowMs);
+  expect(wordings[0]).toStartWith("cap of 20.00 USD reached, back ");
+  expect(wordings.slice(1)).toEqual(["cap of 20.00 USD reached", "cap reached"]);
+  expect(backAtMs).toBe(Date.UTC(2026, 11));
+});
