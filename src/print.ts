@@ -24,6 +24,14 @@ export function printMessage(text: string, first = ""): void {
   print(linesFor(process.stdout, text, first));
 }
 
+/**
+ * Prints several messages at once: a program that reads only the first line, and then closes its end, does not end a
+ * command that keeps running.
+ */
+export function printMessages(messages: readonly { readonly text: string; readonly first?: string }[]): void {
+  print(messages.map(({ text, first = "" }) => linesFor(process.stdout, text, first)).join(""));
+}
+
 /** Like `printMessage`, but to standard error. */
 export function printErrorMessage(text: string, first = ""): void {
   printError(linesFor(process.stderr, text, first));

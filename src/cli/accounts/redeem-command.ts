@@ -8,7 +8,7 @@ import { counted } from "../../core/count-words.ts";
 import { resetCreditTexts } from "../../core/reset-credit-words.ts";
 import type { AccountAnswer } from "../../core/status-schema.ts";
 import { ago } from "../../core/time-words.ts";
-import { printMessage } from "../../print.ts";
+import { printMessage, printMessages } from "../../print.ts";
 import { REMOTE_FLAGS, ROOT_FLAG } from "../common-flags.ts";
 import { contextOf, rootExists } from "../context.ts";
 import { usage } from "../flags.ts";
@@ -55,7 +55,7 @@ export default defineCommand({
         })),
       );
       const canvas = { colour: wantsColour(env), utf8: hasUtf8(env), nowMs: clock.now() };
-      for (const { text, first } of offerTexts(offer.check, offer.details, canvas)) printMessage(text, first);
+      printMessages(offerTexts(offer.check, offer.details, canvas));
       if (!(await confirmed(offer.check.alias))) return printMessage("nothing was spent");
     }
     const spent = await waitingFor(

@@ -17,7 +17,7 @@ import {
   type FaultsResult,
   readFaults,
 } from "../../mock/faults.ts";
-import { printMessage } from "../../print.ts";
+import { printMessages } from "../../print.ts";
 import { makePrivateDirectory, readTextIfPresent, writeFileAtomic } from "../../state/atomic-file.ts";
 import { integerFlag, usage } from "../flags.ts";
 
@@ -70,18 +70,21 @@ export default defineCommand({
         writeHome(join(resolve(args.homes), alias), mock.authFile(alias));
     const list = accounts.map(({ alias, turns }) => `${alias} (${counted(turns, "turn")})`).join(", ");
     const imported = join(resolve(args.homes ?? ""), accounts[0]?.alias ?? "");
-    printMessage(`simulated backend on ${mock.baseUrl}`);
-    printMessage(list, "  accounts:  ");
-    printMessage(
-      `CODEXLB_TOKEN_URL=${mock.tokenUrl} ${advised("proxy", "--upstream", mock.baseUrl)}`,
-      "  proxy:     ",
-    );
-    if (args.homes !== undefined)
-      printMessage(advised("account import", "--from", imported), "  import:    ");
-    printMessage(
-      `POST ${mock.origin}/__mock/faults, received requests: GET ${mock.origin}/__mock/requests`,
-      "  faults:    ",
-    );
+    printMessages([
+      { text: `simulated backend on ${mock.baseUrl}` },
+      { first: "  accounts:  ", text: list },
+      {
+        first: "  proxy:     ",
+        text: `CODEXLB_TOKEN_URL=${mock.tokenUrl} ${advised("proxy", "--upstream", mock.baseUrl)}`,
+      },
+      ...(args.homes === undefined
+        ? []
+        : [{ first: "  import:    ", text: advised("account import", "--from", imported) }]),
+      {
+        first: "  faults:    ",
+        text: `POST ${mock.origin}/__mock/faults, received requests: GET ${mock.origin}/__mock/requests`,
+      },
+    ]);
     await new Promise<void>((stop) => {
       process.once("SIGINT", () => stop());
       process.once("SIGTERM", () => stop());
