@@ -25,7 +25,7 @@ export interface KeyPlace {
  * base64, or if other users can read the file.
  */
 export function poolKey({ env, keyFile }: KeyPlace): Uint8Array {
-  const variable = env[KEY_VARIABLE]?.trim();
+  const variable = env.CODEXLB_CLUSTER_KEY?.trim();
   if (variable) return decoded(variable, KEY_VARIABLE);
   if (keyFile === "")
     throw invalid("the cluster has no key", `set cluster.key_file in config.toml, or ${KEY_VARIABLE}`);
@@ -47,7 +47,7 @@ export function poolKey({ env, keyFile }: KeyPlace): Uint8Array {
  */
 export function createPoolKey(place: KeyPlace, random: Deps["random"]): string | undefined {
   const { env, keyFile } = place;
-  if (env[KEY_VARIABLE]?.trim() || keyFile === "") return undefined;
+  if (env.CODEXLB_CLUSTER_KEY?.trim() || keyFile === "") return undefined;
   const path = resolve(keyFile);
   if (readTextIfPresent(path, LONGEST_KEY_FILE_BYTES) !== undefined) return undefined;
   writeFileAtomic(path, `${Buffer.from(random(KEY_BYTES)).toString("base64")}\n`);

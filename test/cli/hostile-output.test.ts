@@ -127,7 +127,7 @@ function withoutOurs(bytes: string): string {
   return bytes
     .replaceAll(OURS, "")
     .replaceAll(/\r+\n/g, "\n")
-    .replaceAll(/\r +\r/g, "");
+    .replaceAll(/\r+ +\r/g, "");
 }
 
 const ESC = "\u001b";

@@ -15,7 +15,7 @@ export const ENVIRONMENT: readonly Variable[] = [
   },
   {
     name: "CODEXLB_CLIENT_KEY",
-    description: "The client key that codexlb run uses with a proxy on another machine.",
+    description: "The client key that codexlb run uses with a proxy that admits only clients with a key.",
   },
   {
     name: "CODEXLB_CODEX_BIN",

@@ -38,6 +38,7 @@ describe("offered are", () => {
         "enable",
         "disable",
         "drain",
+        "redeem",
       ],
     ],
     ["key ", ["add", "list", "show", "set", "rm"]],
