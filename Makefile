@@ -39,7 +39,7 @@ build: $(BINARY) ## Build dist/codexlb
 
 .PHONY: test
 test: $(BINARY) ## Run the test suite
-	CODEXLB_TEST_BINARY=$(CURDIR)/$(BINARY) $(BUN) scripts/test.ts test/core test/network test/state test/auth test/cluster test/upstream test/proxy test/notify test/metrics test/tracing test/admin test/dashboard test/login test/chain test/mock test/bench test/codex test/service test/upgrade test/cli test/simulation test/durability test/hardening test/fuzz test/advice.test.ts test/deps.test.ts test/docs.test.ts test/errors.test.ts test/gathering-reader.test.ts test/makefile.test.ts test/architecture.test.ts
+	CODEXLB_TEST_BINARY=$(CURDIR)/$(BINARY) $(BUN) scripts/test.ts test/core test/network test/state test/auth test/cluster test/upstream test/proxy test/notify test/metrics test/tracing test/admin test/dashboard test/login test/chain test/mock test/bench test/codex test/service test/upgrade test/cli test/simulation test/durability test/hardening test/fuzz test/advice.test.ts test/wrapped-lines.test.ts test/deps.test.ts test/docs.test.ts test/errors.test.ts test/gathering-reader.test.ts test/makefile.test.ts test/architecture.test.ts
 
 .PHONY: test-faults
 test-faults: node_modules/.ready ## Test every kind of failure, and write docs/faults.md with what Codex shows
