@@ -2,7 +2,7 @@
 
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { buildPage } from "../src/dashboard/build-page.ts";
-import { PLAYWRIGHT_EXTERNALS, playwrightFiles } from "./playwright-files.ts";
+import { NOWHERE, PLAYWRIGHT_EXTERNALS, playwrightFiles } from "./playwright-files.ts";
 import { signAdHoc } from "./release/code-signature.ts";
 import { runtimeNameOf } from "./targets.ts";
 
@@ -42,6 +42,8 @@ export async function buildExecutable(options: BuildOptions): Promise<string[]> 
       CODEXLB_PAGE_STYLE: JSON.stringify(page.style),
       // By default Bun inserts the build machine's NODE_ENV, which changes the behaviour of libraries.
       "process.env.NODE_ENV": JSON.stringify("production"),
+      // By default Bun inserts the directory of a package on the build machine. ioredis compares it with stack traces.
+      __dirname: JSON.stringify(NOWHERE),
     },
     compile: {
       outfile: options.outfile,

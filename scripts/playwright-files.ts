@@ -4,8 +4,8 @@
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 
-/** A path that does not exist. It replaces playwright-core's own path, where codexlb needs no files. */
-const NOWHERE = "/codexlb-has-no-such-directory";
+/** A path that does not exist. It replaces the paths of packages, where codexlb needs no files. */
+export const NOWHERE = "/codexlb-has-no-such-directory";
 
 /** The patches, and how often each text must occur. If an upgrade of playwright-core moves one, the build fails. */
 const PATCHES: readonly { readonly what: RegExp; readonly by: string; readonly times: number }[] = [
