@@ -152,7 +152,7 @@ describe.skipIf(whyNoRedis !== undefined)("turns", () => {
     expect(await begin(a)).toEqual({ kind: "failed", why: "the pool does not have the current login yet" });
   });
 
-  test("are not granted without the engine, and what was renewed is kept", async () => {
+  test("are refused without the engine, and a renewed login is not lost", async () => {
     const turn = granted(await begin(a));
     await redis.kill();
     a.auth = "two";
