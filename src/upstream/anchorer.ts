@@ -13,6 +13,7 @@ import { noteAnchors } from "../state/record-changes.ts";
 import type { Store } from "../state/store.ts";
 import type { AnchorPlan } from "./anchor-plan.ts";
 import type { Refresher } from "./refresher.ts";
+import { createRepeatedJob } from "./repeated-job.ts";
 
 export interface Anchorer {
   start(): void;
@@ -38,8 +39,6 @@ const PAUSE_MS = 20_000;
 export function createAnchorer(context: AnchorerContext): Anchorer {
   const { plan, refresher } = context;
   const { clock, random, log } = context.deps;
-  let cancel: (() => void) | undefined;
-  let stopped = false;
   /** The end of the pause, monotonic ms. */
   let pausedUntil = 0;
 
@@ -60,23 +59,14 @@ export function createAnchorer(context: AnchorerContext): Anchorer {
     }
   };
 
-  const tick = async (): Promise<void> => {
-    try {
-      await step();
-    } catch (error) {
-      // The count could not be written, so no turn was sent.
-      log.warn(`starting the 5h window of an account: ${messageOf(error)}; codexlb tries again`);
-    }
-    if (!stopped) cancel = clock.after(TICK_MS, () => void tick());
-  };
-
-  return {
-    start: () => void tick(),
-    stop: () => {
-      stopped = true;
-      cancel?.();
-    },
-  };
+  return createRepeatedJob({
+    clock,
+    everyMs: TICK_MS,
+    run: step,
+    // The count could not be written, so no turn was sent.
+    failed: (error) =>
+      log.warn(`starting the 5h window of an account: ${messageOf(error)}; codexlb tries again`),
+  });
 }
 
 // --- internal ---

@@ -12,6 +12,7 @@ import type { AccountRecord } from "../state/account-record.ts";
 import { noteResets } from "../state/record-figures.ts";
 import type { Store } from "../state/store.ts";
 import type { Pool } from "./pool.ts";
+import { createRepeatedJob } from "./repeated-job.ts";
 
 export interface AutoRedeemer {
   start(): void;
@@ -35,8 +36,6 @@ const PAUSE_MS = 10 * 60_000;
 export function createAutoRedeemer(context: AutoRedeemerContext): AutoRedeemer {
   const { store, pool, redeemer, settings } = context;
   const { clock, log } = context.deps;
-  let cancel: (() => void) | undefined;
-  let stopped = false;
   /** The end of the pause, monotonic ms. */
   let pausedUntil = 0;
 
@@ -75,7 +74,7 @@ export function createAutoRedeemer(context: AutoRedeemerContext): AutoRedeemer {
     if (record === undefined) return;
     const result = await redeemer.redeem(record, {
       by: "auto",
-      isWanted: () => !stopped && chosen() === record,
+      isWanted: () => !job.isStopped() && chosen() === record,
       noteSpending: () =>
         noteResets(record, { autoRedeems: withAttempt(record.autoRedeems, dayOf(clock.now())) }),
     });
@@ -98,21 +97,12 @@ export function createAutoRedeemer(context: AutoRedeemerContext): AutoRedeemer {
     );
   };
 
-  const tick = async (): Promise<void> => {
-    try {
-      await step();
-    } catch (error) {
-      // The request could not be written, so it was not sent.
-      log.warn(`policy.auto_redeem: ${messageOf(error)}; codexlb tries again`);
-    }
-    if (!stopped) cancel = clock.after(TICK_MS, () => void tick());
-  };
-
-  return {
-    start: () => void tick(),
-    stop: () => {
-      stopped = true;
-      cancel?.();
-    },
-  };
+  const job = createRepeatedJob({
+    clock,
+    everyMs: TICK_MS,
+    run: step,
+    // The request could not be written, so it was not sent.
+    failed: (error) => log.warn(`policy.auto_redeem: ${messageOf(error)}; codexlb tries again`),
+  });
+  return job;
 }

@@ -5,12 +5,14 @@ import { chance, prolonged, spread } from "../core/jitter.ts";
 import { parseJson } from "../core/json.ts";
 import { quotaFromUsage } from "../core/quota-wire.ts";
 import type { Deps } from "../deps.ts";
+import { messageOf } from "../errors.ts";
 import type { AccountRecord } from "../state/account-record.ts";
 import type { EventLog } from "../state/events.ts";
 import { noteSync } from "../state/record-figures.ts";
 import type { Store } from "../state/store.ts";
 import { askUpstream } from "./ask-upstream.ts";
 import type { Pool } from "./pool.ts";
+import { createRepeatedJob } from "./repeated-job.ts";
 import type { ResetCreditReader } from "./reset-credits.ts";
 
 export interface RefresherSettings {
@@ -52,7 +54,7 @@ const AT_ONCE = 4;
 const BACKOFF_MS = 15_000;
 
 export interface RefresherContext {
-  readonly deps: Pick<Deps, "clock" | "random">;
+  readonly deps: Pick<Deps, "clock" | "random" | "log">;
   readonly store: Store;
   readonly pool: Pick<Pool, "accountOf" | "learn" | "note" | "disable">;
   readonly events: EventLog;
@@ -62,14 +64,12 @@ export interface RefresherContext {
 
 export function createRefresher(context: RefresherContext): Refresher {
   const { store, settings } = context;
-  const { clock, random } = context.deps;
+  const { clock, random, log } = context.deps;
   /** The polls in progress; each resolves to the problem, if there is one. */
   const asking = new Map<string, Promise<string | undefined>>();
   /** How late each account is polled next: from 0 (on time) to 1 (as late as possible). */
   const late = new Map<string, number>();
   const failures = new Map<string, { count: number; untilMs: number }>();
-  let cancel: (() => void) | undefined;
-  let stopped = false;
 
   const ask = (record: AccountRecord, force: boolean): Promise<string | undefined> => {
     const running = asking.get(record.id);
@@ -104,17 +104,17 @@ export function createRefresher(context: RefresherContext): Refresher {
     return nowMs - heardMs(record) >= waitMs || record.unheardTurns >= intervalMessages;
   };
 
-  const tick = async (): Promise<void> => {
-    await inGroups(store.state.accounts.filter(due), (record) => ask(record, false));
-    if (!stopped) cancel = clock.after(TICK_MS, () => void tick());
-  };
+  const { start, stop } = createRepeatedJob({
+    clock,
+    everyMs: TICK_MS,
+    run: () => inGroups(store.state.accounts.filter(due), (record) => ask(record, false)),
+    failed: (error) =>
+      log.warn(`polling the usage of the accounts: ${messageOf(error)}; codexlb tries again`),
+  });
 
   return {
-    start: () => void tick(),
-    stop: () => {
-      stopped = true;
-      cancel?.();
-    },
+    start,
+    stop,
     refresh: async (record) => {
       if (hasUsage(record) && !backsOff(record)) await ask(record, true);
     },
