@@ -30,6 +30,8 @@ export interface PoolState {
   readonly signals: SignalPosition;
   /** The engine's time, Unix ms. */
   readonly engineMs: number;
+  /** How many replicas were connected within the last ten minutes, with the one that asks. */
+  readonly replicas: number;
 }
 
 /** Another replica, as the engine knows it. */
@@ -70,6 +72,10 @@ export interface PoolRecords {
   ): Promise<TurnAnswer>;
   /** `deadReason`: if the token was refused for good. */
   finish(name: string, fence: string, deadReason: string | undefined): Promise<void>;
+  /** Takes the leases of these jobs for the replica. Returns for each whether the replica has it now. */
+  lease(replica: string, jobs: readonly string[]): Promise<boolean[]>;
+  /** Gives back those of these leases that the replica has. */
+  release(replica: string, jobs: readonly string[]): Promise<void>;
 }
 
 export function poolRecords(engine: Engine, sealer: Sealer, pool: string): PoolRecords {
@@ -89,18 +95,20 @@ export function poolRecords(engine: Engine, sealer: Sealer, pool: string): PoolR
       );
     return poolId;
   };
+  const leaseTag = (job: string) => sealer.tagOf(`lease/${job}`);
   return {
     find: (runId = "") => open("", runId, false),
     create: async (id, runId, isRebuilt) => (await open(id, runId, isRebuilt)) ?? "",
     poll: async (replica, about) => {
       const fact = { name: `replica/${replica}`, value: JSON.stringify(about) };
       const answer = await engine.run("poll", replica, sealer.seal(fact, 0));
-      const [poolId, revision, epoch, signal, engineMs] = Polled.parse(answer);
+      const [poolId, revision, epoch, signal, engineMs, replicas] = Polled.parse(answer);
       return {
         poolId: poolId || undefined,
         revision,
         signals: { epoch, revision: Number(signal) },
         engineMs: Number(engineMs),
+        replicas: Number(replicas),
       };
     },
     leave: async (replica) => void (await engine.run("leave", replica)),
@@ -140,6 +148,12 @@ export function poolRecords(engine: Engine, sealer: Sealer, pool: string): PoolR
     },
     finish: async (name, fence, deadReason = "") =>
       void (await engine.run("finish", sealer.tagOf(name), fence, deadReason)),
+    lease: async (replica, jobs) =>
+      z
+        .array(z.number())
+        .parse(await engine.run("lease", replica, ...jobs.map(leaseTag)))
+        .map((given) => given === 1),
+    release: async (replica, jobs) => void (await engine.run("release", replica, ...jobs.map(leaseTag))),
   };
 }
 
@@ -153,7 +167,7 @@ const CHECK = "check";
 const AT_ONCE = 100;
 
 const Texts = z.array(z.string());
-const Polled = z.tuple([z.string(), z.string(), z.string(), z.string(), z.string()]);
+const Polled = z.tuple([z.string(), z.string(), z.string(), z.string(), z.string(), z.string()]);
 const Meta = z.tuple([z.string().nullable(), z.string().nullable(), z.string().nullable()]);
 
 function turnAnswer([kind, first = "", second = ""]: readonly string[]): TurnAnswer {

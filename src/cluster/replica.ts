@@ -6,6 +6,7 @@ import type { EventLog } from "../state/events.ts";
 import { VERSION } from "../version.ts";
 import { createEngine } from "./engine.ts";
 import { createEngineClock } from "./engine-clock.ts";
+import { engineLeases } from "./engine-leases.ts";
 import type { LocalFacts } from "./local-facts.ts";
 import { loginTurns } from "./login-turns.ts";
 import { openTurns } from "./open-turns.ts";
@@ -125,6 +126,8 @@ export function createReplica({ deps, events, url, key, file, name }: ReplicaOpt
       polled = await poll();
     }
     signals.polled(polled.signals);
+    file.counted(polled.replicas);
+    file.flush();
     if (polled.revision !== seen || hasChanges({ records, sealer, file, facts, log })) {
       await reconcile();
       names = new Map((await records.members()).map(({ id, about: { name } }) => [id, name]));
@@ -191,6 +194,14 @@ export function createReplica({ deps, events, url, key, file, name }: ReplicaOpt
     }),
   );
 
+  const leases = engineLeases({
+    clock,
+    lease: (jobs) => records.lease(file.replica, jobs),
+    release: (jobs) => records.release(file.replica, jobs),
+    isUsable: () => isOpen && degraded === undefined,
+    replicas: file.replicas,
+  });
+
   const operator = {
     aliasOf: (account: string) => facts?.aliasOf(account) ?? account,
     expect: file.expect,
@@ -206,6 +217,7 @@ export function createReplica({ deps, events, url, key, file, name }: ReplicaOpt
   return {
     turns,
     signals,
+    leases,
     accounts: (ops) => sharedAccounts(ops, operator),
     keys: (ops) => sharedKeys(ops, operator),
     start: async (given) => {
@@ -235,6 +247,7 @@ export function createReplica({ deps, events, url, key, file, name }: ReplicaOpt
       if (degraded === undefined) {
         await within(PATIENCE_MS, sync());
         await within(PATIENCE_MS, signals.flush());
+        await within(PATIENCE_MS, leases.giveBackAll());
       }
       engine.close();
     },

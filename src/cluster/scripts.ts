@@ -12,8 +12,9 @@
 //   replicas     hash     a sealed description of each replica, by its id
 //   seen         sorted   when each replica was last connected, engine time in ms
 //
-// signal-scripts.ts has the scripts and keys of signals.
+// signal-scripts.ts has the scripts and keys of signals, lease-scripts.ts those of leases.
 
+import { LEASE_SCRIPTS } from "./lease-scripts.ts";
 import { SIGNAL_SCRIPTS } from "./signal-scripts.ts";
 
 /** The parts of the keys' names, in the order of KEYS. */
@@ -28,6 +29,7 @@ const KEYS = [
   "signals",
   "signal_order",
   "signal_ends",
+  "leases",
 ] as const;
 
 /**
@@ -37,6 +39,8 @@ const KEYS = [
 export const SETTLE_MS = 30_000;
 /** Replicas that were not connected for this time are forgotten, ms. */
 const FORGET_MS = 7 * 24 * 3_600_000;
+/** Replicas that were connected within this time count when limits and work are divided, ms. */
+const RECENT_MS = 10 * 60_000;
 
 /** The names of the pool's keys. */
 export function keysOf(pool: string): string[] {
@@ -96,7 +100,7 @@ return redis.call('HMGET', meta, 'schema', 'pool', 'check')`,
 
   /**
    * The replica ARGV[1], described by ARGV[2], is connected. Returns the id of the pool, the revision of its facts, the
-   * epoch and the revision of its signals, and the engine's time.
+   * epoch and the revision of its signals, the engine's time, and how many replicas were connected recently.
    */
   poll: `
 local at = now()
@@ -108,7 +112,8 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', seen, '-inf', at - ${FORGET_MS})
 end
 local found = redis.call('HMGET', counters, 'revision', 'epoch', 'signal')
 return {
-  redis.call('HGET', meta, 'pool') or '', found[1] or '0', found[2] or '0', found[3] or '0', string.format('%d', at)
+  redis.call('HGET', meta, 'pool') or '', found[1] or '0', found[2] or '0', found[3] or '0', string.format('%d', at),
+  tostring(#redis.call('ZRANGEBYSCORE', seen, at - ${RECENT_MS}, '+inf'))
 }`,
 
   /** The replica ARGV[1] leaves the pool. */
@@ -199,6 +204,7 @@ end
 return found`,
 
   ...SIGNAL_SCRIPTS,
+  ...LEASE_SCRIPTS,
 } as const;
 
 export type ScriptName = keyof typeof BODIES;

@@ -5,11 +5,14 @@ import type { KeyOps } from "../auth/keys.ts";
 import { ALONE, type RenewalTurns } from "../auth/renewal-turns.ts";
 import type { LocalFacts } from "./local-facts.ts";
 import { NO_SIGNALS, type Signals } from "./signals.ts";
+import { ALL_WORK, type WorkLeases } from "./work-leases.ts";
 
 export interface Sharing {
   readonly turns: RenewalTurns;
   /** What the replicas notice: sent, received and asked for. */
   readonly signals: Signals;
+  /** Which background jobs this process does. */
+  readonly leases: WorkLeases;
   /** `ops`, whose changes also reach the other replicas. */
   accounts(ops: AccountOps): AccountOps;
   keys(ops: KeyOps): KeyOps;
@@ -40,6 +43,7 @@ export interface SharingState {
 export const NOT_SHARED: Sharing = {
   turns: ALONE,
   signals: NO_SIGNALS,
+  leases: ALL_WORK,
   accounts: (ops) => ops,
   keys: (ops) => ops,
   start: async () => {},

@@ -144,7 +144,10 @@ test.skipIf(whyNoRedis !== undefined)("the rights in docs/cluster.md are enough"
     revision: "0",
     signals: { epoch: "0", revision: 0 },
     engineMs: expect.any(Number),
+    replicas: 1,
   });
+  expect(await records.lease("r", ["job"])).toEqual([true]);
+  await records.release("r", ["job"]);
   expect(await records.put({ name: "pin", value: "x" }, 0, 1)).toBe(true);
   const tag = sealer.tagOf("pin");
   expect(await records.generations()).toEqual(new Map([[tag, 1]]));
