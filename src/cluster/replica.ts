@@ -7,6 +7,7 @@ import { VERSION } from "../version.ts";
 import { createEngine } from "./engine.ts";
 import { createEngineClock } from "./engine-clock.ts";
 import { engineLeases } from "./engine-leases.ts";
+import { createKeyShares } from "./key-shares.ts";
 import type { LocalFacts } from "./local-facts.ts";
 import { loginTurns } from "./login-turns.ts";
 import { openTurns } from "./open-turns.ts";
@@ -202,6 +203,14 @@ export function createReplica({ deps, events, url, key, file, name }: ReplicaOpt
     replicas: file.replicas,
   });
 
+  const sharesContext = {
+    clock,
+    signals,
+    replica: file.replica,
+    replicas: file.replicas,
+    isCutOff: () => degraded !== undefined,
+  };
+
   const operator = {
     aliasOf: (account: string) => facts?.aliasOf(account) ?? account,
     expect: file.expect,
@@ -218,6 +227,7 @@ export function createReplica({ deps, events, url, key, file, name }: ReplicaOpt
     turns,
     signals,
     leases,
+    keyShares: createKeyShares(sharesContext),
     accounts: (ops) => sharedAccounts(ops, operator),
     keys: (ops) => sharedKeys(ops, operator),
     start: async (given) => {

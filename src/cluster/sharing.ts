@@ -1,6 +1,7 @@
 // What a proxy shares with others: nothing if it works alone, or the accounts, keys and renewals of a pool.
 
 import type { AccountOps } from "../auth/account-ops.ts";
+import type { KeyShares } from "../auth/key-share.ts";
 import type { KeyOps } from "../auth/keys.ts";
 import { ALONE, type RenewalTurns } from "../auth/renewal-turns.ts";
 import type { LocalFacts } from "./local-facts.ts";
@@ -13,6 +14,8 @@ export interface Sharing {
   readonly signals: Signals;
   /** Which background jobs this process does. */
   readonly leases: WorkLeases;
+  /** What client keys have used on all replicas; undefined if there are no others. */
+  readonly keyShares: KeyShares | undefined;
   /** `ops`, whose changes also reach the other replicas. */
   accounts(ops: AccountOps): AccountOps;
   keys(ops: KeyOps): KeyOps;
@@ -44,6 +47,7 @@ export const NOT_SHARED: Sharing = {
   turns: ALONE,
   signals: NO_SIGNALS,
   leases: ALL_WORK,
+  keyShares: undefined,
   accounts: (ops) => ops,
   keys: (ops) => ops,
   start: async () => {},
