@@ -20,6 +20,7 @@ import { sharedAccounts, sharedKeys } from "./shared-ops.ts";
 import type { Sharing } from "./sharing.ts";
 import { createSignalExchange } from "./signal-exchange.ts";
 import { signalRecords } from "./signal-records.ts";
+import { createSpendShares } from "./spend-shares.ts";
 
 export interface ReplicaOptions {
   readonly deps: Deps;
@@ -228,6 +229,7 @@ export function createReplica({ deps, events, url, key, file, name }: ReplicaOpt
     signals,
     leases,
     keyShares: createKeyShares(sharesContext),
+    spending: createSpendShares(sharesContext),
     accounts: (ops) => sharedAccounts(ops, operator),
     keys: (ops) => sharedKeys(ops, operator),
     start: async (given) => {

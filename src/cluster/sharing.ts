@@ -5,6 +5,7 @@ import type { KeyShares } from "../auth/key-share.ts";
 import type { KeyOps } from "../auth/keys.ts";
 import { ALONE, type RenewalTurns } from "../auth/renewal-turns.ts";
 import type { LocalFacts } from "./local-facts.ts";
+import { OWN_SPENDING, type SharedSpending } from "./shared-spending.ts";
 import { NO_SIGNALS, type Signals } from "./signals.ts";
 import { ALL_WORK, type WorkLeases } from "./work-leases.ts";
 
@@ -16,6 +17,8 @@ export interface Sharing {
   readonly leases: WorkLeases;
   /** What client keys have used on all replicas; undefined if there are no others. */
   readonly keyShares: KeyShares | undefined;
+  /** What API keys have spent on all replicas. */
+  readonly spending: SharedSpending;
   /** `ops`, whose changes also reach the other replicas. */
   accounts(ops: AccountOps): AccountOps;
   keys(ops: KeyOps): KeyOps;
@@ -48,6 +51,7 @@ export const NOT_SHARED: Sharing = {
   signals: NO_SIGNALS,
   leases: ALL_WORK,
   keyShares: undefined,
+  spending: OWN_SPENDING,
   accounts: (ops) => ops,
   keys: (ops) => ops,
   start: async () => {},

@@ -22,10 +22,13 @@ import { createResetCreditReader } from "../upstream/reset-credits.ts";
 import { createRouting } from "../upstream/routing.ts";
 import type { Base } from "./base.ts";
 
-/** The pool and its background jobs. `turns`: who may renew a login. `leases`: which jobs this process does. */
+/**
+ * The pool and its background jobs. `turns`: who may renew a login. `leases`: which jobs this process does. `spending`:
+ * what other replicas spend with API keys.
+ */
 export function poolParts(
   { layout, live, deps, events, store, usage, traffic, self, owner, outbound }: Base,
-  { turns, leases }: Pick<Sharing, "turns" | "leases">,
+  { turns, leases, spending }: Pick<Sharing, "turns" | "leases" | "spending">,
 ) {
   const config = () => live.current();
   const tokenUrl = tokenUrlOf(deps);
@@ -43,7 +46,7 @@ export function poolParts(
     baseUrl: () => config().proxy.upstream_base_url,
     cooldownMs: () => config().proxy.cooldown_default_seconds * 1000,
   };
-  const apiContext = { clock: deps.clock, store, outbound, prices: () => config().prices };
+  const apiContext = { clock: deps.clock, store, outbound, prices: () => config().prices, spending };
   const affinity = createAffinity({ path: layout.sessions, deps, owner });
   const children = createChildren({
     deps,
