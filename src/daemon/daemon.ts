@@ -175,6 +175,7 @@ async function run(
     bodies: createBodyBudget(deps.clock),
     catalogues: parts.catalogues,
     resets: parts.resets,
+    bindings: parts.bindings,
   };
   const server = await listeningAt(urlOf(listen, listen.port), () =>
     orReport(events, () =>

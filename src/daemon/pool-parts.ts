@@ -9,6 +9,7 @@ import { createAccountSignals } from "../upstream/account-signals.ts";
 import { createAffinity } from "../upstream/affinity.ts";
 import { createApiAccount } from "../upstream/api-account.ts";
 import { createAutoRedeemer } from "../upstream/auto-redeemer.ts";
+import { createBindingSignals } from "../upstream/binding-signals.ts";
 import { createCatalogues } from "../upstream/catalogues.ts";
 import { createChildren } from "../upstream/children.ts";
 import { createCredentialCare } from "../upstream/credential-care.ts";
@@ -59,6 +60,7 @@ export function poolParts(
     replica === undefined
       ? undefined
       : createAccountSignals({ clock: deps.clock, store, signals: sharing.signals, replica });
+  const bindings = replica === undefined ? undefined : createBindingSignals(sharing.signals, affinity);
   const pool = createPool({
     deps,
     store,
@@ -128,6 +130,7 @@ export function poolParts(
     pool,
     accountSignals,
     affinity,
+    bindings,
     children,
     catalogues,
     resetCredits,

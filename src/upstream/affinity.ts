@@ -2,9 +2,8 @@
 // forgotten first. Bindings survive a restart (affinity-file.ts). Requests do not wait for the disk, and do not fail if
 // the file cannot be written.
 
-import { createHash } from "node:crypto";
 import { type AffinityFile, openJournal } from "./affinity-file.ts";
-import { type Binding, movedTo, without } from "./session-binding.ts";
+import { adopted, type Binding, bindingKey, movedTo, without } from "./session-binding.ts";
 import { isStateKey } from "./state-keys.ts";
 
 export interface BoundSession extends Binding {
@@ -14,6 +13,10 @@ export interface BoundSession extends Binding {
 export interface Affinity {
   get(session: string): Binding | undefined;
   bind(session: string, upstreamId: string, held?: boolean): void;
+  /** Another replica has bound the session. This is not passed to the function given to `watch`. */
+  adopt(session: string, binding: Binding): void;
+  /** Sets what is called with each session that is bound or moved here. */
+  watch(bound: (session: string, binding: Binding) => void): void;
   /** Remembers that `upstreamId` served the last turn of a bound session. Does not move the session. */
   noteServed(session: string, upstreamId: string): void;
   /**
@@ -38,14 +41,14 @@ export interface Affinity {
 
 /** How many sessions are remembered: weeks of heavy use, less than 2 MB. */
 const MOST_SESSIONS = 10_000;
-/** Session keys are UUIDs; a longer one is kept as its hash. */
-const LONGEST_KEY = 200;
 
 /** Without `file`, a restart loses all bindings. */
 export function createAffinity(file?: AffinityFile, most = MOST_SESSIONS): Affinity {
   // A Map keeps insertion order: re-inserting on use makes the first entry the least recently used.
   const owners = new Map<string, Binding>();
   const journal = file === undefined ? undefined : openJournal(file, owners, most);
+
+  let watcher: ((session: string, binding: Binding) => void) | undefined;
 
   const put = (session: string, binding: Binding) => {
     owners.delete(session);
@@ -56,13 +59,13 @@ export function createAffinity(file?: AffinityFile, most = MOST_SESSIONS): Affin
 
   return {
     get: (key) => {
-      const session = short(key);
+      const session = bindingKey(key);
       const binding = owners.get(session);
       if (binding !== undefined) put(session, binding);
       return binding;
     },
     bind: (key, upstreamId, held = false) => {
-      const session = short(key);
+      const session = bindingKey(key);
       const before = owners.get(session);
       const servedId = before?.servedId ?? before?.upstreamId;
       const binding = {
@@ -70,10 +73,23 @@ export function createAffinity(file?: AffinityFile, most = MOST_SESSIONS): Affin
         ...(servedId === undefined ? {} : { servedId }),
       };
       put(session, binding);
-      if (before?.upstreamId !== upstreamId || before.held !== held) journal?.note(session, binding);
+      if (before?.upstreamId === upstreamId && before.held === held) return;
+      journal?.note(session, binding);
+      watcher?.(session, binding);
+    },
+    adopt: (key, given) => {
+      const session = bindingKey(key);
+      const before = owners.get(session);
+      const binding = adopted(before, given);
+      put(session, binding);
+      if (before?.upstreamId !== binding.upstreamId || before.held !== binding.held)
+        journal?.note(session, binding);
+    },
+    watch: (bound) => {
+      watcher = bound;
     },
     noteServed: (key, servedId) => {
-      const session = short(key);
+      const session = bindingKey(key);
       const binding = owners.get(session);
       if (binding !== undefined) put(session, { ...binding, servedId });
     },
@@ -107,10 +123,4 @@ export function createAffinity(file?: AffinityFile, most = MOST_SESSIONS): Affin
     },
     flush: () => journal?.flush(),
   };
-}
-
-// --- internal ---
-
-function short(key: string): string {
-  return key.length <= LONGEST_KEY ? key : createHash("sha256").update(key).digest("hex");
 }

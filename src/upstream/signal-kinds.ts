@@ -1,4 +1,4 @@
-// The signals with which replicas share what they notice about accounts. The engine gets them sealed.
+// The signals with which replicas share what they notice about accounts and sessions. The engine gets them sealed.
 
 import { z } from "zod";
 import type { SignalKind } from "../cluster/signals.ts";
@@ -61,6 +61,19 @@ export const IN_FLIGHT: SignalKind<Readonly<Record<string, number>>> = {
   schema: z.record(z.string(), z.number().int().min(0)),
   lifetimeMs: 10_000,
   delayMs: 500,
+};
+
+/** By session, or key of other state (state-keys.ts). */
+export const BINDING: SignalKind<{
+  readonly upstream: string;
+  readonly held: boolean;
+  /** The upstreams that it was bound to before, the latest first. */
+  readonly earlier: readonly string[];
+}> = {
+  kind: "binding",
+  schema: z.object({ upstream: z.string(), held: z.boolean(), earlier: z.array(z.string()) }),
+  lifetimeMs: 7 * DAY_MS,
+  delayMs: 0,
 };
 
 // --- internal ---
