@@ -28,7 +28,6 @@ import type { Layout } from "../state/layout.ts";
 import { makePrivate } from "../state/private-root.ts";
 import { ownRoot, type RootOwner } from "../state/root-owner.ts";
 import { createUsageStore } from "../state/usage/usage-store.ts";
-import { shareWork } from "../upstream/shared-work.ts";
 import { urlFor, urlOf } from "./addresses.ts";
 import { adminParts } from "./admin-parts.ts";
 import { listenOnSocket } from "./admin-socket.ts";
@@ -146,7 +145,6 @@ async function run(
   const base: Base = { layout, live, deps, events, store, usage, traffic, owner, outbound, self };
   const sharing = await sharingOf(base);
   const parts = poolParts(base, sharing);
-  const sharedWork = shareWork({ deps, signals: sharing.signals, store });
   // Wait for the child proxies, so that the first request can use them unless they are slow.
   await parts.children.start(parts.pool, FIRST_LOOK_MS);
   const notifier = notifierOf(base, parts.pool);
@@ -177,6 +175,7 @@ async function run(
     bodies: createBodyBudget(deps.clock),
     catalogues: parts.catalogues,
     resets: parts.resets,
+    bindings: parts.bindings,
   };
   const server = await listeningAt(urlOf(listen, listen.port), () =>
     orReport(events, () =>
@@ -222,7 +221,7 @@ async function run(
   const unwatchClock = watchClock({ ...base, children: parts.children.list });
   const { care, refresher, forecaster, autoRedeemer } = parts;
   for (const job of [care, refresher, forecaster, anchorer, autoRedeemer, notifier]) job.start();
-  if (sharing.state() !== undefined) sharedWork.start();
+  parts.sharedWork?.start();
 
   return {
     name: proxy.name,
@@ -244,7 +243,7 @@ async function run(
       anchorer.stop();
       autoRedeemer.stop();
       refresher.stop();
-      sharedWork.stop();
+      parts.sharedWork?.stop();
       parts.children.stop();
       parts.catalogues.stop();
       admin.context.logins.stop();
@@ -256,6 +255,7 @@ async function run(
       await tracing?.stop();
       await adminServer.stop();
       care.stop();
+      parts.accountSignals?.stop();
       await sharing.stop();
       parts.affinity.flush();
       if (owner.isOurs()) admin.flush();

@@ -5,9 +5,11 @@ import { createRefreshLane, tokenUrlOf } from "../auth/refresh.ts";
 import type { Sharing } from "../cluster/sharing.ts";
 import { minWaitOf } from "../state/auto-redeem-settings.ts";
 import { createAccount } from "../upstream/account.ts";
+import { createAccountSignals } from "../upstream/account-signals.ts";
 import { createAffinity } from "../upstream/affinity.ts";
 import { createApiAccount } from "../upstream/api-account.ts";
 import { createAutoRedeemer } from "../upstream/auto-redeemer.ts";
+import { createBindingSignals } from "../upstream/binding-signals.ts";
 import { createCatalogues } from "../upstream/catalogues.ts";
 import { createChildren } from "../upstream/children.ts";
 import { createCredentialCare } from "../upstream/credential-care.ts";
@@ -20,15 +22,13 @@ import { createRedeemer } from "../upstream/redeemer.ts";
 import { createRefresher } from "../upstream/refresher.ts";
 import { createResetCreditReader } from "../upstream/reset-credits.ts";
 import { createRouting } from "../upstream/routing.ts";
+import { shareWork } from "../upstream/shared-work.ts";
 import type { Base } from "./base.ts";
 
-/**
- * The pool and its background jobs. `turns`: who may renew a login. `leases`: which jobs this process does. `spending`:
- * what other replicas spend with API keys.
- */
+/** The pool and its background jobs. `sharing`: what this proxy shares with the other replicas of the pool. */
 export function poolParts(
   { layout, live, deps, events, store, usage, traffic, self, owner, outbound }: Base,
-  { turns, leases, spending }: Pick<Sharing, "turns" | "leases" | "spending">,
+  sharing: Sharing,
 ) {
   const config = () => live.current();
   const tokenUrl = tokenUrlOf(deps);
@@ -36,7 +36,7 @@ export function poolParts(
     deps,
     () => ({ tokenUrl, timeoutMs: config().proxy.usage_timeout_ms, outbound }),
     traffic.refreshed,
-    turns,
+    sharing.turns,
   );
   const accountContext = {
     deps,
@@ -46,7 +46,13 @@ export function poolParts(
     baseUrl: () => config().proxy.upstream_base_url,
     cooldownMs: () => config().proxy.cooldown_default_seconds * 1000,
   };
-  const apiContext = { clock: deps.clock, store, outbound, prices: () => config().prices, spending };
+  const apiContext = {
+    clock: deps.clock,
+    store,
+    outbound,
+    prices: () => config().prices,
+    spending: sharing.spending,
+  };
   const affinity = createAffinity({ path: layout.sessions, deps, owner });
   const children = createChildren({
     deps,
@@ -56,6 +62,12 @@ export function poolParts(
     self,
     refreshTimeoutMs: () => config().proxy.usage_timeout_ms,
   });
+  const replica = sharing.state()?.replica;
+  const accountSignals =
+    replica === undefined
+      ? undefined
+      : createAccountSignals({ clock: deps.clock, store, signals: sharing.signals, replica });
+  const bindings = replica === undefined ? undefined : createBindingSignals(sharing.signals, affinity);
   const pool = createPool({
     deps,
     store,
@@ -70,7 +82,9 @@ export function poolParts(
         : createApiAccount(record, apiContext),
     children: children.list,
     models: () => catalogues,
+    observer: accountSignals,
   });
+  accountSignals?.start(pool);
   const catalogues = createCatalogues({ deps, events, pool, self, serving: pool.serving });
   const resetCredits = createResetCreditReader({
     deps,
@@ -85,7 +99,7 @@ export function poolParts(
     pool,
     events,
     resetCredits,
-    leases,
+    leases: sharing.leases,
     settings: () => ({
       intervalMs: config().quota.refresh_interval_minutes * 60_000,
       intervalMessages: config().quota.refresh_interval_messages,
@@ -105,7 +119,7 @@ export function poolParts(
     store,
     pool,
     redeemer,
-    leases,
+    leases: sharing.leases,
     settings: () => {
       const { when, min_wait, keep, per_day } = config().policy.auto_redeem;
       return { when, minWaitMs: minWaitOf(min_wait) ?? 0, keep, perDay: per_day };
@@ -121,9 +135,13 @@ export function poolParts(
     enrol: () => enrolFromDisk({ layout, deps, events, store, owner }, pool),
   });
   const forecaster = createForecaster({ deps, pool, usage, isRecording: () => config().usage.enabled });
+  const sharedWork = replica === undefined ? undefined : shareWork({ deps, signals: sharing.signals, store });
   return {
+    sharedWork,
     pool,
+    accountSignals,
     affinity,
+    bindings,
     children,
     catalogues,
     resetCredits,
