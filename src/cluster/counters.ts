@@ -23,7 +23,7 @@ export interface CountersContext<T> {
   readonly replica: string;
   /** The own count; undefined if there is nothing to show. */
   readonly own: (name: string) => T | undefined;
-  /** True while a count changes the decisions of the others merely because it is recent, so it is sent again and again. */
+  /** True if the others ignore a part of the count once it is old. It is then sent again and again. */
   readonly isPassing: (count: T) => boolean;
   /** Called when the count of another replica under this name has changed, or when `seen` has. */
   readonly received: (name: string) => void;

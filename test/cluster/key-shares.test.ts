@@ -228,7 +228,7 @@ describe("turns per minute", () => {
     );
   });
 
-  test("are free again for a client that waits as long as it is told", () => {
+  test("are free again for a client that waits as long as the refusal says", () => {
     const { clock, sides } = rig({ turnsPerMinute: 3 }, 2);
     const [a, b] = sides as [Side, Side];
     for (let turn = 0; turn < 3; turn++) {
