@@ -206,13 +206,14 @@ export function createReplica({ deps, events, url, key, file, name }: ReplicaOpt
     replicas: file.replicas,
   });
 
-  const sharesContext = {
+  const countsContext = {
     clock,
     signals,
     replica: file.replica,
     replicas: file.replicas,
     isCutOff: () => degraded !== undefined,
   };
+  const keyShares = createKeyShares(countsContext);
 
   const operator = {
     aliasOf: (account: string) => facts?.aliasOf(account) ?? account,
@@ -230,8 +231,8 @@ export function createReplica({ deps, events, url, key, file, name }: ReplicaOpt
     turns,
     signals,
     leases,
-    keyShares: createKeyShares(sharesContext),
-    spending: createSpendShares(sharesContext),
+    keyShares,
+    spending: createSpendShares(countsContext),
     accounts: (ops) => sharedAccounts(ops, operator),
     keys: (ops) => sharedKeys(ops, operator),
     start: async (given) => {
@@ -260,6 +261,7 @@ export function createReplica({ deps, events, url, key, file, name }: ReplicaOpt
       await within(PATIENCE_MS, ended());
       if (degraded === undefined) {
         await within(PATIENCE_MS, sync());
+        keyShares.flush();
         await within(PATIENCE_MS, signals.flush());
         await within(PATIENCE_MS, leases.giveBackAll());
       }
