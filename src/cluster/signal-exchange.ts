@@ -62,7 +62,7 @@ export function createSignalExchange(context: SignalExchangeContext): SignalExch
   let isReady = false;
   let needsAll = true;
   let isReading = false;
-  let sending: Promise<void> | undefined;
+  let sending: Promise<boolean> | undefined;
   let timer: { readonly dueMs: number; readonly cancel: () => void } | undefined;
   let sentMs = Number.NEGATIVE_INFINITY;
 
@@ -169,13 +169,14 @@ export function createSignalExchange(context: SignalExchangeContext): SignalExch
     return signals;
   };
 
-  const send = (): Promise<void> => {
+  /** Sends one batch. Resolves to false if that failed, or if there is nothing to send. */
+  const send = (): Promise<boolean> => {
     timer?.cancel();
     timer = undefined;
     if (sending !== undefined) return sending;
     const ahead = aheadMs();
     const signals = ahead === undefined ? undefined : batch(ahead);
-    if (signals === undefined || signals.size === 0) return Promise.resolve();
+    if (signals === undefined || signals.size === 0) return Promise.resolve(false);
     sentMs = clock.monotonic();
     sending = records
       .send(replica, [...signals.values()])
@@ -191,6 +192,7 @@ export function createSignalExchange(context: SignalExchangeContext): SignalExch
         sending = undefined;
         // After a failure the next `polled` sends them.
         if (isSent && unsent.size > 0) schedule(0);
+        return isSent;
       });
     return sending;
   };
@@ -258,7 +260,7 @@ export function createSignalExchange(context: SignalExchangeContext): SignalExch
     },
     flush: async () => {
       await sending;
-      await send();
+      while (await send());
     },
   };
 }
