@@ -48,6 +48,8 @@ interface OwnSignal {
   readonly atMs: number;
   /** Monotonic. */
   readonly endsMs: number;
+  /** Undefined before it was sent. */
+  tag?: string;
 }
 
 export function createSignalExchange(context: SignalExchangeContext): SignalExchange {
@@ -132,7 +134,8 @@ export function createSignalExchange(context: SignalExchangeContext): SignalExch
       from = page.completeTo;
     }
     if (!isAll) return;
-    for (const name of own.keys()) if (sources.get(sealer.tagOf(PREFIX + name)) !== replica) unsent.add(name);
+    for (const [name, { tag }] of own)
+      if (tag !== undefined && sources.get(tag) !== replica) unsent.add(name);
   };
 
   const read = (): void => {
@@ -164,7 +167,8 @@ export function createSignalExchange(context: SignalExchangeContext): SignalExch
       const atMs = Math.round(signal.atMs + ahead);
       const value = signal.kind.shift?.(signal.value, ahead) ?? signal.value;
       const fact = { name: PREFIX + name, value: JSON.stringify(value) };
-      signals.set(name, { tag: sealer.tagOf(fact.name), atMs, lifetimeMs, sealed: sealer.seal(fact, atMs) });
+      signal.tag ??= sealer.tagOf(fact.name);
+      signals.set(name, { tag: signal.tag, atMs, lifetimeMs, sealed: sealer.seal(fact, atMs) });
     }
     return signals;
   };
