@@ -103,7 +103,7 @@ export function createSignalExchange(context: SignalExchangeContext): SignalExch
     forget(fullName);
     const slash = fullName.indexOf("/");
     const [kind, apply] = watchers.get(fullName.slice(0, slash)) ?? [];
-    if (kind === undefined || apply === undefined) return;
+    if (kind === undefined || apply === undefined) return warnOnce(UNREADABLE.newer);
     const parsed = kind.schema.safeParse(parseJson(opened.fact.value ?? ""));
     if (!parsed.success) return warnOnce(UNREADABLE.newer);
     const value = kind.shift?.(parsed.data, -ahead) ?? parsed.data;
