@@ -9,7 +9,7 @@ import type { EngineClock } from "./engine-clock.ts";
 import type { Sealer } from "./sealing.ts";
 import type { NewSignal, SignalPosition, SignalRecord, SignalRecords } from "./signal-records.ts";
 import { SIGNALS_AT_ONCE } from "./signal-scripts.ts";
-import type { Signal, SignalKind, Signals } from "./signals.ts";
+import type { SignalKind, Signals, SignalWatcher } from "./signals.ts";
 
 export interface SignalExchange extends Signals {
   /** The pool was opened and asked for its state. Reads what was missed, and sends what waits. */
@@ -48,12 +48,8 @@ interface OwnSignal {
   readonly atMs: number;
   /** Monotonic. */
   readonly endsMs: number;
-}
-
-interface Watcher<T> {
-  readonly kind: SignalKind<T>;
-  readonly apply: (signal: Signal<T>) => void;
-  readonly sent: ((name: string, value: T) => void) | undefined;
+  /** Undefined before it was sent. */
+  tag?: string;
 }
 
 export function createSignalExchange(context: SignalExchangeContext): SignalExchange {
@@ -62,13 +58,13 @@ export function createSignalExchange(context: SignalExchangeContext): SignalExch
   const own = new Map<string, OwnSignal>();
   /** The names of own signals that the engine does not have yet. */
   const unsent = new Set<string>();
-  const watchers = new Map<string, Watcher<unknown>>();
+  const watchers = new Map<string, SignalWatcher<unknown>>();
   const warned = new Set<string>();
   let position: SignalPosition = { epoch: "0", revision: 0 };
   let isReady = false;
   let needsAll = true;
   let isReading = false;
-  let sending: Promise<void> | undefined;
+  let sending: Promise<boolean> | undefined;
   let timer: { readonly dueMs: number; readonly cancel: () => void } | undefined;
   let sentMs = Number.NEGATIVE_INFINITY;
 
@@ -107,7 +103,7 @@ export function createSignalExchange(context: SignalExchangeContext): SignalExch
     forget(fullName);
     const slash = fullName.indexOf("/");
     const watcher = watchers.get(fullName.slice(0, slash));
-    if (watcher === undefined) return;
+    if (watcher === undefined) return warnOnce(UNREADABLE.newer);
     const { kind, apply } = watcher;
     const parsed = kind.schema.safeParse(parseJson(opened.fact.value ?? ""));
     if (!parsed.success) return warnOnce(UNREADABLE.newer);
@@ -139,7 +135,8 @@ export function createSignalExchange(context: SignalExchangeContext): SignalExch
       from = page.completeTo;
     }
     if (!isAll) return;
-    for (const name of own.keys()) if (sources.get(sealer.tagOf(PREFIX + name)) !== replica) unsent.add(name);
+    for (const [name, { tag }] of own)
+      if (tag !== undefined && sources.get(tag) !== replica) unsent.add(name);
   };
 
   const read = (): void => {
@@ -171,19 +168,21 @@ export function createSignalExchange(context: SignalExchangeContext): SignalExch
       const atMs = Math.round(signal.atMs + ahead);
       const value = signal.kind.shift?.(signal.value, ahead) ?? signal.value;
       const fact = { name: PREFIX + name, value: JSON.stringify(value) };
+      signal.tag ??= sealer.tagOf(fact.name);
       const sealed = sealer.seal(fact, atMs);
-      signals.set(name, [signal, { tag: sealer.tagOf(fact.name), atMs, lifetimeMs, sealed }]);
+      signals.set(name, [signal, { tag: signal.tag, atMs, lifetimeMs, sealed }]);
     }
     return signals;
   };
 
-  const send = (): Promise<void> => {
+  /** Sends one batch. Resolves to false if that failed, or if there is nothing to send. */
+  const send = (): Promise<boolean> => {
     timer?.cancel();
     timer = undefined;
     if (sending !== undefined) return sending;
     const ahead = aheadMs();
     const signals = ahead === undefined ? undefined : batch(ahead);
-    if (signals === undefined || signals.size === 0) return Promise.resolve();
+    if (signals === undefined || signals.size === 0) return Promise.resolve(false);
     sentMs = clock.monotonic();
     sending = records
       .send(
@@ -206,6 +205,7 @@ export function createSignalExchange(context: SignalExchangeContext): SignalExch
         sending = undefined;
         // After a failure the next `polled` sends them.
         if (isSent && unsent.size > 0) schedule(0);
+        return isSent;
       });
     return sending;
   };
@@ -239,7 +239,7 @@ export function createSignalExchange(context: SignalExchangeContext): SignalExch
       schedule(kind.delayMs);
     },
     watch: (kind, apply, sent) => {
-      watchers.set(kind.kind, { kind, apply, sent } as Watcher<unknown>);
+      watchers.set(kind.kind, { kind, apply, sent } as SignalWatcher<unknown>);
     },
     ask: async (kind, name, timeoutMs) => {
       if (aheadMs() === undefined) return;
@@ -273,7 +273,7 @@ export function createSignalExchange(context: SignalExchangeContext): SignalExch
     },
     flush: async () => {
       await sending;
-      await send();
+      while (await send());
     },
   };
 }
