@@ -4,6 +4,7 @@
 import { z } from "zod";
 import { changedOptions, type OptionChanges, type OptionValues } from "../core/account-options.ts";
 import { fieldsOfOptions, OptionFields, optionEntries, requireOptions } from "../core/option-fields.ts";
+import { uselessOptions } from "../core/useless-options.ts";
 import type { Deps } from "../deps.ts";
 import { CodexlbError } from "../errors.ts";
 import { outboundProxyProblem } from "../network/outbound-proxy.ts";
@@ -21,7 +22,7 @@ import {
 import type { Store } from "../state/store.ts";
 import { encodeAccount } from "../state/store-encode.ts";
 import type { AccountDetails } from "./account-details.ts";
-import { capWithoutKey, loginNeeded } from "./account-errors.ts";
+import { loginNeeded, uselessOption } from "./account-errors.ts";
 import { type EnrolChange, findAccount, installReversibly, removeAccount } from "./enrol.ts";
 import type { Identity } from "./identity.ts";
 import { createRedeemOps, type RedeemOps, type ResetSpender } from "./redeem-ops.ts";
@@ -237,7 +238,8 @@ export function createAccountOps({
         });
       if (options !== undefined) requireOptions(options);
       const record = findAccount(state, name);
-      if (options?.monthlyCap != null && record.billing === undefined) throw capWithoutKey(record);
+      const [useless] = uselessOptions(options ?? {}, record.billing !== undefined);
+      if (useless !== undefined) throw uselessOption(record, useless);
       const before = { ...record };
       if (outboundProxy !== undefined) setOutboundProxy(record, outboundProxy ?? undefined);
       if (options !== undefined) setOptions(record, changedOptions(record.options, options));
