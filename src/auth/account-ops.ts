@@ -23,9 +23,11 @@ import type { Store } from "../state/store.ts";
 import { encodeAccount } from "../state/store-encode.ts";
 import type { AccountDetails } from "./account-details.ts";
 import { loginNeeded, uselessOption } from "./account-errors.ts";
+import { parseAuthFile } from "./auth-file.ts";
 import { type EnrolChange, findAccount, installReversibly, removeAccount } from "./enrol.ts";
 import type { Identity } from "./identity.ts";
 import { createRedeemOps, type RedeemOps, type ResetSpender } from "./redeem-ops.ts";
+import { refuseSameKey } from "./spent-keys.ts";
 
 /**
  * One account as in `GET /admin/accounts` and store.json: the fields of the Go program, and under `codexlb` those that
@@ -114,7 +116,7 @@ export interface SettingsChange {
 
 export interface AccountOps extends RedeemOps {
   list(): Promise<readonly ListedAccount[]>;
-  /** Throws what `installReversibly` throws. */
+  /** Throws what `installReversibly` throws, and `key_enrolled` for an API key that another account has. */
   import(alias: string, files: ImportFiles): Promise<ImportResult>;
   /** `name` is an alias or id, here and below. Throws `account_not_found`. */
   remove(name: string): Promise<RemovedAccount>;
@@ -183,6 +185,7 @@ export function createAccountOps({
   return {
     list: async () => state.accounts.map(listed),
     import: async (alias, files) => {
+      refuseSameKey(parseAuthFile(files.auth, `auth.json of ${alias}`), alias, state.accounts);
       const { record, change, undo } = installReversibly(state, layout, alias, files);
       write(undo);
       changed("imported", record);
