@@ -12,7 +12,7 @@ import { usage } from "../flags.ts";
 import { openSecretLines } from "../login-with/secret-lines.ts";
 import { placeOf } from "./account-place.ts";
 import { onlyAlias } from "./alias-argument.ts";
-import { listedBaseUrl } from "./listed-api-key.ts";
+import { listedBaseUrl } from "../../auth/listed-api-key.ts";
 import { capIn } from "./option-flags.ts";
 import { withAccounts } from "./with-accounts.ts";
 
