@@ -21,9 +21,11 @@ import {
 } from "../state/record-changes.ts";
 import type { Store } from "../state/store.ts";
 import { encodeAccount } from "../state/store-encode.ts";
+import { accountNamed } from "../state/store-state.ts";
 import type { AccountDetails } from "./account-details.ts";
 import { loginNeeded, uselessOption } from "./account-errors.ts";
 import { parseAuthFile } from "./auth-file.ts";
+import { checkNewAlias } from "./enrolment-target.ts";
 import { type EnrolChange, findAccount, installReversibly, removeAccount } from "./enrol.ts";
 import type { Identity } from "./identity.ts";
 import { createRedeemOps, type RedeemOps, type ResetSpender } from "./redeem-ops.ts";
@@ -116,7 +118,10 @@ export interface SettingsChange {
 
 export interface AccountOps extends RedeemOps {
   list(): Promise<readonly ListedAccount[]>;
-  /** Throws what `installReversibly` throws, and `key_enrolled` for an API key that another account has. */
+  /**
+   * Throws what `installReversibly` throws, `invalid_alias` for an alias that no new account may have, and `key_enrolled`
+   * for an API key that another account has.
+   */
   import(alias: string, files: ImportFiles): Promise<ImportResult>;
   /** `name` is an alias or id, here and below. Throws `account_not_found`. */
   remove(name: string): Promise<RemovedAccount>;
@@ -185,6 +190,7 @@ export function createAccountOps({
   return {
     list: async () => state.accounts.map(listed),
     import: async (alias, files) => {
+      if (accountNamed(state, alias) === undefined) checkNewAlias(alias);
       refuseSameKey(parseAuthFile(files.auth, `auth.json of ${alias}`), alias, state.accounts);
       const { record, change, undo } = installReversibly(state, layout, alias, files);
       write(undo);

@@ -6,6 +6,7 @@ import { type AccountOps, identityOfListed } from "../../auth/account-ops.ts";
 import { takeExportedCap } from "../../auth/api-key-file.ts";
 import { type Credentials, parseAuthFile } from "../../auth/auth-file.ts";
 import { type EnrolChange, refuseDuplicate } from "../../auth/enrol.ts";
+import { checkNewAlias, isReservedAlias } from "../../auth/enrolment-target.ts";
 import { authFileOf } from "../../auth/homes.ts";
 import { type Identity, personName, sameIdentity, sharesAddress } from "../../auth/identity.ts";
 import type { FoundLogin } from "../../auth/import/format.ts";
@@ -56,7 +57,7 @@ export async function readyLogin(login: FoundLogin, deps: Pick<Deps, "env">): Pr
   return { login, auth, capUsd, credentials: parseAuthFile(auth, login.path) };
 }
 
-/** Chooses the alias of a login, unless it is `named`. Throws `already_enrolled`. */
+/** Chooses the alias of a login, unless it is `named`. Throws `already_enrolled`, `invalid_alias`. */
 export async function planLogin(
   ready: ReadyLogin,
   named: string | undefined,
@@ -68,9 +69,10 @@ export async function planLogin(
   const same = sameIdentity(identities, credentials);
   const taken = accounts.map((account) => account.alias);
   const used = [...taken, ...reserved];
-  const own = login.alias !== undefined && !isIn(login.alias, used) ? login.alias : undefined;
+  const own = login.alias !== undefined && isFree(login.alias, used) ? login.alias : undefined;
   // Without an alias, a known login updates its own account.
   const alias = named ?? same[0] ?? own ?? inferAlias(login, credentials, used, deps);
+  if (!isIn(alias, taken)) checkNewAlias(alias);
   // The Go program accepts it.
   if (!taken.includes(alias) && !replace) refuseDuplicate(credentials, identities);
   const known = accounts.find((account) => account.alias === alias);
@@ -115,6 +117,11 @@ async function importCap(
     );
   await ops.set(alias, { options: { monthlyCap } });
   log.info(`account ${alias} ${changeWords({ monthlyCap })}, as before the export`);
+}
+
+/** True if a new account can be called `alias`, and none of `used` is. */
+function isFree(alias: string, used: readonly string[]): boolean {
+  return !isIn(alias, used) && !isReservedAlias(alias);
 }
 
 function isIn(alias: string, aliases: readonly string[]): boolean {
