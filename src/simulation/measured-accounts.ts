@@ -11,7 +11,7 @@ import {
   windowAt,
   windowSizes,
 } from "../core/replay/calibration.ts";
-import { planSizeOf } from "../core/replay/plan-sizes.ts";
+import { planSizeOf } from "../core/plan-sizes.ts";
 import type { SizeSource } from "../core/replay/simulation-report.ts";
 import { presentOf, USUAL_SECONDS, WINDOW_KINDS, type WindowKind } from "../core/windows.ts";
 import type { AccountRecord } from "../state/account-record.ts";

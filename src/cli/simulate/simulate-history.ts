@@ -10,7 +10,7 @@ import { POLICY_MODES, type PolicyMode } from "../../core/policy.ts";
 import { hasOwnPrice, PRICES_AS_OF } from "../../core/prices.ts";
 import type { AccountChange } from "../../core/replay/account-changes.ts";
 import { isEnough, LEAST_DAYS, LEAST_TURNS } from "../../core/replay/calibration.ts";
-import { KNOWN_PLANS } from "../../core/replay/plan-sizes.ts";
+import { KNOWN_PLANS } from "../../core/plan-sizes.ts";
 import { replayTurns } from "../../core/replay/recorded-turn.ts";
 import type { ReportedAccount, SimulationReport } from "../../core/replay/simulation-report.ts";
 import { CodexlbError } from "../../errors.ts";
