@@ -25,10 +25,10 @@ import { accountNamed } from "../state/store-state.ts";
 import type { AccountDetails } from "./account-details.ts";
 import { loginNeeded, uselessOption } from "./account-errors.ts";
 import { parseAuthFile } from "./auth-file.ts";
-import { checkNewAlias } from "./enrolment-target.ts";
 import { type EnrolChange, findAccount, installReversibly, removeAccount } from "./enrol.ts";
 import type { Identity } from "./identity.ts";
 import { createRedeemOps, type RedeemOps, type ResetSpender } from "./redeem-ops.ts";
+import { checkNewAlias } from "./reserved-aliases.ts";
 import { refuseSameKey } from "./spent-keys.ts";
 
 /**

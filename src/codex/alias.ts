@@ -2,7 +2,7 @@
 
 import { basename, join } from "node:path";
 import type { Credentials } from "../auth/auth-file.ts";
-import { isReservedAlias } from "../auth/enrolment-target.ts";
+import { isReservedAlias } from "../auth/reserved-aliases.ts";
 import type { Deps } from "../deps.ts";
 import { readTextIfPresent } from "../state/atomic-file.ts";
 import { parseToml } from "../state/toml.ts";

@@ -54,8 +54,7 @@ export function whyNot(
   const first = availabilityFor(chosen, context);
   if (availability === "last_resort" && first !== "last_resort")
     return `${status(candidate, availability, context.nowMs)}; ${winner} ${first === "exhausted" ? "is tried first" : "can"}`;
-  if (availability !== first)
-    return `${status(candidate, availability, context.nowMs)}; ${winner} is not`;
+  if (availability !== first) return `${status(candidate, availability, context.nowMs)}; ${winner} is not`;
   const { preferred } = context.tags;
   if (preferred.length > 0 && hasTag(chosen.options, preferred) && !hasTag(candidate.options, preferred))
     return `no tag ${preferred.join(" or ")}: ${winner} has one`;

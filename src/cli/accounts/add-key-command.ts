@@ -3,6 +3,8 @@
 import { defineCommand } from "citty";
 import { advised } from "../../advice.ts";
 import { apiKeyFile, apiKeyProblem, apiUrlProblem, DEFAULT_API_URL } from "../../auth/api-key-file.ts";
+import { checkEnrolment } from "../../auth/enrolment-target.ts";
+import { listedBaseUrl } from "../../auth/listed-api-key.ts";
 import { changeWords } from "../../core/option-words.ts";
 import { withoutTrailingSlash } from "../../core/urls.ts";
 import { printMessage } from "../../print.ts";
@@ -12,8 +14,6 @@ import { usage } from "../flags.ts";
 import { openSecretLines } from "../login-with/secret-lines.ts";
 import { placeOf } from "./account-place.ts";
 import { onlyAlias } from "./alias-argument.ts";
-import { checkEnrolment } from "../../auth/enrolment-target.ts";
-import { listedBaseUrl } from "../../auth/listed-api-key.ts";
 import { capIn } from "./option-flags.ts";
 import { withAccounts } from "./with-accounts.ts";
 

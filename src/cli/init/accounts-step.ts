@@ -4,8 +4,8 @@
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { ListedAccount } from "../../auth/account-ops.ts";
-import { checkNewAlias } from "../../auth/enrolment-target.ts";
 import { personName } from "../../auth/identity.ts";
+import { checkNewAlias } from "../../auth/reserved-aliases.ts";
 import { inferAlias } from "../../codex/alias.ts";
 import { CodexlbError } from "../../errors.ts";
 import { rootExists } from "../context.ts";

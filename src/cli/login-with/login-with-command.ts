@@ -144,7 +144,9 @@ async function logIn(work: Work): Promise<void> {
 
 /** Refuses a login that could not be enrolled, before the browser signs in. */
 async function checkBeforeSignIn({ context, input: { alias, flags } }: Work): Promise<void> {
-  const accounts = await withAccounts(context, await placeHere(context), { write: false }, (ops) => ops.list());
+  const accounts = await withAccounts(context, await placeHere(context), { write: false }, (ops) =>
+    ops.list(),
+  );
   checkEnrolment({ alias, kind: "login", replace: flags.replace ?? false }, accounts);
 }
 

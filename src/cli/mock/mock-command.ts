@@ -106,7 +106,15 @@ export default defineCommand({
 
 /** The command that adds the account with this API key, which the simulated API at `baseUrl` accepts. */
 function addKeyLine(alias: string, key: string, baseUrl: string): string {
-  const add = advised("account add-key", alias, "--key-stdin", "--monthly-cap", "20usd", "--base-url", baseUrl);
+  const add = advised(
+    "account add-key",
+    alias,
+    "--key-stdin",
+    "--monthly-cap",
+    "20usd",
+    "--base-url",
+    baseUrl,
+  );
   return `echo ${quote(key)} | ${add}`;
 }
 

@@ -65,7 +65,9 @@ test("an exported key has the monthly cap of its account, and an import sets it"
     err: "codexlb: account openai spends at most 20.00 USD a month, as before the export\n",
   });
   expect((await account(["show", "openai"])).out).toContain("0.00 of 20.00 USD spent");
-  expect(readFileSync(join(temp.path, "root", "accounts", "openai", "auth.json"), "utf8")).not.toContain("cap");
+  expect(readFileSync(join(temp.path, "root", "accounts", "openai", "auth.json"), "utf8")).not.toContain(
+    "cap",
+  );
   await account(["set", "openai", "--monthly-cap", "30usd"]);
   expect((await account(["import", "--from", "copy.json", "openai"])).err).toBe("");
   expect((await account(["show", "openai"])).out).toContain("0.00 of 30.00 USD spent");
@@ -100,7 +102,9 @@ test("floors of a key and the cap of a ChatGPT account are refused with the reas
   expect(cap.err).toContain("codexlb: setting monthly-cap of alice: it has no API key\n");
   const config = join(temp.path, "root", "config.toml");
   writeFileSync(config, "[accounts.alice]\nmonthly_cap = 5\n");
-  expect(await runCli(["config", "check", "--root", join(temp.path, "root")], { cwd: temp.path })).toMatchObject({
+  expect(
+    await runCli(["config", "check", "--root", join(temp.path, "root")], { cwd: temp.path }),
+  ).toMatchObject({
     code: 0,
     out: `${config}: monthly_cap of [accounts.alice] has no effect on that account: it has no API key\n${config} is valid\n`,
   });

@@ -30,7 +30,9 @@ test("a monthly cap has no effect without an API key, and floors have none with 
   expect(
     found("[accounts.bob]\nmonthly_cap = 20\nfloor_daily = 10\n[accounts.openai]\nmonthly_cap = 20\n"),
   ).toEqual([["warning", "monthly_cap of [accounts.bob] has no effect on that account: it has no API key"]]);
-  expect(found('[accounts.openai]\nfloor_daily = 10\nfloor_weekly = "20%"\n').map(([, text]) => text)).toEqual([
+  expect(
+    found('[accounts.openai]\nfloor_daily = 10\nfloor_weekly = "20%"\n').map(([, text]) => text),
+  ).toEqual([
     "floor_daily of [accounts.Openai] has no effect on that account: it has an API key, which has no quota that a floor could keep back",
     "floor_weekly of [accounts.Openai] has no effect on that account: it has an API key, which has no quota that a floor could keep back",
   ]);
