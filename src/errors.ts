@@ -4,7 +4,7 @@
 export const ERROR_CODES = {
   usage: { status: 400, exit: 2 },
   invalid_request: { status: 400, exit: 2 },
-  invalid_alias: { status: 400, exit: 1 },
+  invalid_alias: { status: 400, exit: 2 },
   invalid_config: { status: 500, exit: 1 },
   invalid_auth_file: { status: 400, exit: 1 },
   identity_differs: { status: 409, exit: 1 },
