@@ -122,7 +122,10 @@ export function integerFlag(value: string | undefined, flag: string): number | u
 export function durationFlag(value: string, flag: string): number {
   const ms = durationOf(value);
   if (ms !== undefined) return ms;
-  throw usage(`flag --${flag}: ${JSON.stringify(value)} is not a duration`, "write it as 3s, 10m, 1h30m or 2d");
+  throw usage(
+    `flag --${flag}: ${JSON.stringify(value)} is not a duration`,
+    "write it as 3s, 10m, 1h30m or 2d",
+  );
 }
 
 /** The next step of a usage error that has no better one; `main` names the command in it. */
