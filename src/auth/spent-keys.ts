@@ -31,8 +31,8 @@ export function adoptLogin(state: StoreState, record: AccountRecord, credentials
 }
 
 /**
- * Throws `already_enrolled` for an API key that one of `accounts` other than `alias` has: each of them would have its
- * own cap.
+ * Throws `key_enrolled` for an API key that one of `accounts` other than `alias` has: each of them would have its own
+ * cap.
  */
 export function refuseSameKey(
   credentials: Credentials,
@@ -43,8 +43,8 @@ export function refuseSameKey(
   const mark = loginMarkOf(credentials);
   const other = accounts.find((one) => one.alias !== alias && one.billing && one.loginMark === mark);
   if (other === undefined) return;
-  throw new CodexlbError("already_enrolled", `this API key is already enrolled, as ${other.alias}`, {
-    next: `change its monthly cap with: ${advised("account set", other.alias, "--monthly-cap", "USD")}; to enrol it a second time, with a cap of its own, add --replace`,
+  throw new CodexlbError("key_enrolled", `this API key is already enrolled, as ${other.alias}`, {
+    next: `change its monthly cap with: ${advised("account set", other.alias, "--monthly-cap", "USD")}; to enrol it under another alias, first run: ${advised("account rm", other.alias)}`,
   });
 }
 
