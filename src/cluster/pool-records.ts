@@ -5,6 +5,7 @@ import { CodexlbError } from "../errors.ts";
 import type { Engine } from "./engine.ts";
 import { channelOf } from "./scripts.ts";
 import type { Fact, Opened, Sealer } from "./sealing.ts";
+import type { SignalPosition } from "./signal-records.ts";
 
 /** What the engine has of one fact. Generation 0: nothing. */
 export interface PoolRecord {
@@ -20,6 +21,18 @@ export type TurnAnswer =
   | { readonly kind: "dead"; readonly reason: string }
   /** `lost`: the replica that had a turn with this token and did not end it; "" if none did. */
   | { readonly kind: "yours"; readonly fence: string; readonly lost: string };
+
+export interface PoolState {
+  /** The id of the pool; undefined if there is none. */
+  readonly poolId: string | undefined;
+  /** Changes with every change of a fact. */
+  readonly revision: string;
+  readonly signals: SignalPosition;
+  /** The engine's time, Unix ms. */
+  readonly engineMs: number;
+  /** How many replicas were connected within the last ten minutes, with the one that asks. */
+  readonly replicas: number;
+}
 
 /** Another replica, as the engine knows it. */
 export interface Member {
@@ -42,8 +55,8 @@ export interface PoolRecords {
   find(runId?: string): Promise<string | undefined>;
   /** Creates the pool `id` if the engine has none. `isRebuilt`: it existed before. Returns the id of the pool there. */
   create(id: string, runId: string, isRebuilt: boolean): Promise<string>;
-  /** Reports the replica as connected. Returns the id of the pool, undefined if there is none, and its revision. */
-  poll(replica: string, about: ReplicaDescription): Promise<{ poolId: string | undefined; revision: string }>;
+  /** Reports the replica as connected, and asks for the state of the pool. */
+  poll(replica: string, about: ReplicaDescription): Promise<PoolState>;
   leave(replica: string): Promise<void>;
   members(): Promise<Member[]>;
   /** The generation of each fact, by tag. */
@@ -59,6 +72,10 @@ export interface PoolRecords {
   ): Promise<TurnAnswer>;
   /** `deadReason`: if the token was refused for good. */
   finish(name: string, fence: string, deadReason: string | undefined): Promise<void>;
+  /** Takes the leases of these jobs for the replica. Returns for each whether the replica has it now. */
+  lease(replica: string, jobs: readonly string[]): Promise<boolean[]>;
+  /** Gives back those of these leases that the replica has. */
+  release(replica: string, jobs: readonly string[]): Promise<void>;
 }
 
 export function poolRecords(engine: Engine, sealer: Sealer, pool: string): PoolRecords {
@@ -78,14 +95,21 @@ export function poolRecords(engine: Engine, sealer: Sealer, pool: string): PoolR
       );
     return poolId;
   };
+  const leaseTag = (job: string) => sealer.tagOf(`lease/${job}`);
   return {
     find: (runId = "") => open("", runId, false),
     create: async (id, runId, isRebuilt) => (await open(id, runId, isRebuilt)) ?? "",
     poll: async (replica, about) => {
       const fact = { name: `replica/${replica}`, value: JSON.stringify(about) };
       const answer = await engine.run("poll", replica, sealer.seal(fact, 0));
-      const [poolId, revision] = z.tuple([z.string(), z.string()]).parse(answer);
-      return { poolId: poolId || undefined, revision };
+      const [poolId, revision, epoch, signal, engineMs, replicas] = Polled.parse(answer);
+      return {
+        poolId: poolId || undefined,
+        revision,
+        signals: { epoch, revision: Number(signal) },
+        engineMs: Number(engineMs),
+        replicas: Number(replicas),
+      };
     },
     leave: async (replica) => void (await engine.run("leave", replica)),
     members: async () => {
@@ -124,6 +148,12 @@ export function poolRecords(engine: Engine, sealer: Sealer, pool: string): PoolR
     },
     finish: async (name, fence, deadReason = "") =>
       void (await engine.run("finish", sealer.tagOf(name), fence, deadReason)),
+    lease: async (replica, jobs) =>
+      z
+        .array(z.number())
+        .parse(await engine.run("lease", replica, ...jobs.map(leaseTag)))
+        .map((given) => given === 1),
+    release: async (replica, jobs) => void (await engine.run("release", replica, ...jobs.map(leaseTag))),
   };
 }
 
@@ -137,6 +167,7 @@ const CHECK = "check";
 const AT_ONCE = 100;
 
 const Texts = z.array(z.string());
+const Polled = z.tuple([z.string(), z.string(), z.string(), z.string(), z.string(), z.string()]);
 const Meta = z.tuple([z.string().nullable(), z.string().nullable(), z.string().nullable()]);
 
 function turnAnswer([kind, first = "", second = ""]: readonly string[]): TurnAnswer {

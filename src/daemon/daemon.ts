@@ -144,7 +144,7 @@ async function run(
   });
   const base: Base = { layout, live, deps, events, store, usage, traffic, owner, outbound, self };
   const sharing = await sharingOf(base);
-  const parts = poolParts(base, sharing.turns);
+  const parts = poolParts(base, sharing);
   // Wait for the child proxies, so that the first request can use them unless they are slow.
   await parts.children.start(parts.pool, FIRST_LOOK_MS);
   const notifier = notifierOf(base, parts.pool);
@@ -216,7 +216,7 @@ async function run(
   // The first line of output names the log, so a reader may open it immediately.
   events.flush();
   live.start(reloading(base, parts.children));
-  const anchorer = anchorerOf(base, parts, forwarding);
+  const anchorer = anchorerOf(base, parts, forwarding, sharing.leases);
   const unwatchClock = watchClock({ ...base, children: parts.children.list });
   const { care, refresher, forecaster, autoRedeemer } = parts;
   for (const job of [care, refresher, forecaster, anchorer, autoRedeemer, notifier]) job.start();

@@ -2,6 +2,7 @@
 
 import type { ResetSpender } from "../auth/redeem-ops.ts";
 import { createRefreshLane, tokenUrlOf } from "../auth/refresh.ts";
+import { ALL_WORK } from "../cluster/work-leases.ts";
 import type { Deps } from "../deps.ts";
 import { createOutbound } from "../network/egress.ts";
 import { changeHealth } from "../state/record-changes.ts";
@@ -55,6 +56,7 @@ export function offlineRedeemer(deps: Deps, store: Store, config: Config): Reset
   const refresher = createRefresher({
     ...common,
     resetCredits,
+    leases: ALL_WORK,
     settings: () => ({ intervalMs: minutes * 60_000, intervalMessages: messages, timeoutMs }),
   });
   return createRedeemer({ ...common, refresher, resetCredits, settings: () => ({ timeoutMs }) });

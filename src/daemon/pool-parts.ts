@@ -2,7 +2,7 @@
 
 import { homesChanged, reconcile } from "../auth/homes.ts";
 import { createRefreshLane, tokenUrlOf } from "../auth/refresh.ts";
-import type { RenewalTurns } from "../auth/renewal-turns.ts";
+import type { Sharing } from "../cluster/sharing.ts";
 import { minWaitOf } from "../state/auto-redeem-settings.ts";
 import { createAccount } from "../upstream/account.ts";
 import { createAffinity } from "../upstream/affinity.ts";
@@ -22,10 +22,13 @@ import { createResetCreditReader } from "../upstream/reset-credits.ts";
 import { createRouting } from "../upstream/routing.ts";
 import type { Base } from "./base.ts";
 
-/** The pool and its background jobs. `turns`: who may renew a login. */
+/**
+ * The pool and its background jobs. `turns`: who may renew a login. `leases`: which jobs this process does. `spending`:
+ * what other replicas spend with API keys.
+ */
 export function poolParts(
   { layout, live, deps, events, store, usage, traffic, self, owner, outbound }: Base,
-  turns: RenewalTurns,
+  { turns, leases, spending }: Pick<Sharing, "turns" | "leases" | "spending">,
 ) {
   const config = () => live.current();
   const tokenUrl = tokenUrlOf(deps);
@@ -43,7 +46,7 @@ export function poolParts(
     baseUrl: () => config().proxy.upstream_base_url,
     cooldownMs: () => config().proxy.cooldown_default_seconds * 1000,
   };
-  const apiContext = { clock: deps.clock, store, outbound, prices: () => config().prices };
+  const apiContext = { clock: deps.clock, store, outbound, prices: () => config().prices, spending };
   const affinity = createAffinity({ path: layout.sessions, deps, owner });
   const children = createChildren({
     deps,
@@ -82,6 +85,7 @@ export function poolParts(
     pool,
     events,
     resetCredits,
+    leases,
     settings: () => ({
       intervalMs: config().quota.refresh_interval_minutes * 60_000,
       intervalMessages: config().quota.refresh_interval_messages,
@@ -101,6 +105,7 @@ export function poolParts(
     store,
     pool,
     redeemer,
+    leases,
     settings: () => {
       const { when, min_wait, keep, per_day } = config().policy.auto_redeem;
       return { when, minWaitMs: minWaitOf(min_wait) ?? 0, keep, perDay: per_day };
