@@ -29,6 +29,14 @@ export interface Member {
   readonly agoMs: number;
 }
 
+/** The state of a pool. `poolId`: undefined if the engine has none. `sentRecords`: how many records of turns were sent. */
+export interface PoolState {
+  readonly poolId: string | undefined;
+  readonly revision: string;
+  readonly sentRecords: string;
+  readonly members: readonly Member[];
+}
+
 /** What a replica says about itself. */
 export type ReplicaDescription = z.output<typeof ReplicaDescription>;
 const ReplicaDescription = z.object({ name: z.string(), version: z.string() });
@@ -42,8 +50,8 @@ export interface PoolRecords {
   find(runId?: string): Promise<string | undefined>;
   /** Creates the pool `id` if the engine has none. `isRebuilt`: it existed before. Returns the id of the pool there. */
   create(id: string, runId: string, isRebuilt: boolean): Promise<string>;
-  /** Reports the replica as connected. Returns the id of the pool, undefined if there is none, and its revision. */
-  poll(replica: string, about: ReplicaDescription): Promise<{ poolId: string | undefined; revision: string }>;
+  /** Reports the replica as connected. */
+  poll(replica: string, about: ReplicaDescription): Promise<PoolState>;
   leave(replica: string): Promise<void>;
   members(): Promise<Member[]>;
   /** The generation of each fact, by tag. */
@@ -78,25 +86,24 @@ export function poolRecords(engine: Engine, sealer: Sealer, pool: string): PoolR
       );
     return poolId;
   };
+  const membersIn = (flat: readonly string[]): Member[] =>
+    chunks(flat, 3).flatMap(([id = "", sealed = "", ms]) => {
+      const opened = sealer.open(sealer.tagOf(`replica/${id}`), 0, sealed);
+      const text = opened.kind === "fact" ? opened.fact.value : null;
+      const about = text === null ? undefined : ReplicaDescription.safeParse(JSON.parse(text)).data;
+      return about === undefined ? [] : [{ id, about, agoMs: Number(ms) }];
+    });
   return {
     find: (runId = "") => open("", runId, false),
     create: async (id, runId, isRebuilt) => (await open(id, runId, isRebuilt)) ?? "",
     poll: async (replica, about) => {
       const fact = { name: `replica/${replica}`, value: JSON.stringify(about) };
       const answer = await engine.run("poll", replica, sealer.seal(fact, 0));
-      const [poolId, revision] = z.tuple([z.string(), z.string()]).parse(answer);
-      return { poolId: poolId || undefined, revision };
+      const [poolId, revision, sentRecords, members] = Polled.parse(answer);
+      return { poolId: poolId || undefined, revision, sentRecords, members: membersIn(members) };
     },
     leave: async (replica) => void (await engine.run("leave", replica)),
-    members: async () => {
-      const flat = Texts.parse(await engine.run("members"));
-      return chunks(flat, 3).flatMap(([id = "", sealed = "", ms]) => {
-        const opened = sealer.open(sealer.tagOf(`replica/${id}`), 0, sealed);
-        const text = opened.kind === "fact" ? opened.fact.value : null;
-        const about = text === null ? undefined : ReplicaDescription.safeParse(JSON.parse(text)).data;
-        return about === undefined ? [] : [{ id, about, agoMs: Number(ms) }];
-      });
-    },
+    members: async () => membersIn(Texts.parse(await engine.run("members"))),
     generations: async () => {
       const flat = Texts.parse(await engine.run("generations"));
       return new Map(chunks(flat, 2).map(([tag = "", generation]) => [tag, Number(generation)]));
@@ -137,6 +144,7 @@ const CHECK = "check";
 const AT_ONCE = 100;
 
 const Texts = z.array(z.string());
+const Polled = z.tuple([z.string(), z.string(), z.string(), Texts]);
 const Meta = z.tuple([z.string().nullable(), z.string().nullable(), z.string().nullable()]);
 
 function turnAnswer([kind, first = "", second = ""]: readonly string[]): TurnAnswer {

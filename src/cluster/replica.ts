@@ -1,5 +1,6 @@
 // A replica of a pool: connects to the engine, keeps root and engine in line, and knows since when it cannot.
 
+import type { MovedTurn } from "../core/pool-facts.ts";
 import type { Deps } from "../deps.ts";
 import { CodexlbError, fullMessageOf } from "../errors.ts";
 import type { EventLog } from "../state/events.ts";
@@ -14,7 +15,9 @@ import type { ReplicaFile } from "./replica-file.ts";
 import { SETTLE_MS } from "./scripts.ts";
 import { createSealer } from "./sealing.ts";
 import { sharedAccounts, sharedKeys } from "./shared-ops.ts";
-import type { Sharing } from "./sharing.ts";
+import type { ReplicaState, Sharing } from "./sharing.ts";
+import { createUsageExchange, type SharedUsage } from "./usage-exchange.ts";
+import { usageStream } from "./usage-stream.ts";
 
 export interface ReplicaOptions {
   readonly deps: Deps;
@@ -23,6 +26,8 @@ export interface ReplicaOptions {
   readonly url: string;
   readonly key: Uint8Array;
   readonly file: ReplicaFile;
+  /** The record of turns, which is exchanged with the other replicas. */
+  readonly usage: SharedUsage;
   /** The name of the proxy. */
   readonly name: () => string;
 }
@@ -32,7 +37,7 @@ const INTERVAL_MS = 5_000;
 /** Longest wait for the engine at the start, at the end, and after a change of an operator, ms. */
 const PATIENCE_MS = 3_000;
 
-export function createReplica({ deps, events, url, key, file, name }: ReplicaOptions): Sharing {
+export function createReplica({ deps, events, url, key, file, usage, name }: ReplicaOptions): Sharing {
   const { clock, log } = deps;
   const engine = createEngine({ url, pool: file.pool, deps });
   const sealer = createSealer(key, file.pool, deps.random);
@@ -43,11 +48,22 @@ export function createReplica({ deps, events, url, key, file, name }: ReplicaOpt
   let connectedAtMs: number | undefined;
   /** The revision of the pool after the last comparison. */
   let seen: string | undefined;
-  let names: ReadonlyMap<string, string> = new Map();
+  let members: readonly ReplicaState[] = [];
+  let taken: (moved: MovedTurn) => void = () => {};
   let isOpen = false;
   let cancel: (() => void) | undefined;
   let isStopped = false;
   const waiting = new Set<() => void>();
+  const exchange = createUsageExchange({
+    deps,
+    events,
+    stream: usageStream({ engine, sealer, poolId: file.poolId, replica: file.replica }),
+    usage,
+    membership: `${file.poolId} ${file.replica}`,
+    name,
+    isReady: () => isOpen && degraded === undefined,
+    taken: (moved) => taken(moved),
+  });
 
   const changed = (): void => {
     for (const wake of waiting) wake();
@@ -106,14 +122,15 @@ export function createReplica({ deps, events, url, key, file, name }: ReplicaOpt
       await openPool();
       polled = await records.poll(file.replica, about);
     }
+    members = polled.members.map(({ id, about, agoMs }) => ({ id, ...about, seenMs: clock.now() - agoMs }));
     if (polled.revision !== seen || hasChanges({ records, sealer, file, facts, log })) {
       await reconcile();
-      names = new Map((await records.members()).map(({ id, about: { name } }) => [id, name]));
       // A change that another replica made meanwhile raises the revision again.
       seen = polled.revision;
       changed();
     }
     succeeded();
+    exchange.look(polled.sentRecords);
   };
 
   // One comparison runs at a time. A call during one waits for another one, which begins afterwards.
@@ -168,7 +185,7 @@ export function createReplica({ deps, events, url, key, file, name }: ReplicaOpt
         waiting.delete(resolve);
       },
       takesOver: () => connectedAtMs !== undefined && clock.monotonic() - connectedAtMs >= SETTLE_MS,
-      nameOf: (replica) => names.get(replica) ?? replica,
+      nameOf: (replica) => members.find(({ id }) => id === replica)?.name ?? replica,
     }),
   );
 
@@ -186,6 +203,12 @@ export function createReplica({ deps, events, url, key, file, name }: ReplicaOpt
 
   return {
     turns,
+    switches: {
+      send: exchange.send,
+      take: (given) => {
+        taken = given;
+      },
+    },
     accounts: (ops) => sharedAccounts(ops, operator),
     keys: (ops) => sharedKeys(ops, operator),
     start: async (given) => {
@@ -210,6 +233,7 @@ export function createReplica({ deps, events, url, key, file, name }: ReplicaOpt
       // The new login of a renewal that is cut off would be lost.
       await within(PATIENCE_MS, ended());
       if (degraded === undefined) await within(PATIENCE_MS, sync());
+      await within(PATIENCE_MS, exchange.stop());
       engine.close();
     },
     state: () => ({
@@ -218,6 +242,7 @@ export function createReplica({ deps, events, url, key, file, name }: ReplicaOpt
       engine: engine.shown,
       degraded,
       pending: file.pending().length,
+      replicas: members,
     }),
   };
 }

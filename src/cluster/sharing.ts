@@ -3,10 +3,12 @@
 import type { AccountOps } from "../auth/account-ops.ts";
 import type { KeyOps } from "../auth/keys.ts";
 import { ALONE, type RenewalTurns } from "../auth/renewal-turns.ts";
+import type { MovedTurn } from "../core/pool-facts.ts";
 import type { LocalFacts } from "./local-facts.ts";
 
 export interface Sharing {
   readonly turns: RenewalTurns;
+  readonly switches: SharedSwitches;
   /** `ops`, whose changes also reach the other replicas. */
   accounts(ops: AccountOps): AccountOps;
   keys(ops: KeyOps): KeyOps;
@@ -21,6 +23,14 @@ export interface Sharing {
   state(): SharingState | undefined;
 }
 
+/** Switches of turns from one account to another. The turns themselves are exchanged by their record, usage.db. */
+export interface SharedSwitches {
+  /** Sends a switch of this proxy to the other replicas, in the background. Undefined for a proxy that works alone. */
+  readonly send: ((moved: MovedTurn) => void) | undefined;
+  /** From now on, `taken` gets the switches of other replicas. */
+  take(taken: (moved: MovedTurn) => void): void;
+}
+
 /** The state of a replica. */
 export interface SharingState {
   readonly pool: string;
@@ -31,11 +41,23 @@ export interface SharingState {
   readonly degraded: { readonly sinceMs: number; readonly why: string } | undefined;
   /** How many changes of operators the engine does not have yet. */
   readonly pending: number;
+  /** All replicas of the pool, this one included, as far as they are known. */
+  readonly replicas: readonly ReplicaState[];
+}
+
+/** A replica of the pool. */
+export interface ReplicaState {
+  readonly id: string;
+  readonly name: string;
+  readonly version: string;
+  /** When it was last connected to the engine, Unix ms. */
+  readonly seenMs: number;
 }
 
 /** A proxy without a cluster. */
 export const NOT_SHARED: Sharing = {
   turns: ALONE,
+  switches: { send: undefined, take: () => {} },
   accounts: (ops) => ops,
   keys: (ops) => ops,
   start: async () => {},

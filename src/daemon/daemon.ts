@@ -40,7 +40,7 @@ import { poolParts } from "./pool-parts.ts";
 import { createPresence } from "./presence.ts";
 import { metricsOf, turnsOf } from "./proxy-metrics.ts";
 import { reloading } from "./reload.ts";
-import { sharedFacts, sharingOf } from "./sharing.ts";
+import { noteReplicaSwitch, sharedFacts, sharingOf } from "./sharing.ts";
 import { listeningAt, rootInUse } from "./start-conflicts.ts";
 import { tracingOf } from "./tracing.ts";
 
@@ -144,7 +144,7 @@ async function run(
   });
   const base: Base = { layout, live, deps, events, store, usage, traffic, owner, outbound, self };
   const sharing = await sharingOf(base);
-  const parts = poolParts(base, sharing.turns);
+  const parts = poolParts(base, sharing);
   // Wait for the child proxies, so that the first request can use them unless they are slow.
   await parts.children.start(parts.pool, FIRST_LOOK_MS);
   const notifier = notifierOf(base, parts.pool);
@@ -205,6 +205,7 @@ async function run(
       throw error;
     }
   });
+  sharing.switches.take((moved) => noteReplicaSwitch(base, parts.pool, moved));
   await sharing.start(sharedFacts(base, parts.pool, admin.keys));
   const upstream = String(withoutSecrets(proxy.upstream_base_url));
   events.append("proxy.started", {

@@ -2,7 +2,7 @@
 
 import { homesChanged, reconcile } from "../auth/homes.ts";
 import { createRefreshLane, tokenUrlOf } from "../auth/refresh.ts";
-import type { RenewalTurns } from "../auth/renewal-turns.ts";
+import type { Sharing } from "../cluster/sharing.ts";
 import { minWaitOf } from "../state/auto-redeem-settings.ts";
 import { createAccount } from "../upstream/account.ts";
 import { createAffinity } from "../upstream/affinity.ts";
@@ -22,10 +22,10 @@ import { createResetCreditReader } from "../upstream/reset-credits.ts";
 import { createRouting } from "../upstream/routing.ts";
 import type { Base } from "./base.ts";
 
-/** The pool and its background jobs. `turns`: who may renew a login. */
+/** The pool and its background jobs. `turns`: who may renew a login. `switches`: gets the turns that move. */
 export function poolParts(
   { layout, live, deps, events, store, usage, traffic, self, owner, outbound }: Base,
-  turns: RenewalTurns,
+  { turns, switches }: Pick<Sharing, "turns" | "switches">,
 ) {
   const config = () => live.current();
   const tokenUrl = tokenUrlOf(deps);
@@ -59,6 +59,7 @@ export function poolParts(
     events,
     affinity,
     pastSwitches: loggedSwitches(layout.events),
+    shareSwitch: switches.send,
     settings: () => poolSettings(config()),
     self,
     makeAccount: (record) =>

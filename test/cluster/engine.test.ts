@@ -137,7 +137,13 @@ test.skipIf(whyNoRedis !== undefined)("the rights in docs/cluster.md are enough"
   expect(await records.find(runId)).toBeUndefined();
   expect(await records.create("id", runId, false)).toBe("id");
   expect(await records.find(runId)).toBe("id");
-  expect(await records.poll("r", { name: "n", version: "v" })).toEqual({ poolId: "id", revision: "0" });
+  const members = [{ id: "r", about: { name: "n", version: "v" }, agoMs: 0 }];
+  expect(await records.poll("r", { name: "n", version: "v" })).toEqual({
+    poolId: "id",
+    revision: "0",
+    sentRecords: "0",
+    members,
+  });
   expect(await records.put({ name: "pin", value: "x" }, 0, 1)).toBe(true);
   const tag = sealer.tagOf("pin");
   expect(await records.generations()).toEqual(new Map([[tag, 1]]));
