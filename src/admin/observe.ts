@@ -1,4 +1,4 @@
-// Paths that every client on this machine can read: whether the proxy runs, the state of its pool, and Codex's questions
+// Paths that every client on this machine can read: whether the proxy runs and can serve, the state of its pool, and Codex's questions
 // about its account, answered for the whole pool.
 
 import { Hono } from "hono";
@@ -18,8 +18,9 @@ import type { Children } from "../upstream/children.ts";
 import { isAccountsCheckPath, isUsagePath } from "../upstream/paths.ts";
 import type { PooledResets } from "../upstream/pooled-resets.ts";
 import type { Refresher } from "../upstream/refresher.ts";
+import { type ReadinessContext, readinessObstacle } from "./readiness.ts";
 
-export interface ObserveContext {
+export interface ObserveContext extends ReadinessContext {
   readonly deps: Pick<Deps, "clock">;
   readonly pool: ProxyContext["pool"];
   readonly refresher: Refresher;
@@ -37,7 +38,7 @@ export interface ObserveContext {
 
 /** True for the paths of `observeRoutes`. */
 export function isObservePath(method: string, path: string): boolean {
-  if (path === "/healthz" || path === "/status" || path === "/health/auth-runtime") return true;
+  if (OBSERVE_PATHS.has(path)) return true;
   if (method !== "GET" && method !== "HEAD") return false;
   return path === "/" || isUsagePath(path) || isAccountsCheckPath(path);
 }
@@ -47,6 +48,10 @@ export function observeRoutes(context: ObserveContext): Hono {
     context;
   const app = new Hono();
   app.all("/healthz", (c) => c.json({ ok: true }));
+  app.all("/readyz", (c) => {
+    const obstacle = readinessObstacle(context);
+    return obstacle === undefined ? c.json({ ok: true }) : c.json({ ok: false, ...obstacle }, 503);
+  });
   app.get("/", (c) => c.json({ ok: true, service: "codexlb-proxy" }));
   app.all("/status", async (c) => {
     // In a circle of proxies, the refresh ends at the proxy where it began.
@@ -83,6 +88,13 @@ export function observeRoutes(context: ObserveContext): Hono {
 }
 
 // --- internal ---
+
+const OBSERVE_PATHS: ReadonlySet<string> = new Set([
+  "/healthz",
+  "/readyz",
+  "/status",
+  "/health/auth-runtime",
+]);
 
 /** Throws `invalid_request`. */
 function wantsRefresh(value = ""): boolean {

@@ -45,6 +45,7 @@ export function createReplica({ deps, events, url, key, file, name }: ReplicaOpt
   let seen: string | undefined;
   let names: ReadonlyMap<string, string> = new Map();
   let isOpen = false;
+  let hasRead = false;
   let cancel: (() => void) | undefined;
   let isStopped = false;
   const waiting = new Set<() => void>();
@@ -111,6 +112,7 @@ export function createReplica({ deps, events, url, key, file, name }: ReplicaOpt
       names = new Map((await records.members()).map(({ id, about: { name } }) => [id, name]));
       // A change that another replica made meanwhile raises the revision again.
       seen = polled.revision;
+      hasRead = true;
       changed();
     }
     succeeded();
@@ -218,6 +220,7 @@ export function createReplica({ deps, events, url, key, file, name }: ReplicaOpt
       engine: engine.shown,
       degraded,
       pending: file.pending().length,
+      hasRead,
     }),
   };
 }

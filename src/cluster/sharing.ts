@@ -31,6 +31,8 @@ export interface SharingState {
   readonly degraded: { readonly sinceMs: number; readonly why: string } | undefined;
   /** How many changes of operators the engine does not have yet. */
   readonly pending: number;
+  /** True if the replica has compared itself with the pool since its start. */
+  readonly hasRead: boolean;
 }
 
 /** A proxy without a cluster. */
