@@ -7,7 +7,6 @@ import { VERSION } from "../version.ts";
 import { createEngine } from "./engine.ts";
 import type { LocalFacts } from "./local-facts.ts";
 import { loginTurns } from "./login-turns.ts";
-import { openTurns } from "./open-turns.ts";
 import { poolRecords } from "./pool-records.ts";
 import { createReconciler, hasChanges } from "./reconcile.ts";
 import type { ReplicaFile } from "./replica-file.ts";
@@ -153,26 +152,24 @@ export function createReplica({ deps, events, url, key, file, name }: ReplicaOpt
       });
   };
 
-  const { turns, ended } = openTurns(
-    loginTurns({
-      deps,
-      records,
-      sealer,
-      file,
-      facts: () => facts,
-      sync,
-      nextChange: async (ms) => {
-        const { promise, resolve } = Promise.withResolvers<void>();
-        waiting.add(resolve);
-        const stopWaiting = clock.after(ms, resolve);
-        await promise;
-        stopWaiting();
-        waiting.delete(resolve);
-      },
-      takesOver: () => connectedAtMs !== undefined && clock.monotonic() - connectedAtMs >= SETTLE_MS,
-      nameOf: (replica) => names.get(replica) ?? replica,
-    }),
-  );
+  const turns = loginTurns({
+    deps,
+    records,
+    sealer,
+    file,
+    facts: () => facts,
+    sync,
+    nextChange: async (ms) => {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      waiting.add(resolve);
+      const stopWaiting = clock.after(ms, resolve);
+      await promise;
+      stopWaiting();
+      waiting.delete(resolve);
+    },
+    takesOver: () => connectedAtMs !== undefined && clock.monotonic() - connectedAtMs >= SETTLE_MS,
+    nameOf: (replica) => names.get(replica) ?? replica,
+  });
 
   const operator = {
     aliasOf: (account: string) => facts?.aliasOf(account) ?? account,
@@ -209,8 +206,6 @@ export function createReplica({ deps, events, url, key, file, name }: ReplicaOpt
     stop: async () => {
       isStopped = true;
       cancel?.();
-      // The new login of a renewal that is cut off would be lost.
-      await within(PATIENCE_MS, ended());
       if (degraded === undefined) await within(PATIENCE_MS, sync());
       engine.close();
     },

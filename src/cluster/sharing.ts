@@ -12,10 +12,7 @@ export interface Sharing {
   keys(ops: KeyOps): KeyOps;
   /** Takes what the pool has, for at most a few seconds, and keeps `facts` up to date until `stop`. Never throws. */
   start(facts: LocalFacts): Promise<void>;
-  /**
-   * Waits for renewals under way, sends what the engine does not have yet, each for at most a few seconds, and ends the
-   * connection. Never throws.
-   */
+  /** Sends what the engine does not have yet, for at most a few seconds, and ends the connection. Never throws. */
   stop(): Promise<void>;
   /** Undefined for a proxy that works alone. */
   state(): SharingState | undefined;

@@ -2,6 +2,7 @@
 
 import { publicPaths, quickRoutes, trustedApp } from "../admin/app.ts";
 import { identityMarkOf } from "../auth/identity.ts";
+import { openTurns } from "../auth/open-turns.ts";
 import type { Hop } from "../core/hops.ts";
 import { isWildcard, parseListen } from "../core/listen.ts";
 import type { Deps } from "../deps.ts";
@@ -85,6 +86,8 @@ export interface Daemon {
 const FIRST_LOOK_MS = 1_000;
 /** Long enough for a command that changes accounts, which locks the root for milliseconds only. */
 const LOCK_WAIT_MS = 500;
+/** The token endpoint gets at least this time to answer at shutdown, even if `drain_timeout_seconds` is shorter, ms. */
+const RENEWAL_MS = 3_000;
 
 /**
  * Starts the proxy on `layout`'s root, which it owns until `stop`. Throws `root_locked`, `invalid_config`,
@@ -152,7 +155,8 @@ async function run(
   });
   const base: Base = { layout, live, deps, events, store, usage, traffic, owner, outbound, self };
   const sharing = await sharingOf(base);
-  const parts = poolParts(base, sharing.turns);
+  const renewals = openTurns(sharing.turns);
+  const parts = poolParts(base, renewals.turns);
   // Wait for the child proxies, so that the first request can use them unless they are slow.
   await parts.children.start(parts.pool, FIRST_LOOK_MS);
   const notifier = notifierOf(base, parts.pool);
@@ -256,11 +260,14 @@ async function run(
       admin.dashboard.close();
       waiting.stop();
       const notified = notifier.stop();
-      await server.stop(passed(deps, drain().timeoutMs, hurry));
+      const deadline = passed(deps, drain().timeoutMs, hurry);
+      await server.stop(deadline);
       await notified;
       await tracing?.stop();
       await adminServer.stop();
       care.stop();
+      // The new login of a renewal that is cut off would be lost.
+      await Promise.race([renewals.ended(), Promise.all([deadline, passed(deps, RENEWAL_MS)])]);
       await sharing.stop();
       parts.affinity.flush();
       if (owner.isOurs()) admin.flush();
