@@ -62,8 +62,10 @@ export function createReplica({ deps, events, url, key, file, name }: ReplicaOpt
 
   const failed = (error: unknown): void => {
     const why = fullMessageOf(error);
-    if (degraded !== undefined) return;
-    degraded = { sinceMs: clock.now(), why };
+    const before = degraded;
+    // The first failure is often only that the connection closed; a later one says why it does not come back.
+    degraded = { sinceMs: before?.sinceMs ?? clock.now(), why };
+    if (before !== undefined) return;
     events.append("cluster.degraded", { error: why });
     log.warn(
       `the pool ${file.pool} cannot be used for now, and this replica works with what it knows: ${why}`,

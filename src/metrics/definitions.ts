@@ -199,7 +199,7 @@ export const METRICS = {
     name: "codexlb_log_dropped_events_total",
     type: "counter",
     labels: [],
-    help: "Events that were dropped because the event log could not be written.",
+    help: "Events that were dropped because the event log could not be written for long.",
   },
   usageEnabled: {
     name: "codexlb_usage_record_enabled",
