@@ -4,6 +4,7 @@
 import { Hono } from "hono";
 import { checkRuntimeAuth } from "../auth/runtime-auth.ts";
 import { STUB_ACCOUNT_ID } from "../auth/stub.ts";
+import type { SharingState } from "../cluster/sharing.ts";
 import type { Forecasts } from "../core/forecast/status-forecast.ts";
 import { HOPS_HEADER, type Hop, parseHops } from "../core/hops.ts";
 import { statusDocument, waitingField } from "../core/status.ts";
@@ -19,6 +20,7 @@ import { isAccountsCheckPath, isUsagePath } from "../upstream/paths.ts";
 import type { PooledResets } from "../upstream/pooled-resets.ts";
 import type { Refresher } from "../upstream/refresher.ts";
 import { type ReadinessContext, readinessObstacle } from "./readiness.ts";
+import { clusterField } from "./sharing-fields.ts";
 
 export interface ObserveContext extends ReadinessContext {
   readonly deps: Pick<Deps, "clock">;
@@ -32,6 +34,8 @@ export interface ObserveContext extends ReadinessContext {
   readonly resets: Pick<PooledResets, "count">;
   readonly usage: Pick<UsageStore, "health">;
   readonly waiting: Pick<WaitingTurns, "summary">;
+  /** Undefined for a proxy that works alone. */
+  readonly sharing: () => SharingState | undefined;
   /** The CODEX_HOME that `codexlb run` uses. */
   readonly runtimeHome: () => string;
 }
@@ -44,8 +48,8 @@ export function isObservePath(method: string, path: string): boolean {
 }
 
 export function observeRoutes(context: ObserveContext): Hono {
-  const { deps, pool, refresher, children, self, forecasts, anchoring, resets, usage, waiting, runtimeHome } =
-    context;
+  const { deps, pool, refresher, children, self, forecasts, anchoring } = context;
+  const { resets, usage, waiting, sharing, runtimeHome } = context;
   const app = new Hono();
   app.all("/healthz", (c) => c.json({ ok: true }));
   app.all("/readyz", (c) => {
@@ -70,6 +74,7 @@ export function observeRoutes(context: ObserveContext): Hono {
       ...(failed === undefined ? {} : { refresh_failed: failed }),
       ...(health.kind === "failing" ? { usage_problem: health.why } : {}),
       ...(anchor === undefined ? {} : { anchor }),
+      ...clusterField(sharing()),
       runtime_auth: checkRuntimeAuth(runtimeHome()),
     });
   });

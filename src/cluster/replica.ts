@@ -9,6 +9,7 @@ import type { LocalFacts } from "./local-facts.ts";
 import { loginTurns } from "./login-turns.ts";
 import { poolRecords } from "./pool-records.ts";
 import { createReconciler, hasChanges } from "./reconcile.ts";
+import { createReplicaCounts } from "./replica-counts.ts";
 import type { ReplicaFile } from "./replica-file.ts";
 import { SETTLE_MS } from "./scripts.ts";
 import { createSealer } from "./sealing.ts";
@@ -36,6 +37,7 @@ export function createReplica({ deps, events, url, key, file, name }: ReplicaOpt
   const engine = createEngine({ url, pool: file.pool, deps });
   const sealer = createSealer(key, file.pool, deps.random);
   const records = poolRecords(engine, sealer, file.pool);
+  const counts = createReplicaCounts();
   let facts: LocalFacts | undefined;
   let reconcile: (() => Promise<void>) | undefined;
   let degraded: { readonly sinceMs: number; readonly why: string } | undefined;
@@ -125,7 +127,9 @@ export function createReplica({ deps, events, url, key, file, name }: ReplicaOpt
   const sync = (): Promise<void> => {
     if (running === undefined) {
       running = compare()
+        .then(() => counts.compared("done"))
         .catch((error) => {
+          counts.compared("failed");
           failed(error);
           throw error;
         })
@@ -154,24 +158,26 @@ export function createReplica({ deps, events, url, key, file, name }: ReplicaOpt
       });
   };
 
-  const turns = loginTurns({
-    deps,
-    records,
-    sealer,
-    file,
-    facts: () => facts,
-    sync,
-    nextChange: async (ms) => {
-      const { promise, resolve } = Promise.withResolvers<void>();
-      waiting.add(resolve);
-      const stopWaiting = clock.after(ms, resolve);
-      await promise;
-      stopWaiting();
-      waiting.delete(resolve);
-    },
-    takesOver: () => connectedAtMs !== undefined && clock.monotonic() - connectedAtMs >= SETTLE_MS,
-    nameOf: (replica) => names.get(replica) ?? replica,
-  });
+  const turns = counts.counted(
+    loginTurns({
+      deps,
+      records,
+      sealer,
+      file,
+      facts: () => facts,
+      sync,
+      nextChange: async (ms) => {
+        const { promise, resolve } = Promise.withResolvers<void>();
+        waiting.add(resolve);
+        const stopWaiting = clock.after(ms, resolve);
+        await promise;
+        stopWaiting();
+        waiting.delete(resolve);
+      },
+      takesOver: () => connectedAtMs !== undefined && clock.monotonic() - connectedAtMs >= SETTLE_MS,
+      nameOf: (replica) => names.get(replica) ?? replica,
+    }),
+  );
 
   const operator = {
     aliasOf: (account: string) => facts?.aliasOf(account) ?? account,
@@ -191,7 +197,14 @@ export function createReplica({ deps, events, url, key, file, name }: ReplicaOpt
     keys: (ops) => sharedKeys(ops, operator),
     start: async (given) => {
       facts = given;
-      reconcile = createReconciler({ records, sealer, file, facts: given, log });
+      reconcile = createReconciler({
+        records,
+        sealer,
+        file,
+        facts: given,
+        log,
+        renewed: counts.renewedElsewhere,
+      });
       await engine.connected(PATIENCE_MS).catch(failed);
       engine.watch({
         connected: () => {
@@ -218,6 +231,7 @@ export function createReplica({ deps, events, url, key, file, name }: ReplicaOpt
       degraded,
       pending: file.pending().length,
       hasRead,
+      counts: counts.read(),
     }),
   };
 }

@@ -4,6 +4,7 @@ import type { AccountOps } from "../auth/account-ops.ts";
 import type { KeyOps } from "../auth/keys.ts";
 import { ALONE, type RenewalTurns } from "../auth/renewal-turns.ts";
 import type { LocalFacts } from "./local-facts.ts";
+import type { SharingCounts } from "./replica-counts.ts";
 
 export interface Sharing {
   readonly turns: RenewalTurns;
@@ -30,6 +31,7 @@ export interface SharingState {
   readonly pending: number;
   /** True if the replica has compared itself with the pool since its start. */
   readonly hasRead: boolean;
+  readonly counts: SharingCounts;
 }
 
 /** A proxy without a cluster. */

@@ -169,7 +169,7 @@ async function run(
     events,
     waitForReset: () => live.current().proxy.wait_for_reset,
   });
-  const metrics = metricsOf(base, parts.pool, { descriptors, waiting, tracing });
+  const metrics = metricsOf(base, parts.pool, { descriptors, waiting, tracing, sharing });
   const admin = adminParts(base, parts, { presence, notifier, metrics, waiting, listen, sharing });
   const drain = () => drainSettings(live.current());
   const forwarding: ProxyContext = {
