@@ -5,9 +5,12 @@ import type { KeyOps } from "../auth/keys.ts";
 import { ALONE, type RenewalTurns } from "../auth/renewal-turns.ts";
 import type { LocalFacts } from "./local-facts.ts";
 import type { SharingCounts } from "./replica-counts.ts";
+import { NO_SIGNALS, type Signals } from "./signals.ts";
 
 export interface Sharing {
   readonly turns: RenewalTurns;
+  /** What the replicas notice: sent, received and asked for. */
+  readonly signals: Signals;
   /** `ops`, whose changes also reach the other replicas. */
   accounts(ops: AccountOps): AccountOps;
   keys(ops: KeyOps): KeyOps;
@@ -37,6 +40,7 @@ export interface SharingState {
 /** A proxy without a cluster. */
 export const NOT_SHARED: Sharing = {
   turns: ALONE,
+  signals: NO_SIGNALS,
   accounts: (ops) => ops,
   keys: (ops) => ops,
   start: async () => {},
