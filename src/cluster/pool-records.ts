@@ -5,6 +5,7 @@ import { CodexlbError } from "../errors.ts";
 import type { Engine } from "./engine.ts";
 import { channelOf } from "./scripts.ts";
 import type { Fact, Opened, Sealer } from "./sealing.ts";
+import type { SignalPosition } from "./signal-records.ts";
 
 /** What the engine has of one fact. Generation 0: nothing. */
 export interface PoolRecord {
@@ -21,20 +22,25 @@ export type TurnAnswer =
   /** `lost`: the replica that had a turn with this token and did not end it; "" if none did. */
   | { readonly kind: "yours"; readonly fence: string; readonly lost: string };
 
+export interface PoolState {
+  /** The id of the pool; undefined if there is none. */
+  readonly poolId: string | undefined;
+  /** Changes with every change of a fact. */
+  readonly revision: string;
+  readonly signals: SignalPosition;
+  /** The engine's time, Unix ms. */
+  readonly engineMs: number;
+  /** How many records of turns and switches the replicas have sent. */
+  readonly sentRecords: string;
+  readonly members: readonly Member[];
+}
+
 /** Another replica, as the engine knows it. */
 export interface Member {
   readonly id: string;
   readonly about: ReplicaDescription;
   /** How long ago it was connected, ms. */
   readonly agoMs: number;
-}
-
-/** The state of a pool. `poolId`: undefined if the engine has none. `sentRecords`: how many records of turns were sent. */
-export interface PoolState {
-  readonly poolId: string | undefined;
-  readonly revision: string;
-  readonly sentRecords: string;
-  readonly members: readonly Member[];
 }
 
 /** What a replica says about itself. */
@@ -50,7 +56,7 @@ export interface PoolRecords {
   find(runId?: string): Promise<string | undefined>;
   /** Creates the pool `id` if the engine has none. `isRebuilt`: it existed before. Returns the id of the pool there. */
   create(id: string, runId: string, isRebuilt: boolean): Promise<string>;
-  /** Reports the replica as connected. */
+  /** Reports the replica as connected, and asks for the state of the pool. */
   poll(replica: string, about: ReplicaDescription): Promise<PoolState>;
   leave(replica: string): Promise<void>;
   members(): Promise<Member[]>;
@@ -99,8 +105,15 @@ export function poolRecords(engine: Engine, sealer: Sealer, pool: string): PoolR
     poll: async (replica, about) => {
       const fact = { name: `replica/${replica}`, value: JSON.stringify(about) };
       const answer = await engine.run("poll", replica, sealer.seal(fact, 0));
-      const [poolId, revision, sentRecords, members] = Polled.parse(answer);
-      return { poolId: poolId || undefined, revision, sentRecords, members: membersIn(members) };
+      const [poolId, revision, epoch, signal, engineMs, sentRecords, members] = Polled.parse(answer);
+      return {
+        poolId: poolId || undefined,
+        revision,
+        signals: { epoch, revision: Number(signal) },
+        engineMs: Number(engineMs),
+        sentRecords,
+        members: membersIn(members),
+      };
     },
     leave: async (replica) => void (await engine.run("leave", replica)),
     members: async () => membersIn(Texts.parse(await engine.run("members"))),
@@ -143,8 +156,9 @@ const CHECK = "check";
 /** Records that one command returns. A record has up to 10 KB. */
 const AT_ONCE = 100;
 
-const Texts = z.array(z.string());
-const Polled = z.tuple([z.string(), z.string(), z.string(), Texts]);
+const text = z.string();
+const Texts = z.array(text);
+const Polled = z.tuple([text, text, text, text, text, text, Texts]);
 const Meta = z.tuple([z.string().nullable(), z.string().nullable(), z.string().nullable()]);
 
 function turnAnswer([kind, first = "", second = ""]: readonly string[]): TurnAnswer {

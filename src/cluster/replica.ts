@@ -6,16 +6,19 @@ import { CodexlbError, fullMessageOf } from "../errors.ts";
 import type { EventLog } from "../state/events.ts";
 import { VERSION } from "../version.ts";
 import { createEngine } from "./engine.ts";
+import { createEngineClock } from "./engine-clock.ts";
 import type { LocalFacts } from "./local-facts.ts";
 import { loginTurns } from "./login-turns.ts";
-import { openTurns } from "./open-turns.ts";
-import { poolRecords } from "./pool-records.ts";
+import { type PoolState, poolRecords } from "./pool-records.ts";
 import { createReconciler, hasChanges } from "./reconcile.ts";
+import { createReplicaCounts } from "./replica-counts.ts";
 import type { ReplicaFile } from "./replica-file.ts";
 import { SETTLE_MS } from "./scripts.ts";
 import { createSealer } from "./sealing.ts";
 import { sharedAccounts, sharedKeys } from "./shared-ops.ts";
 import type { ReplicaState, Sharing } from "./sharing.ts";
+import { createSignalExchange } from "./signal-exchange.ts";
+import { signalRecords } from "./signal-records.ts";
 import { createUsageExchange, type SharedUsage } from "./usage-exchange.ts";
 import { usageStream } from "./usage-stream.ts";
 
@@ -42,6 +45,16 @@ export function createReplica({ deps, events, url, key, file, usage, name }: Rep
   const engine = createEngine({ url, pool: file.pool, deps });
   const sealer = createSealer(key, file.pool, deps.random);
   const records = poolRecords(engine, sealer, file.pool);
+  const counts = createReplicaCounts();
+  const engineClock = createEngineClock(clock);
+  const signals = createSignalExchange({
+    deps,
+    records: signalRecords(engine, file.pool),
+    sealer,
+    replica: file.replica,
+    engineClock,
+    poll: () => tick(),
+  });
   let facts: LocalFacts | undefined;
   let reconcile: (() => Promise<void>) | undefined;
   let degraded: { readonly sinceMs: number; readonly why: string } | undefined;
@@ -51,6 +64,7 @@ export function createReplica({ deps, events, url, key, file, usage, name }: Rep
   let members: readonly ReplicaState[] = [];
   let taken: (moved: MovedTurn) => void = () => {};
   let isOpen = false;
+  let hasRead = false;
   let cancel: (() => void) | undefined;
   let isStopped = false;
   const waiting = new Set<() => void>();
@@ -78,8 +92,10 @@ export function createReplica({ deps, events, url, key, file, usage, name }: Rep
 
   const failed = (error: unknown): void => {
     const why = fullMessageOf(error);
-    if (degraded !== undefined) return;
-    degraded = { sinceMs: clock.now(), why };
+    const before = degraded;
+    // The first failure is often only that the connection closed; a later one says why it does not come back.
+    degraded = { sinceMs: before?.sinceMs ?? clock.now(), why };
+    if (before !== undefined) return;
     events.append("cluster.degraded", { error: why });
     log.warn(
       `the pool ${file.pool} cannot be used for now, and this replica works with what it knows: ${why}`,
@@ -112,21 +128,29 @@ export function createReplica({ deps, events, url, key, file, usage, name }: Rep
     seen = undefined;
   };
 
+  const poll = async (): Promise<PoolState> => {
+    const askedMs = clock.monotonic();
+    const polled = await records.poll(file.replica, { name: name(), version: VERSION });
+    engineClock.measured(polled.engineMs, askedMs);
+    return polled;
+  };
+
   const compare = async (): Promise<void> => {
     if (reconcile === undefined || facts === undefined) return;
     if (!isOpen) await openPool();
-    const about = { name: name(), version: VERSION };
-    let polled = await records.poll(file.replica, about);
+    let polled = await poll();
     if (polled.poolId !== file.poolId) {
       // The engine was emptied, and perhaps filled with another pool.
       await openPool();
-      polled = await records.poll(file.replica, about);
+      polled = await poll();
     }
     members = polled.members.map(({ id, about, agoMs }) => ({ id, ...about, seenMs: clock.now() - agoMs }));
+    signals.polled(polled.signals);
     if (polled.revision !== seen || hasChanges({ records, sealer, file, facts, log })) {
       await reconcile();
       // A change that another replica made meanwhile raises the revision again.
       seen = polled.revision;
+      hasRead = true;
       changed();
     }
     succeeded();
@@ -139,7 +163,9 @@ export function createReplica({ deps, events, url, key, file, usage, name }: Rep
   const sync = (): Promise<void> => {
     if (running === undefined) {
       running = compare()
+        .then(() => counts.compared("done"))
         .catch((error) => {
+          counts.compared("failed");
           failed(error);
           throw error;
         })
@@ -168,7 +194,7 @@ export function createReplica({ deps, events, url, key, file, usage, name }: Rep
       });
   };
 
-  const { turns, ended } = openTurns(
+  const turns = counts.counted(
     loginTurns({
       deps,
       records,
@@ -209,20 +235,31 @@ export function createReplica({ deps, events, url, key, file, usage, name }: Rep
         taken = given;
       },
     },
+    signals,
     accounts: (ops) => sharedAccounts(ops, operator),
     keys: (ops) => sharedKeys(ops, operator),
     start: async (given) => {
       facts = given;
-      reconcile = createReconciler({ records, sealer, file, facts: given, log });
+      reconcile = createReconciler({
+        records,
+        sealer,
+        file,
+        facts: given,
+        log,
+        renewed: counts.renewedElsewhere,
+      });
       await engine.connected(PATIENCE_MS).catch(failed);
       engine.watch({
         connected: () => {
           connectedAtMs = clock.monotonic();
           // It may be another server, or one that has lost data.
           isOpen = false;
+          signals.lost();
           tick();
         },
         changed: tick,
+        signalled: signals.received,
+        subscribed: signals.subscribed,
       });
       await within(PATIENCE_MS, sync());
       tick();
@@ -230,9 +267,10 @@ export function createReplica({ deps, events, url, key, file, usage, name }: Rep
     stop: async () => {
       isStopped = true;
       cancel?.();
-      // The new login of a renewal that is cut off would be lost.
-      await within(PATIENCE_MS, ended());
-      if (degraded === undefined) await within(PATIENCE_MS, sync());
+      if (degraded === undefined) {
+        await within(PATIENCE_MS, sync());
+        await within(PATIENCE_MS, signals.flush());
+      }
       await within(PATIENCE_MS, exchange.stop());
       engine.close();
     },
@@ -243,6 +281,8 @@ export function createReplica({ deps, events, url, key, file, usage, name }: Rep
       degraded,
       pending: file.pending().length,
       replicas: members,
+      hasRead,
+      counts: counts.read(),
     }),
   };
 }

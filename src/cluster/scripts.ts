@@ -6,28 +6,31 @@
 //                         engine's start), since (when that start was noticed)
 //   generations  hash     the generation of each fact, by tag
 //   records      hash     the sealed text of each fact, by tag
-//   counters     hash     revision (raised by each change), fence (raised by each turn), usage (how many records of turns
-//                         and switches were sent)
+//   counters     hash     revision (raised by each change), fence (raised by each turn)
 //   turns        hash     who renews a login now, by tag: "GENERATION FENCE UNTIL_MS REPLICA", or "GENERATION 0 0 dead:REASON"
 //                         for one whose refresh token was refused for good
 //   replicas     hash     a sealed description of each replica, by its id
 //   seen         sorted   when each replica was last connected, engine time in ms
-//   usage        stream   batches of records of turns and switches, for the usage of all replicas
-//   senders      hash     by replica, the last record that it sent: "SOURCE SEQUENCE"
+//
+// signal-scripts.ts has the scripts and keys of signals, usage-script.ts those of records of turns.
+
+import { SIGNAL_SCRIPTS } from "./signal-scripts.ts";
+import { USAGE_SCRIPTS } from "./usage-script.ts";
 
 /** The parts of the keys' names, in the order of KEYS. */
 const KEYS = [
-  ...([
-    "meta",
-    "generations",
-    "records",
-    "counters",
-    "turns",
-    "replicas",
-    "seen",
-    "usage",
-    "senders",
-  ] as const),
+  "meta",
+  "generations",
+  "records",
+  "counters",
+  "turns",
+  "replicas",
+  "seen",
+  "signals",
+  "signal_order",
+  "signal_ends",
+  "usage",
+  "senders",
 ] as const;
 
 /**
@@ -37,10 +40,6 @@ const KEYS = [
 export const SETTLE_MS = 30_000;
 /** Replicas that were not connected for this time are forgotten, ms. */
 const FORGET_MS = 7 * 24 * 3_600_000;
-/** At about this number of records a replica that reads many makes a pause, so that its requests are not held up. */
-const MOST_READ = 200;
-/** How many records of turns and switches the stream keeps for replicas that are away. Later ones replace the first. */
-const MOST_RECORDS = 50_000;
 
 /** The names of the pool's keys. */
 export function keysOf(pool: string): string[] {
@@ -52,13 +51,18 @@ export function channelOf(pool: string): string {
   return `${prefixOf(pool)}changes`;
 }
 
-/** The prefix of the pool's keys and its channel. The braces put them into one slot. */
+/** The channel on which signals are sent. */
+export function signalChannelOf(pool: string): string {
+  return `${prefixOf(pool)}signals`;
+}
+
+/** The prefix of the pool's keys and its channels. The braces put them into one slot. */
 export function prefixOf(pool: string): string {
   return `{codexlb:${pool}}:`;
 }
 
 const PRELUDE = `
-local meta, generations, records, counters, turns, replicas, seen, usage, senders = unpack(KEYS)
+local ${KEYS.join(", ")} = unpack(KEYS)
 local function now()
   local time = redis.call('TIME')
   return time[1] * 1000 + math.floor(time[2] / 1000)
@@ -109,8 +113,9 @@ end
 return redis.call('HMGET', meta, 'schema', 'pool', 'check')`,
 
   /**
-   * The replica ARGV[1], described by ARGV[2], is connected. Returns the id of the pool, the revision, how many records
-   * of turns were sent, and the replicas (\`members\`).
+   * The replica ARGV[1], described by ARGV[2], is connected. Returns the id of the pool, the revision of its facts, the
+   * epoch and the revision of its signals, the engine's time, how many records of turns were sent, and the replicas
+   * (\`members\`).
    */
   poll: `
 local at = now()
@@ -119,9 +124,10 @@ redis.call('HSET', replicas, ARGV[1], ARGV[2])
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', seen, '-inf', at - ${FORGET_MS})) do
   forget(id)
 end
+local found = redis.call('HMGET', counters, 'revision', 'epoch', 'signal', 'usage')
 return {
-  redis.call('HGET', meta, 'pool') or '', redis.call('HGET', counters, 'revision') or '0',
-  redis.call('HGET', counters, 'usage') or '0', members(at)
+  redis.call('HGET', meta, 'pool') or '', found[1] or '0', found[2] or '0', found[3] or '0', string.format('%d', at),
+  found[4] or '0', members(at)
 }`,
 
   /** The replica ARGV[1] leaves the pool. */
@@ -202,62 +208,9 @@ return 'OK'`,
   /** Returns each replica: id, description, and how long ago it was connected, ms. */
   members: `return members(now())`,
 
-  /**
-   * The replica ARGV[2] of the pool ARGV[1] sends a batch, and reads what the others have sent. ARGV[3]: the source of
-   * its records. The batch ARGV[7], "" for none, has ARGV[6] records, follows the record ARGV[4], and ends with the
-   * record ARGV[5]. It is added if ARGV[4] is the last record of the source here, or if ARGV[8] is 1. At most ARGV[10]
-   * batches are read, after the position ARGV[9].
-   *
-   * Returns nothing if the pool is another one, and else: 1 if the batch was added or there was none; the last record of
-   * the source before; how many records were sent so far; the position after the last batch that was read; 1 if there
-   * may be more; and the batches of other sources: source, last record, number of records, sealed text, ...
-   */
-  exchange: `
-if redis.call('HGET', meta, 'pool') ~= ARGV[1] then return false end
-local function trim(total)
-  local oldest = redis.call('XRANGE', usage, '-', '+', 'COUNT', 1)[1]
-  if total - tonumber(oldest[2][8]) <= ${MOST_RECORDS} then return end
-  redis.call('XTRIM', usage, 'MAXLEN', '~', math.floor(redis.call('XLEN', usage) * 0.9))
-end
-local function is_after(position, id)
-  local ms, serial = string.match(position, '^(%d+)-(%d+)$')
-  local other, other_serial = string.match(id, '^(%d+)-(%d+)$')
-  ms, other = tonumber(ms), tonumber(other)
-  return ms > other or (ms == other and tonumber(serial) > tonumber(other_serial))
-end
-local source, sequence = string.match(redis.call('HGET', senders, ARGV[2]) or '', '^(%S+) (%d+)$')
-local known, added = source == ARGV[3] and tonumber(sequence) or 0, 1
-if ARGV[7] ~= '' then
-  if known == tonumber(ARGV[4]) or ARGV[8] == '1' then
-    local total = redis.call('HINCRBY', counters, 'usage', ARGV[6])
-    redis.call('XADD', usage, '*', 'source', ARGV[3], 'last', ARGV[5], 'count', ARGV[6], 'total', total, 'sealed', ARGV[7])
-    redis.call('HSET', senders, ARGV[2], ARGV[3] .. ' ' .. ARGV[5])
-    trim(total)
-  else
-    added = 0
-  end
-end
-local position, found, records, more = ARGV[9], {}, 0, 0
-local newest = redis.call('XREVRANGE', usage, '+', '-', 'COUNT', 1)[1]
--- The stream of an engine that was emptied may begin before the position.
-if not newest or is_after(position, newest[1]) then position = '0-0' end
-if newest and newest[1] ~= position then
-  local batches = redis.call('XRANGE', usage, '(' .. position, '+', 'COUNT', ARGV[10])
-  if #batches == tonumber(ARGV[10]) then more = 1 end
-  for index, batch in ipairs(batches) do
-    local fields = batch[2]
-    position = batch[1]
-    if fields[2] ~= ARGV[3] then
-      for _, field in ipairs({ 2, 4, 6, 10 }) do found[#found + 1] = fields[field] end
-      records = records + fields[6]
-    end
-    if records >= ${MOST_READ} and index < #batches then
-      more = 1
-      break
-    end
-  end
-end
-return { added, known, tonumber(redis.call('HGET', counters, 'usage') or '0'), position, more, found }`,
+  ...SIGNAL_SCRIPTS,
+
+  ...USAGE_SCRIPTS,
 } as const;
 
 export type ScriptName = keyof typeof BODIES;

@@ -5,19 +5,20 @@ import type { KeyOps } from "../auth/keys.ts";
 import { ALONE, type RenewalTurns } from "../auth/renewal-turns.ts";
 import type { MovedTurn } from "../core/pool-facts.ts";
 import type { LocalFacts } from "./local-facts.ts";
+import type { SharingCounts } from "./replica-counts.ts";
+import { NO_SIGNALS, type Signals } from "./signals.ts";
 
 export interface Sharing {
   readonly turns: RenewalTurns;
   readonly switches: SharedSwitches;
+  /** What the replicas notice: sent, received and asked for. */
+  readonly signals: Signals;
   /** `ops`, whose changes also reach the other replicas. */
   accounts(ops: AccountOps): AccountOps;
   keys(ops: KeyOps): KeyOps;
   /** Takes what the pool has, for at most a few seconds, and keeps `facts` up to date until `stop`. Never throws. */
   start(facts: LocalFacts): Promise<void>;
-  /**
-   * Waits for renewals under way, sends what the engine does not have yet, each for at most a few seconds, and ends the
-   * connection. Never throws.
-   */
+  /** Sends what the engine does not have yet, for at most a few seconds, and ends the connection. Never throws. */
   stop(): Promise<void>;
   /** Undefined for a proxy that works alone. */
   state(): SharingState | undefined;
@@ -41,6 +42,9 @@ export interface SharingState {
   readonly degraded: { readonly sinceMs: number; readonly why: string } | undefined;
   /** How many changes of operators the engine does not have yet. */
   readonly pending: number;
+  /** True if the replica has compared itself with the pool since its start. */
+  readonly hasRead: boolean;
+  readonly counts: SharingCounts;
   /** All replicas of the pool, this one included, as far as they are known. */
   readonly replicas: readonly ReplicaState[];
 }
@@ -58,6 +62,7 @@ export interface ReplicaState {
 export const NOT_SHARED: Sharing = {
   turns: ALONE,
   switches: { send: undefined, take: () => {} },
+  signals: NO_SIGNALS,
   accounts: (ops) => ops,
   keys: (ops) => ops,
   start: async () => {},

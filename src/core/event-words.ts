@@ -147,6 +147,7 @@ const SENTENCES: Readonly<Record<string, (fields: LogEvent["fields"]) => string>
     `too many connections: ${open_files} of ${limit} file descriptors are open`,
   "key.refused": ({ key, limit, model }) =>
     `refused a turn of the key ${key}: ${KEY_LIMITS[String(limit)] ?? limit}${typeof model === "string" ? ` ${model}` : ""}`,
+  "log.write_resumed": ({ dropped }) => `this log can be written again; events lost: ${dropped}`,
   "notify.failed": ({ way }) => `the ${way} notification failed`,
   "notify.sent": ({ way }) => `sent a ${way} notification`,
   "proxy.error": () => "the proxy failed",

@@ -29,7 +29,7 @@ const LEVELS: ReadonlyMap<string, LogLevel> = new Map(
       ...["websocket.moved", "connections.limited", "clock.set_back"],
       ...["notify.failed", "run.bypassed", "anchor.failed", "key.refused"],
       "account.redeem_failed",
-      ...["usage.write_failed", "usage.file_set_aside", "cluster.degraded"],
+      ...["usage.write_failed", "usage.file_set_aside", "log.write_resumed", "cluster.degraded"],
     ],
     debug: [
       ...["request.received", "request.account_selected", "request.child_selected", "request.completed"],

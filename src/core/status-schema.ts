@@ -260,6 +260,19 @@ const DOCUMENT = {
       unknown_model: text.optional(),
     })
     .optional(),
+  /** The replica that sent the document; absent for a proxy that works alone. */
+  cluster: z
+    .looseObject({
+      pool: text,
+      /** The id of the replica. */
+      replica: text,
+      /** How many changes of operators the pool's server does not have yet. */
+      pending: z.number(),
+      /** Since when the server cannot be used, Unix ms, and why; absent while it can. */
+      degraded_since_ms: z.number().optional(),
+      error: text.optional(),
+    })
+    .optional(),
   /** The last switches, newest first. After a restart they come from the event log. */
   switches: z.array(SwitchAnswer).optional(),
   child_proxies: z

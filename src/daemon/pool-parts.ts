@@ -2,7 +2,8 @@
 
 import { homesChanged, reconcile } from "../auth/homes.ts";
 import { createRefreshLane, tokenUrlOf } from "../auth/refresh.ts";
-import type { Sharing } from "../cluster/sharing.ts";
+import type { RenewalTurns } from "../auth/renewal-turns.ts";
+import type { SharedSwitches } from "../cluster/sharing.ts";
 import { minWaitOf } from "../state/auto-redeem-settings.ts";
 import { createAccount } from "../upstream/account.ts";
 import { createAffinity } from "../upstream/affinity.ts";
@@ -25,7 +26,8 @@ import type { Base } from "./base.ts";
 /** The pool and its background jobs. `turns`: who may renew a login. `switches`: gets the turns that move. */
 export function poolParts(
   { layout, live, deps, events, store, usage, traffic, self, owner, outbound }: Base,
-  { turns, switches }: Pick<Sharing, "turns" | "switches">,
+  turns: RenewalTurns,
+  switches: Pick<SharedSwitches, "send">,
 ) {
   const config = () => live.current();
   const tokenUrl = tokenUrlOf(deps);

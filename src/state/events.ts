@@ -4,7 +4,16 @@
 // `proxy.<offset>.jsonl`, where the offset is the position of its first byte in the whole log. Positions in the log
 // therefore do not change, and a reader who follows the log loses nothing.
 
-import { appendFileSync, renameSync, rmSync, statSync } from "node:fs";
+import {
+  closeSync,
+  fstatSync,
+  ftruncateSync,
+  openSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { remembered } from "../core/bounded-map.ts";
 import type { Deps } from "../deps.ts";
@@ -60,9 +69,14 @@ const GATHER_MS = 100;
 const TEXT_LIMIT_CHARS = 2_000;
 /** This many events, about 64 KiB, are written immediately. */
 const MOST_GATHERED = 400;
+/** How many events are kept while the log cannot be written, about 1 MB. Further ones are dropped. */
+const MOST_KEPT = 5_000;
+/** How often a log that could not be written is tried again. */
+const RETRY_MS = 1_000;
 
 /**
- * Opens the event log at `path` and creates its directory. If the log cannot be written, warns once and drops events.
+ * Opens the event log at `path` and creates its directory. While the log cannot be written, a bounded number of events is
+ * kept and written later.
  */
 export function openEventLog(
   path: string,
@@ -72,43 +86,63 @@ export function openEventLog(
   makePrivateDirectory(dirname(path));
   let gathered: PendingEvent[] = [];
   let cancel: (() => void) | undefined;
-  let warned = false;
-  let dropped = 0;
+  /** How many events have been dropped since the log could not be written; undefined if it can be. */
+  let droppedNow: number | undefined;
+  let droppedInAll = 0;
   const listeners = new Set<() => void>();
 
-  const flush = () => {
+  const failed = (error: unknown): void => {
+    if (droppedNow === undefined)
+      log.warn(
+        `writing the event log ${path}: ${systemProblem(error)}; codexlb keeps up to ${MOST_KEPT} events until it can write again`,
+      );
+    droppedNow ??= 0;
+    cancel ??= clock.after(RETRY_MS, flush);
+  };
+
+  const worked = (): void => {
+    if (droppedNow === undefined) return;
+    log.info(`the event log ${path} can be written again; events lost: ${droppedNow}`);
+    gathered.push({ atMs: clock.now(), event: "log.write_resumed", fields: { dropped: droppedNow } });
+    cancel ??= clock.after(GATHER_MS, flush);
+    droppedNow = undefined;
+  };
+
+  const flush = (): void => {
     cancel?.();
     cancel = undefined;
     if (gathered.length === 0) return;
-    const entries = gathered;
-    gathered = [];
-    if (owner?.isOurs() === false) return;
-    let lines = "";
-    for (const entry of entries) lines += lineOf(entry);
-    try {
-      const bytes = Buffer.from(lines);
-      makeRoom(path, bytes.length, limits);
-      appendFileSync(path, bytes, { mode: 0o600 });
-    } catch (error) {
-      dropped += entries.length;
-      if (!warned)
-        log.warn(
-          `writing the event log ${path}: ${systemProblem(error)}; codexlb drops events until it can write again`,
-        );
-      warned = true;
+    if (owner?.isOurs() === false) {
+      gathered = [];
+      return;
     }
+    let lines = "";
+    for (const entry of gathered) lines += lineOf(entry);
+    try {
+      write(path, Buffer.from(lines), limits);
+    } catch (error) {
+      failed(error);
+      return;
+    }
+    gathered = [];
+    worked();
     for (const listener of listeners) listener();
   };
 
   return {
     append: (event, fields) => {
       if (seen !== undefined && fields !== undefined) seen(event, fields);
+      if (droppedNow !== undefined && gathered.length >= MOST_KEPT) {
+        droppedNow++;
+        droppedInAll++;
+        return;
+      }
       gathered.push({ atMs: clock.now(), event, fields });
-      if (gathered.length >= MOST_GATHERED) flush();
+      if (droppedNow === undefined && gathered.length >= MOST_GATHERED) flush();
       else cancel ??= clock.after(GATHER_MS, flush);
     },
     flush,
-    backlog: () => ({ oldestMs: gathered[0]?.atMs, dropped }),
+    backlog: () => ({ oldestMs: gathered[0]?.atMs, dropped: droppedInAll }),
     watch: (listener) => {
       listeners.add(listener);
       return () => void listeners.delete(listener);
@@ -118,9 +152,28 @@ export function openEventLog(
 
 // --- internal ---
 
+/** Appends `bytes`, or nothing: a full disk may take a part, which would be there twice after the next attempt. */
+function write(path: string, bytes: Buffer, limits: EventLogLimits): void {
+  makeRoom(path, bytes.length, limits);
+  const file = openSync(path, "a", 0o600);
+  try {
+    const { size } = fstatSync(file);
+    try {
+      for (let done = 0; done < bytes.length; ) done += writeSync(file, bytes, done);
+    } catch (error) {
+      ftruncateSync(file, size);
+      throw error;
+    }
+  } finally {
+    closeSync(file);
+  }
+}
+
 function makeRoom(path: string, bytes: number, { fileBytes, fullFiles }: EventLogLimits): void {
-  const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
-  if (size === 0 || size + bytes <= fileBytes) return;
+  const size = statSync(path, { throwIfNoEntry: false })?.size;
+  // The directory may have been removed.
+  if (size === undefined) makePrivateDirectory(dirname(path));
+  if (size === undefined || size === 0 || size + bytes <= fileBytes) return;
   const parts = logParts(path);
   const current = parts.at(-1);
   if (current === undefined) return;

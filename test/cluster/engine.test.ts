@@ -14,6 +14,8 @@ const open = (url: string, pool = "team"): Engine & Disposable => {
   return { ...engine, [Symbol.dispose]: engine.close };
 };
 
+const IGNORED = { connected: () => {}, changed: () => {}, signalled: () => {}, subscribed: () => {} };
+
 async function problem(asked: Promise<unknown>): Promise<string> {
   return asked.then(
     () => "none",
@@ -54,7 +56,7 @@ describe.skipIf(whyNoRedis !== undefined)("the connection to an engine", () => {
     using two = open(redis.url);
     await Promise.all([one.connected(5_000), two.connected(5_000)]);
     let changes = 0;
-    two.watch({ connected: () => {}, changed: () => changes++ });
+    two.watch({ ...IGNORED, changed: () => changes++ });
     await until("the channel has a subscriber", async () => (await redis.cli("PUBSUB", "CHANNELS")) !== "");
     expect(await one.run("put", "tag", 0, 1, "text", "", "{codexlb:team}:changes")).toEqual([1, 1]);
     await until("the change is announced", () => changes === 1);
@@ -68,7 +70,7 @@ describe.skipIf(whyNoRedis !== undefined)("the connection to an engine", () => {
     await engine.connected(5_000);
     let connects = 0;
     let changes = 0;
-    engine.watch({ connected: () => connects++, changed: () => changes++ });
+    engine.watch({ ...IGNORED, connected: () => connects++, changed: () => changes++ });
     expect(connects).toBe(1);
     await redis.kill();
     await until("the loss is noticed", async () =>
@@ -129,7 +131,7 @@ test.skipIf(whyNoRedis !== undefined)("the rights in docs/cluster.md are enough"
   using engine = open(url);
   await engine.connected(5_000);
   let changes = 0;
-  engine.watch({ connected: () => {}, changed: () => changes++ });
+  engine.watch({ ...IGNORED, changed: () => changes++ });
   await until("the channel has a subscriber", async () => (await redis.cli("PUBSUB", "CHANNELS")) !== "");
   const sealer = createSealer(new Uint8Array(32), "team", deps.random);
   const records = poolRecords(engine, sealer, "team");
@@ -137,12 +139,13 @@ test.skipIf(whyNoRedis !== undefined)("the rights in docs/cluster.md are enough"
   expect(await records.find(runId)).toBeUndefined();
   expect(await records.create("id", runId, false)).toBe("id");
   expect(await records.find(runId)).toBe("id");
-  const members = [{ id: "r", about: { name: "n", version: "v" }, agoMs: 0 }];
   expect(await records.poll("r", { name: "n", version: "v" })).toEqual({
     poolId: "id",
     revision: "0",
+    signals: { epoch: "0", revision: 0 },
+    engineMs: expect.any(Number),
     sentRecords: "0",
-    members,
+    members: [{ id: "r", about: { name: "n", version: "v" }, agoMs: 0 }],
   });
   expect(await records.put({ name: "pin", value: "x" }, 0, 1)).toBe(true);
   const tag = sealer.tagOf("pin");

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { appendFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdirSync, readdirSync, rmdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { openEventLog } from "../../src/state/events.ts";
 import { lastLinesWith, readLogLines } from "../../src/state/log-parts.ts";
@@ -11,9 +11,10 @@ function logIn(limits?: { fileBytes: number; fullFiles: number }) {
   const temp = tempDirectory();
   const path = join(temp.path, "logs", "proxy.current.jsonl");
   const clock = fakeClock();
+  const said: string[] = [];
   const events = openEventLog(
     path,
-    { clock, log: { info: () => {}, warn: () => {} } },
+    { clock, log: { info: (message) => said.push(message), warn: (message) => said.push(message) } },
     limits === undefined ? {} : { limits },
   );
   let count = 0;
@@ -21,6 +22,8 @@ function logIn(limits?: { fileBytes: number; fullFiles: number }) {
     path,
     events,
     clock,
+    /** What it printed. */
+    said,
     /** Writes numbered lines. */
     add: (lines: number) => {
       for (let line = 0; line < lines; line++) {
@@ -40,6 +43,14 @@ const numbers = (text: string) =>
     .slice(0, -1)
     .map((line) => (JSON.parse(line) as { fields: { n: number } }).fields.n);
 const range = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, index) => from + index);
+
+const lastEvent = (path: string) => {
+  const { event, fields } = JSON.parse(readLogLines(path, { ...ALL, tail: 1 }).text) as {
+    event: string;
+    fields: object;
+  };
+  return { event, fields };
+};
 
 describe("the event log", () => {
   test("is written in lines a moment later, and only the owner can read it", () => {
@@ -98,6 +109,42 @@ describe("the event log", () => {
     const { nextOffset } = readLogLines(log.path, ALL);
     log.add(3);
     expect(numbers(readLogLines(log.path, { ...ALL, offset: nextOffset }).text)).toEqual([1, 2, 3]);
+  });
+});
+
+describe("an event log that cannot be written", () => {
+  const blocked = () => {
+    const log = logIn();
+    mkdirSync(log.path);
+    return { ...log, unblock: () => rmdirSync(log.path), [Symbol.dispose]: () => log[Symbol.dispose]() };
+  };
+
+  test("keeps its events, and writes them in order when it can, without a further event", () => {
+    using log = blocked();
+    log.add(500);
+    expect(log.events.backlog()).toEqual({ oldestMs: expect.any(Number), dropped: 0 });
+    log.unblock();
+    log.clock.advance(1_000);
+    expect(numbers(readLogLines(log.path, ALL).text)).toEqual(range(1, 500));
+    log.clock.advance(1_000);
+    expect(lastEvent(log.path)).toEqual({ event: "log.write_resumed", fields: { dropped: 0 } });
+    expect(log.said).toEqual([
+      expect.stringContaining("codexlb keeps up to 5000 events"),
+      `the event log ${log.path} can be written again; events lost: 0`,
+    ]);
+  });
+
+  test("drops the newest events beyond its bound, and says how many", () => {
+    using log = blocked();
+    for (let n = 1; n <= 5_010; n++) log.events.append("test", { n });
+    log.clock.advance(10_000);
+    expect(log.events.backlog().dropped).toBe(10);
+    log.unblock();
+    log.clock.advance(1_000);
+    expect(numbers(readLogLines(log.path, ALL).text)).toEqual(range(1, 5_000));
+    log.clock.advance(1_000);
+    expect(lastEvent(log.path)).toEqual({ event: "log.write_resumed", fields: { dropped: 10 } });
+    expect(log.events.backlog()).toEqual({ oldestMs: undefined, dropped: 10 });
   });
 });
 
@@ -212,7 +259,7 @@ describe("reading the event log", () => {
   });
 });
 
-test("events wait until they are written, or are dropped and counted", () => {
+test("events wait until they are written", () => {
   using log = logIn();
   expect(log.events.backlog()).toEqual({ oldestMs: undefined, dropped: 0 });
   const startMs = log.clock.now();
@@ -222,7 +269,12 @@ test("events wait until they are written, or are dropped and counted", () => {
   expect(log.events.backlog()).toEqual({ oldestMs: startMs, dropped: 0 });
   log.clock.advance(50);
   expect(log.events.backlog()).toEqual({ oldestMs: undefined, dropped: 0 });
+});
+
+test("a directory that was removed is created again", () => {
+  using log = logIn();
+  log.add(1);
   rmSync(dirname(log.path), { recursive: true });
   log.add(3);
-  expect(log.events.backlog()).toEqual({ oldestMs: undefined, dropped: 3 });
+  expect(numbers(readLogLines(log.path, ALL).text)).toEqual([2, 3, 4]);
 });
