@@ -26,6 +26,7 @@ export function noteReplicaSwitch({ events }: Pick<Base, "events">, pool: Pool, 
   const { atMs, window, ...about } = moved;
   events.append("request.switched", {
     ...about,
+    account_alias: moved.to,
     at_ms: atMs,
     ...(window === undefined ? {} : { window: FIELD_NAMES[window] }),
   });

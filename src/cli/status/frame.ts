@@ -14,6 +14,7 @@ import { childEntries } from "./child-section.ts";
 import { crop, type Viewport } from "./frame-crop.ts";
 import { alarmOf, headOf, type StatusSnapshot, updatedWords, wrap } from "./frame-head.ts";
 import { addAccountStep, NO_ACCOUNTS } from "./no-accounts.ts";
+import { replicaRows } from "./replica-section.ts";
 import { layoutOf, type RowLayout } from "./row-layout.ts";
 import { historySection } from "./switch-history.ts";
 
@@ -107,6 +108,10 @@ export function frameOf(known: StatusSnapshot, canvas: Canvas): Frame {
         ),
         ...section(finish("at this pace:"), paceTexts(status, canvas).map(brief)),
         ...section(finish("last switches:"), switchTexts(status, style, nowMs).map(brief)),
+        ...section(
+          finish("replicas:"),
+          replicaRows(status, nowMs).map((row) => [finish(row)]),
+        ),
         ...section(
           finish("child proxies:"),
           childEntries(status, { columns, nowMs, isPage }).map(({ row, problem }) => [
