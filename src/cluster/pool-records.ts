@@ -30,8 +30,9 @@ export interface PoolState {
   readonly signals: SignalPosition;
   /** The engine's time, Unix ms. */
   readonly engineMs: number;
-  /** How many replicas were connected within the last ten minutes, with the one that asks. */
-  readonly replicas: number;
+  /** How many records of turns and switches the replicas have sent. */
+  readonly sentRecords: string;
+  readonly members: readonly Member[];
 }
 
 /** Another replica, as the engine knows it. */
@@ -96,31 +97,31 @@ export function poolRecords(engine: Engine, sealer: Sealer, pool: string): PoolR
     return poolId;
   };
   const leaseTag = (job: string) => sealer.tagOf(`lease/${job}`);
+  const membersIn = (flat: readonly string[]): Member[] =>
+    chunks(flat, 3).flatMap(([id = "", sealed = "", ms]) => {
+      const opened = sealer.open(sealer.tagOf(`replica/${id}`), 0, sealed);
+      const text = opened.kind === "fact" ? opened.fact.value : null;
+      const about = text === null ? undefined : ReplicaDescription.safeParse(JSON.parse(text)).data;
+      return about === undefined ? [] : [{ id, about, agoMs: Number(ms) }];
+    });
   return {
     find: (runId = "") => open("", runId, false),
     create: async (id, runId, isRebuilt) => (await open(id, runId, isRebuilt)) ?? "",
     poll: async (replica, about) => {
       const fact = { name: `replica/${replica}`, value: JSON.stringify(about) };
       const answer = await engine.run("poll", replica, sealer.seal(fact, 0));
-      const [poolId, revision, epoch, signal, engineMs, replicas] = Polled.parse(answer);
+      const [poolId, revision, epoch, signal, engineMs, sentRecords, members] = Polled.parse(answer);
       return {
         poolId: poolId || undefined,
         revision,
         signals: { epoch, revision: Number(signal) },
         engineMs: Number(engineMs),
-        replicas: Number(replicas),
+        sentRecords,
+        members: membersIn(members),
       };
     },
     leave: async (replica) => void (await engine.run("leave", replica)),
-    members: async () => {
-      const flat = Texts.parse(await engine.run("members"));
-      return chunks(flat, 3).flatMap(([id = "", sealed = "", ms]) => {
-        const opened = sealer.open(sealer.tagOf(`replica/${id}`), 0, sealed);
-        const text = opened.kind === "fact" ? opened.fact.value : null;
-        const about = text === null ? undefined : ReplicaDescription.safeParse(JSON.parse(text)).data;
-        return about === undefined ? [] : [{ id, about, agoMs: Number(ms) }];
-      });
-    },
+    members: async () => membersIn(Texts.parse(await engine.run("members"))),
     generations: async () => {
       const flat = Texts.parse(await engine.run("generations"));
       return new Map(chunks(flat, 2).map(([tag = "", generation]) => [tag, Number(generation)]));
@@ -166,8 +167,9 @@ const CHECK = "check";
 /** Records that one command returns. A record has up to 10 KB. */
 const AT_ONCE = 100;
 
-const Texts = z.array(z.string());
-const Polled = z.tuple([z.string(), z.string(), z.string(), z.string(), z.string(), z.string()]);
+const text = z.string();
+const Texts = z.array(text);
+const Polled = z.tuple([text, text, text, text, text, text, Texts]);
 const Meta = z.tuple([z.string().nullable(), z.string().nullable(), z.string().nullable()]);
 
 function turnAnswer([kind, first = "", second = ""]: readonly string[]): TurnAnswer {

@@ -15,6 +15,8 @@ export interface ReconcileContext {
   readonly file: ReplicaFile;
   readonly facts: LocalFacts;
   readonly log: Log;
+  /** Called after the root got another login for an account that it has. */
+  readonly renewed?: () => void;
 }
 
 /** Rounds in one call. Another replica may change a fact in between, which takes one more. */
@@ -80,7 +82,7 @@ const UNREADABLE = {
 
 /** Returns false if the fact must be compared again. */
 async function carryOut(
-  { records, sealer, file, facts }: ReconcileContext,
+  { records, sealer, file, facts, renewed = () => {} }: ReconcileContext,
   warn: (message: string) => void,
   name: string,
   { generation, opened }: PoolRecord,
@@ -120,6 +122,7 @@ async function carryOut(
         return true;
       }
       file.agree(name, { generation, mark: markOf(sealer, wanted) });
+      if (subjectOf(name)?.kind === "login" && rootMark !== "" && wanted !== null) renewed();
       return true;
     }
     default:

@@ -12,10 +12,12 @@
 //   replicas     hash     a sealed description of each replica, by its id
 //   seen         sorted   when each replica was last connected, engine time in ms
 //
-// signal-scripts.ts has the scripts and keys of signals, lease-scripts.ts those of leases.
+// signal-scripts.ts has the scripts and keys of signals, lease-scripts.ts those of leases, and usage-script.ts those of records
+// of turns.
 
 import { LEASE_SCRIPTS } from "./lease-scripts.ts";
 import { SIGNAL_SCRIPTS } from "./signal-scripts.ts";
+import { USAGE_SCRIPTS } from "./usage-script.ts";
 
 /** The parts of the keys' names, in the order of KEYS. */
 const KEYS = [
@@ -30,6 +32,8 @@ const KEYS = [
   "signal_order",
   "signal_ends",
   "leases",
+  "usage",
+  "senders",
 ] as const;
 
 /**
@@ -39,8 +43,6 @@ const KEYS = [
 export const SETTLE_MS = 30_000;
 /** Replicas that were not connected for this time are forgotten, ms. */
 const FORGET_MS = 7 * 24 * 3_600_000;
-/** Replicas that were connected within this time count when limits and work are divided, ms. */
-const RECENT_MS = 10 * 60_000;
 
 /** The names of the pool's keys. */
 export function keysOf(pool: string): string[] {
@@ -79,6 +81,21 @@ local function end_turn(tag, fence)
   local turn = turn_of(tag)
   if turn and turn.fence == fence then redis.call('HDEL', turns, tag) end
 end
+local function forget(replica)
+  redis.call('ZREM', seen, replica)
+  redis.call('HDEL', replicas, replica)
+  redis.call('HDEL', senders, replica)
+end
+local function members(at)
+  local found = {}
+  local ids = redis.call('ZRANGE', seen, 0, -1, 'WITHSCORES')
+  for index = 1, #ids, 2 do
+    found[#found + 1] = ids[index]
+    found[#found + 1] = redis.call('HGET', replicas, ids[index]) or ''
+    found[#found + 1] = string.format('%d', at - ids[index + 1])
+  end
+  return found
+end
 `;
 
 const BODIES = {
@@ -100,26 +117,25 @@ return redis.call('HMGET', meta, 'schema', 'pool', 'check')`,
 
   /**
    * The replica ARGV[1], described by ARGV[2], is connected. Returns the id of the pool, the revision of its facts, the
-   * epoch and the revision of its signals, the engine's time, and how many replicas were connected recently.
+   * epoch and the revision of its signals, the engine's time, how many records of turns were sent, and the replicas
+   * (\`members\`).
    */
   poll: `
 local at = now()
 redis.call('ZADD', seen, at, ARGV[1])
 redis.call('HSET', replicas, ARGV[1], ARGV[2])
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', seen, '-inf', at - ${FORGET_MS})) do
-  redis.call('ZREM', seen, id)
-  redis.call('HDEL', replicas, id)
+  forget(id)
 end
-local found = redis.call('HMGET', counters, 'revision', 'epoch', 'signal')
+local found = redis.call('HMGET', counters, 'revision', 'epoch', 'signal', 'usage')
 return {
   redis.call('HGET', meta, 'pool') or '', found[1] or '0', found[2] or '0', found[3] or '0', string.format('%d', at),
-  tostring(#redis.call('ZRANGEBYSCORE', seen, at - ${RECENT_MS}, '+inf'))
+  found[4] or '0', members(at)
 }`,
 
   /** The replica ARGV[1] leaves the pool. */
   leave: `
-redis.call('ZREM', seen, ARGV[1])
-redis.call('HDEL', replicas, ARGV[1])
+forget(ARGV[1])
 return 'OK'`,
 
   /** Returns the generation of every fact: tag, generation, tag, ... */
@@ -193,18 +209,12 @@ end
 return 'OK'`,
 
   /** Returns each replica: id, description, and how long ago it was connected, ms. */
-  members: `
-local at, found = now(), {}
-local ids = redis.call('ZRANGE', seen, 0, -1, 'WITHSCORES')
-for index = 1, #ids, 2 do
-  found[#found + 1] = ids[index]
-  found[#found + 1] = redis.call('HGET', replicas, ids[index]) or ''
-  found[#found + 1] = string.format('%d', at - ids[index + 1])
-end
-return found`,
+  members: `return members(now())`,
 
   ...SIGNAL_SCRIPTS,
   ...LEASE_SCRIPTS,
+
+  ...USAGE_SCRIPTS,
 } as const;
 
 export type ScriptName = keyof typeof BODIES;

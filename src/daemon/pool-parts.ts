@@ -24,11 +24,11 @@ import type { Base } from "./base.ts";
 
 /**
  * The pool and its background jobs. `turns`: who may renew a login. `leases`: which jobs this process does. `spending`:
- * what other replicas spend with API keys.
+ * what other replicas spend with API keys. `switches`: gets the turns that move.
  */
 export function poolParts(
   { layout, live, deps, events, store, usage, traffic, self, owner, outbound }: Base,
-  { turns, leases, spending }: Pick<Sharing, "turns" | "leases" | "spending">,
+  { turns, leases, spending, switches }: Pick<Sharing, "turns" | "leases" | "spending" | "switches">,
 ) {
   const config = () => live.current();
   const tokenUrl = tokenUrlOf(deps);
@@ -62,6 +62,7 @@ export function poolParts(
     events,
     affinity,
     pastSwitches: loggedSwitches(layout.events),
+    shareSwitch: switches.send,
     settings: () => poolSettings(config()),
     self,
     makeAccount: (record) =>

@@ -14,13 +14,16 @@ export interface TurnClient {
 /** Additional headers, for a backend that requires credentials. */
 type Extra = Readonly<Record<string, string>>;
 
+/** The proxy, or what names it for each connection: a session may change between the replicas of a pool. */
+type ProxyUrl = string | (() => string);
+
 /** A client over HTTP and server-sent events, with the whole history in every request. */
-export function createSseClient(proxyUrl: string, session: string, extra: Extra = {}): TurnClient {
+export function createSseClient(proxyUrl: ProxyUrl, session: string, extra: Extra = {}): TurnClient {
   const history: unknown[] = [];
   return {
     turn: async (text, model = DEMO_MODEL) => {
-      history.push(userItem(text));
-      const response = await fetch(`${proxyUrl}/backend-api/codex/responses`, {
+      const item = userItem(text);
+      const response = await fetch(`${urlNow(proxyUrl)}/backend-api/codex/responses`, {
         proxy: false,
         method: "POST",
         headers: {
@@ -33,7 +36,7 @@ export function createSseClient(proxyUrl: string, session: string, extra: Extra 
           model,
           stream: true,
           store: false,
-          input: history,
+          input: [...history, item],
           prompt_cache_key: session,
         }),
       });
@@ -43,8 +46,9 @@ export function createSseClient(proxyUrl: string, session: string, extra: Extra 
       const splitter = createSseSplitter();
       for await (const chunk of response.body)
         for (const block of splitter.push(chunk)) answer.take(blockData(block) ?? "");
-      history.push(...answer.items);
-      return answer.text();
+      const answered = answer.text();
+      history.push(item, ...answer.items);
+      return answered;
     },
     close: () => {},
   };
@@ -54,21 +58,23 @@ export function createSseClient(proxyUrl: string, session: string, extra: Extra 
  * A client over WebSocket. Each turn refers to the previous response. If the server asks it to reconnect, it sends the
  * whole history.
  */
-export function createSocketClient(proxyUrl: string, session: string, extra: Extra = {}): TurnClient {
+export function createSocketClient(proxyUrl: ProxyUrl, session: string, extra: Extra = {}): TurnClient {
   const history: unknown[] = [];
   let open: { readonly socket: WebSocket; previous: string | undefined } | undefined;
 
-  const attempt = async (newItems: readonly unknown[], model: string): Promise<Answer | "reconnect"> => {
+  const attempt = async (item: unknown, model: string): Promise<Answer | "reconnect"> => {
     // A socket that was closed between two turns would never respond.
     if (open?.socket.readyState !== WebSocket.OPEN)
-      open = { socket: await connect(proxyUrl, session, extra), previous: undefined };
+      open = { socket: await connect(urlNow(proxyUrl), session, extra), previous: undefined };
     const { socket, previous } = open;
     const answer = await exchange(socket, {
       type: "response.create",
       model,
       store: false,
       prompt_cache_key: session,
-      ...(previous === undefined ? { input: history } : { input: newItems, previous_response_id: previous }),
+      ...(previous === undefined
+        ? { input: [...history, item] }
+        : { input: [item], previous_response_id: previous }),
     });
     if (answer !== "reconnect") open.previous = answer.responseId;
     else {
@@ -81,12 +87,12 @@ export function createSocketClient(proxyUrl: string, session: string, extra: Ext
   return {
     turn: async (text, model = DEMO_MODEL) => {
       const item = userItem(text);
-      history.push(item);
       for (let tries = 0; tries < MOST_RECONNECTS; tries++) {
-        const answer = await attempt([item], model);
+        const answer = await attempt(item, model);
         if (answer === "reconnect") continue;
-        history.push(...answer.items);
-        return answer.text();
+        const answered = answer.text();
+        history.push(item, ...answer.items);
+        return answered;
       }
       throw new Error("the server asked to reconnect too often");
     },
@@ -99,6 +105,10 @@ export function createSocketClient(proxyUrl: string, session: string, extra: Ext
 const DEMO_MODEL = "demo";
 /** Codex retries a stream five times. */
 const MOST_RECONNECTS = 6;
+
+function urlNow(proxyUrl: ProxyUrl): string {
+  return typeof proxyUrl === "string" ? proxyUrl : proxyUrl();
+}
 
 function userItem(text: string): unknown {
   return { type: "message", role: "user", content: [{ type: "input_text", text }] };

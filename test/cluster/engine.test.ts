@@ -144,7 +144,8 @@ test.skipIf(whyNoRedis !== undefined)("the rights in docs/cluster.md are enough"
     revision: "0",
     signals: { epoch: "0", revision: 0 },
     engineMs: expect.any(Number),
-    replicas: 1,
+    sentRecords: "0",
+    members: [{ id: "r", about: { name: "n", version: "v" }, agoMs: 0 }],
   });
   expect(await records.lease("r", ["job"])).toEqual([true]);
   await records.release("r", ["job"]);

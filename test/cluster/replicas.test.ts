@@ -268,7 +268,7 @@ describe.skipIf(whyNoRedis !== undefined)("replicas of a pool", () => {
       1,
       expect.stringContaining("the pool default exists already on unix://"),
     ]);
-    const home = join(pool.tool.directory, "login-alice");
+    const home = join(a.layout.accounts, "alice");
     await done(pool.tool.run(["account", "import", "--root", root, "--from", home, "mine"]));
     const own = await pool.tool.run(["cluster", "join", "--root", root], pool.env);
     expect([own.code, own.err]).toEqual([1, expect.stringContaining("has its own accounts (mine)")]);

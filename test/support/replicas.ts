@@ -7,7 +7,9 @@ import { type MockBackend, startMock } from "../../src/mock/backend.ts";
 import type { FaultInput } from "../../src/mock/faults.ts";
 import { type Layout, layoutOf } from "../../src/state/layout.ts";
 import { type Executable, executable, type Ran, type RunningProcess } from "./executable.ts";
+import { enrol } from "./pool.ts";
 import { startRedis, type TestRedis } from "./redis.ts";
+import { tempDirectory } from "./temp.ts";
 
 export interface Replica {
   readonly layout: Layout;
@@ -17,12 +19,14 @@ export interface Replica {
   run(...args: readonly string[]): Promise<Ran>;
   /** Ends the proxy and returns what it printed. */
   stop(): Promise<Ran>;
-  /** Starts the proxy again, on another port. */
-  start(): Promise<void>;
+  /** Starts the proxy again, on another port. `more`: additional environment variables. */
+  start(more?: Record<string, string>): Promise<void>;
 }
 
 export interface Replicas extends AsyncDisposable {
   readonly tool: Executable;
+  /** The directory with the roots of the replicas. */
+  readonly directory: string;
   readonly redis: TestRedis;
   readonly mock: MockBackend;
   readonly list: readonly Replica[];
@@ -40,12 +44,20 @@ export interface ReplicasOptions {
   readonly engine?: readonly string[];
   /** Text of the config.toml of each replica. */
   readonly config?: string;
+  /** The executable, if several pools share its copy. Default: an own copy. */
+  readonly tool?: Executable;
+  /** The URL under which the replica with this index reaches the engine. Default: the engine's socket. */
+  readonly engineUrl?: (redis: TestRedis, index: number) => string;
+  /** Additional environment variables for the proxy with this index at its first start. */
+  readonly env?: (index: number) => Record<string, string>;
 }
 
 /** Creates a pool from one root with `aliases`, joins it with the others, and starts a proxy on each. */
 export async function startReplicas(options: ReplicasOptions): Promise<Replicas> {
   const { aliases, count = 3, tokenSeconds, engine = ["--appendonly", "yes"] } = options;
-  const tool = executable();
+  const tool = options.tool ?? executable();
+  const own = options.tool === undefined ? undefined : tempDirectory();
+  const directory = own?.path ?? tool.directory;
   const redis = await startRedis(engine);
   const mock = startMock({
     accounts: aliases.map((alias) => ({ alias, turns: 1_000_000 })),
@@ -55,27 +67,24 @@ export async function startReplicas(options: ReplicasOptions): Promise<Replicas>
   mock.faults.add(...(options.faults ?? []));
   const env = {
     CODEXLB_CLUSTER_URL: redis.url,
-    CODEXLB_CLUSTER_KEY_FILE: join(tool.directory, "pool.key"),
+    CODEXLB_CLUSTER_KEY_FILE: join(directory, "pool.key"),
     CODEXLB_TOKEN_URL: mock.tokenUrl,
   };
   const made = Array.from({ length: count }, (_, index) => {
-    const layout = layoutOf(join(tool.directory, `replica${index}`));
+    const layout = layoutOf(join(directory, `replica${index}`));
     mkdirSync(layout.root, { mode: 0o700 });
     writeFileSync(layout.config, options.config ?? '[policy]\nmode = "round_robin"\n', { mode: 0o600 });
-    return replica(tool, layout, mock, env);
+    const url = options.engineUrl?.(redis, index) ?? redis.url;
+    return replica(tool, layout, mock, { ...env, CODEXLB_CLUSTER_URL: url });
   });
   const [first, ...others] = made;
-  for (const alias of aliases) {
-    const home = join(tool.directory, `login-${alias}`);
-    mkdirSync(home);
-    writeFileSync(join(home, "auth.json"), mock.authFile(alias), { mode: 0o600 });
-    await done(first!.run("account", "import", "--from", home, alias));
-  }
+  for (const alias of aliases) enrol(first!.layout, alias, mock.authFile(alias));
   await done(first!.run("cluster", "init"));
-  for (const other of others) await done(other.run("cluster", "join"));
-  await Promise.all(made.map((one) => one.start()));
+  await Promise.all(others.map((other) => done(other.run("cluster", "join"))));
+  await Promise.all(made.map((one, index) => one.start(options.env?.(index))));
   return {
     tool,
+    directory,
     redis,
     mock,
     list: made,
@@ -84,7 +93,8 @@ export async function startReplicas(options: ReplicasOptions): Promise<Replicas>
       await Promise.all(made.map((one) => one[Symbol.asyncDispose]()));
       await mock.stop();
       await redis[Symbol.asyncDispose]();
-      tool[Symbol.dispose]();
+      if (own === undefined) tool[Symbol.dispose]();
+      else own[Symbol.dispose]();
     },
   };
 }
@@ -115,8 +125,9 @@ function replica(
       return proxy?.pid ?? 0;
     },
     run: (...args) => tool.run(args, env),
-    start: async () => {
-      proxy = await tool.start(["proxy", "--listen", "127.0.0.1:0", "--upstream", mock.baseUrl], env);
+    start: async (more) => {
+      const words = ["proxy", "--listen", "127.0.0.1:0", "--upstream", mock.baseUrl];
+      proxy = await tool.start(words, { ...env, ...more });
     },
     stop: async () => {
       if (proxy === undefined) throw new Error("the proxy does not run");

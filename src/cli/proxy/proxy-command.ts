@@ -72,13 +72,14 @@ export default defineCommand({
       daemon.lost,
       ...(args["until-deserted"] ? [daemon.deserted().then(() => "deserted")] : []),
     ]);
-    const waiting = drainMessage(daemon);
+    const waiting = drainOf(daemon);
     supervisor.stopping(
-      waiting ?? "stopping",
-      waiting === undefined ? SHORT_STOP_MS : daemon.drainMs() + SHORT_STOP_MS,
+      waiting?.message ?? "stopping",
+      waiting === undefined ? SHORT_STOP_MS : waiting.withinMs + SHORT_STOP_MS,
     );
     if (waiting !== undefined && reason instanceof CodexlbError) deps.log.warn(reason.message);
-    if (waiting !== undefined) deps.log.info(`${waiting}; a second signal stops the proxy immediately`);
+    if (waiting !== undefined)
+      deps.log.info(`${waiting.message}; a second signal stops the proxy immediately`);
     // The root belongs to another proxy now, or has moved, if the reason is an error.
     if (!(reason instanceof CodexlbError)) forgetStartFlags(layout.startFlags);
     await daemon.stop(reason instanceof CodexlbError ? reason.code : reason, signals.hurry);
@@ -107,11 +108,19 @@ function servedText({ accountCount, childCount }: Daemon): string {
   return childCount === 0 ? accounts : `${accounts} and ${children}`;
 }
 
-/** `finishing 2 requests, for at most 30 s`; undefined if no requests are in flight. */
-function drainMessage(daemon: Daemon): string | undefined {
+/** `finishing 2 requests, for at most 30 s`; undefined if the shutdown waits for nothing. */
+function drainOf(daemon: Daemon): { readonly message: string; readonly withinMs: number } | undefined {
+  const { delayMs, timeoutMs } = daemon.drain();
+  const withinMs = delayMs + timeoutMs;
   const count = daemon.inFlight();
+  const atMost = `for at most ${timeoutMs / 1000} s`;
+  if (delayMs > 0)
+    return {
+      message: `accepting requests for ${delayMs / 1000} s more, then finishing those in flight, ${atMost}`,
+      withinMs,
+    };
   if (count === 0) return undefined;
-  return `finishing ${count} request${count === 1 ? "" : "s"}, for at most ${daemon.drainMs() / 1000} s`;
+  return { message: `finishing ${count} request${count === 1 ? "" : "s"}, ${atMost}`, withinMs };
 }
 
 const LIMIT_VARIABLE = "BUN_CONFIG_MAX_HTTP_REQUESTS";

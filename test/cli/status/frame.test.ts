@@ -82,6 +82,33 @@ test("a proxy that cannot record turns says so below the table", () => {
   expect(lines).toContain("  turns are not recorded: disk full");
 });
 
+test("a replica without the server of its pool says so in the head and below the table", () => {
+  const cluster = {
+    pool: "team",
+    replica: "r1",
+    pending: 0,
+    degraded_since_ms: NOW - 60_000,
+    error: "contacting redis://engine: connection refused",
+  };
+  const lines = frameLines(known({ ...THREE, cluster }), page(200));
+  expect(lines[0]).toContain("  pool team: degraded since ");
+  expect(lines).toContain("  the pool team cannot be used: contacting redis://engine: connection refused");
+});
+
+test("a replica shows all replicas of its pool, with their state and version", () => {
+  const about = (name: string, last_seen_ms: number) => ({ id: name, name, version: "1.2.0", last_seen_ms });
+  const replicas = [about("edge", NOW - 300_000), about("laboratory", NOW)];
+  const lines = frameLines(
+    known({ ...THREE, cluster: { pool: "team", replica: "laboratory", pending: 0, replicas } }),
+    page(80),
+  );
+  expect(lines.slice(lines.indexOf("replicas:"))).toEqual([
+    "replicas:",
+    "  laboratory  connected, this replica  1.2.0",
+    "  edge        last seen 5 min ago      1.2.0",
+  ]);
+});
+
 test("the head counts the anchor turns of the day", () => {
   const lines = frameLines(known({ ...THREE, anchor: { turns: 3, tokens: 1240 } }), page(200));
   expect(lines[0]).toEndWith("  anchored today: 3 turns, 1,240 tokens");
