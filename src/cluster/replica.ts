@@ -6,14 +6,16 @@ import type { EventLog } from "../state/events.ts";
 import { VERSION } from "../version.ts";
 import { createEngine } from "./engine.ts";
 import { createEngineClock } from "./engine-clock.ts";
+import type { KeyPlace } from "./key.ts";
+import { createKeyring } from "./keyring.ts";
 import type { LocalFacts } from "./local-facts.ts";
 import { loginTurns } from "./login-turns.ts";
+import { nextKeyReport } from "./next-key.ts";
 import { type PoolState, poolRecords } from "./pool-records.ts";
 import { createReconciler, hasChanges } from "./reconcile.ts";
 import { createReplicaCounts } from "./replica-counts.ts";
 import type { ReplicaFile } from "./replica-file.ts";
 import { SETTLE_MS } from "./scripts.ts";
-import { createSealer } from "./sealing.ts";
 import { sharedAccounts, sharedKeys } from "./shared-ops.ts";
 import type { Sharing } from "./sharing.ts";
 import { createSignalExchange } from "./signal-exchange.ts";
@@ -24,7 +26,7 @@ export interface ReplicaOptions {
   readonly events: Pick<EventLog, "append">;
   /** `cluster.url`, which was checked. */
   readonly url: string;
-  readonly key: Uint8Array;
+  readonly keyPlace: KeyPlace;
   readonly file: ReplicaFile;
   /** The name of the proxy. */
   readonly name: () => string;
@@ -35,11 +37,13 @@ const INTERVAL_MS = 5_000;
 /** Longest wait for the engine at the start, at the end, and after a change of an operator, ms. */
 const PATIENCE_MS = 3_000;
 
-export function createReplica({ deps, events, url, key, file, name }: ReplicaOptions): Sharing {
+export function createReplica({ deps, events, url, keyPlace, file, name }: ReplicaOptions): Sharing {
   const { clock, log } = deps;
   const engine = createEngine({ url, pool: file.pool, deps });
-  const sealer = createSealer(key, file.pool, deps.random);
-  const records = poolRecords(engine, sealer, file.pool);
+  const keyring = createKeyring(keyPlace, file.pool, deps.random);
+  const { sealer } = keyring;
+  const nextKey = nextKeyReport(keyring, keyPlace, log);
+  const records = poolRecords(engine, sealer, file.pool, keyring.use);
   const counts = createReplicaCounts();
   const engineClock = createEngineClock(clock);
   const signals = createSignalExchange({
@@ -100,6 +104,7 @@ export function createReplica({ deps, events, url, key, file, name }: ReplicaOpt
    */
   const openPool = async (): Promise<void> => {
     isOpen = false;
+    const { keyId } = sealer;
     const { runId } = await engine.info();
     const found = (await records.find(runId)) ?? (await records.create(file.poolId, runId, true));
     if (found !== file.poolId)
@@ -110,11 +115,19 @@ export function createReplica({ deps, events, url, key, file, name }: ReplicaOpt
       );
     isOpen = true;
     seen = undefined;
+    if (sealer.keyId === keyId) return;
+    // What the engine has of signals was sealed with the old key, and is gone.
+    signals.lost();
+    log.info(`the key of the pool ${file.pool} was changed, and this replica uses the new one`);
   };
 
   const poll = async (): Promise<PoolState> => {
     const askedMs = clock.monotonic();
-    const polled = await records.poll(file.replica, { name: name(), version: VERSION });
+    const polled = await records.poll(file.replica, {
+      name: name(),
+      version: VERSION,
+      next_key: nextKey(),
+    });
     engineClock.measured(polled.engineMs, askedMs);
     return polled;
   };
@@ -181,7 +194,6 @@ export function createReplica({ deps, events, url, key, file, name }: ReplicaOpt
     loginTurns({
       deps,
       records,
-      sealer,
       file,
       facts: () => facts,
       sync,

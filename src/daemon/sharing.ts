@@ -2,7 +2,6 @@
 
 import type { Keys } from "../auth/keys.ts";
 import { joinedPool } from "../cluster/joined-pool.ts";
-import { poolKey } from "../cluster/key.ts";
 import { type LocalFacts, localFacts } from "../cluster/local-facts.ts";
 import { NOT_SHARED, type Sharing } from "../cluster/sharing.ts";
 import type { Pool } from "../upstream/pool.ts";
@@ -13,10 +12,10 @@ export async function sharingOf({ layout, live, deps, events }: Base): Promise<S
   const { cluster } = live.current();
   const file = joinedPool(layout, cluster);
   if (file === undefined) return NOT_SHARED;
-  const key = poolKey({ env: deps.env, keyFile: cluster.key_file });
   const { createReplica } = await import("../cluster/replica.ts");
   const name = () => live.current().proxy.name;
-  return createReplica({ deps, events, url: cluster.url, key, file, name });
+  const keyPlace = { env: deps.env, keyFile: cluster.key_file };
+  return createReplica({ deps, events, url: cluster.url, keyPlace, file, name });
 }
 
 /** The facts of the root of a running proxy, which follows their changes immediately. */
