@@ -185,6 +185,10 @@ const REFUSALS: Readonly<Record<string, readonly [what: string, next: string]>> 
     "the user lacks a right that codexlb needs",
     "give the user the rights in docs/cluster.md, section Server",
   ],
+  OTHERPOOL: [
+    "the pool was replaced, or its key was changed",
+    "wait for the next comparison, or see docs/cluster.md",
+  ],
   OOM: ["the memory of the server is full", "raise maxmemory on the server"],
   READONLY: ["the server is read-only", "name the primary server in cluster.url"],
   MISCONF: ["the server cannot write to its disk, and refuses changes", "check the disk of the server"],

@@ -8,15 +8,17 @@ import { VERSION } from "../version.ts";
 import { createEngine } from "./engine.ts";
 import { createEngineClock } from "./engine-clock.ts";
 import { engineLeases } from "./engine-leases.ts";
+import type { KeyPlace } from "./key.ts";
 import { createKeyShares } from "./key-shares.ts";
+import { createKeyring } from "./keyring.ts";
 import type { LocalFacts } from "./local-facts.ts";
 import { loginTurns } from "./login-turns.ts";
+import { nextKeyReport } from "./next-key.ts";
 import { type PoolState, poolRecords } from "./pool-records.ts";
 import { createReconciler, hasChanges } from "./reconcile.ts";
 import { createReplicaCounts } from "./replica-counts.ts";
 import type { ReplicaFile } from "./replica-file.ts";
 import { SETTLE_MS } from "./scripts.ts";
-import { createSealer } from "./sealing.ts";
 import { sharedAccounts, sharedKeys } from "./shared-ops.ts";
 import type { ReplicaState, Sharing } from "./sharing.ts";
 import { createSignalExchange } from "./signal-exchange.ts";
@@ -30,7 +32,7 @@ export interface ReplicaOptions {
   readonly events: Pick<EventLog, "append">;
   /** `cluster.url`, which was checked. */
   readonly url: string;
-  readonly key: Uint8Array;
+  readonly keyPlace: KeyPlace;
   readonly file: ReplicaFile;
   /** The record of turns, which is exchanged with the other replicas. */
   readonly usage: SharedUsage;
@@ -45,11 +47,13 @@ const RECENT_MS = 10 * 60_000;
 /** Longest wait for the engine at the start, at the end, and after a change of an operator, ms. */
 const PATIENCE_MS = 3_000;
 
-export function createReplica({ deps, events, url, key, file, usage, name }: ReplicaOptions): Sharing {
+export function createReplica({ deps, events, url, keyPlace, file, usage, name }: ReplicaOptions): Sharing {
   const { clock, log } = deps;
   const engine = createEngine({ url, pool: file.pool, deps });
-  const sealer = createSealer(key, file.pool, deps.random);
-  const records = poolRecords(engine, sealer, file.pool);
+  const keyring = createKeyring(keyPlace, file.pool, deps.random);
+  const { sealer } = keyring;
+  const nextKey = nextKeyReport(keyring, keyPlace, log);
+  const records = poolRecords(engine, sealer, file.pool, keyring.use);
   const counts = createReplicaCounts();
   const engineClock = createEngineClock(clock);
   const signals = createSignalExchange({
@@ -121,6 +125,7 @@ export function createReplica({ deps, events, url, key, file, usage, name }: Rep
    */
   const openPool = async (): Promise<void> => {
     isOpen = false;
+    const { keyId } = sealer;
     const { runId } = await engine.info();
     const found = (await records.find(runId)) ?? (await records.create(file.poolId, runId, true));
     if (found !== file.poolId)
@@ -131,11 +136,19 @@ export function createReplica({ deps, events, url, key, file, usage, name }: Rep
       );
     isOpen = true;
     seen = undefined;
+    if (sealer.keyId === keyId) return;
+    // What the engine has of signals was sealed with the old key, and is gone.
+    signals.lost();
+    log.info(`the key of the pool ${file.pool} was changed, and this replica uses the new one`);
   };
 
   const poll = async (): Promise<PoolState> => {
     const askedMs = clock.monotonic();
-    const polled = await records.poll(file.replica, { name: name(), version: VERSION });
+    const polled = await records.poll(file.replica, {
+      name: name(),
+      version: VERSION,
+      next_key: nextKey(),
+    });
     engineClock.measured(polled.engineMs, askedMs);
     return polled;
   };
@@ -205,7 +218,6 @@ export function createReplica({ deps, events, url, key, file, usage, name }: Rep
     loginTurns({
       deps,
       records,
-      sealer,
       file,
       facts: () => facts,
       sync,

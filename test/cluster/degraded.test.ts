@@ -24,7 +24,9 @@ describe.skipIf(whyNoRedis !== undefined)("a replica", () => {
       pool: "default",
       replica: id,
       pending: 0,
-      replicas: [{ id, name: expect.any(String), version: expect.any(String), last_seen_ms: expect.any(Number) }],
+      replicas: [
+        { id, name: expect.any(String), version: expect.any(String), last_seen_ms: expect.any(Number) },
+      ],
     });
     expect((await fetch(`${a.url}/readyz`)).status).toBe(200);
     expect((await done(a.run("status", "--short"))).out).not.toContain("degraded");
@@ -60,7 +62,7 @@ describe.skipIf(whyNoRedis !== undefined)("a replica", () => {
     expect(
       sumOf(await metricsOf(a), "codexlb_cluster_comparisons_total", { result: "failed" }),
     ).toBeGreaterThan(0);
-    // It has read the pool once, and goes on serving.
+    // It has read the pool once, and still serves.
     expect((await fetch(`${a.url}/readyz`)).status).toBe(200);
   }, 120_000);
 
