@@ -13,8 +13,8 @@
 //   replicas     hash     a sealed description of each replica, by its id
 //   seen         sorted   when each replica was last connected, engine time in ms
 //
-// signal-scripts.ts has the scripts and keys of signals, lease-scripts.ts those of leases, and usage-script.ts those of records
-// of turns.
+// signal-scripts.ts has the scripts and keys of signals, lease-scripts.ts those of leases, and usage-script.ts those of
+// records of turns.
 
 import { LEASE_SCRIPTS } from "./lease-scripts.ts";
 import { SIGNAL_SCRIPTS } from "./signal-scripts.ts";
@@ -244,7 +244,7 @@ for index = 5, #ARGV, 4 do
   redis.call('HSET', records, ARGV[index + 1], ARGV[index + 3])
   if kept[index] then redis.call('HSET', turns, ARGV[index + 1], kept[index]) end
 end
-redis.call('HSET', meta, 'check', ARGV[2], 'identity', ARGV[3], 'since', string.format('%d', at))
+redis.call('HSET', meta, 'check', ARGV[2], 'identity', ARGV[3], 'rekeyed', string.format('%d', at))
 redis.call('PUBLISH', ARGV[4], redis.call('HINCRBY', counters, 'revision', 1))
 return 'done'`,
 

@@ -54,7 +54,7 @@ export interface SharingState {
   /** True if the replica has compared itself with the pool since its start. */
   readonly hasRead: boolean;
   readonly counts: SharingCounts;
-  /** All replicas of the pool, this one included, as far as they are known. */
+  /** All replicas of the pool, with this one, as last read from the engine. */
   readonly replicas: readonly ReplicaState[];
 }
 

@@ -1,7 +1,6 @@
 // Sends the turns and switches of this replica to the others, and writes theirs into the own usage.db. Nothing here runs
 // on the way of a request: what is to be sent is read from usage.db, so it needs no memory while the engine is away.
 
-import type { Database } from "bun:sqlite";
 import type { MovedTurn } from "../core/pool-facts.ts";
 import type { Deps } from "../deps.ts";
 import { CodexlbError, fullMessageOf } from "../errors.ts";
@@ -60,22 +59,21 @@ export function createUsageExchange(options: UsageExchangeOptions): UsageExchang
   };
   usage.share((database, ids) => openExchange(database, membership).noteTurns(ids), soon);
 
-  /** The database with everything to send; undefined if the root is no longer this process's. */
-  const prepared = (): Database | undefined => {
-    if (switches.length > 0) {
-      const texts = switches.map(movedText);
-      const isNoted = usage.change(texts.length, (database) => {
-        database.transaction(() => openExchange(database, membership).noteMoved(texts))();
-        return true;
-      });
-      if (isNoted === true) switches = [];
-    }
-    return usage.reader() ?? usage.change(1, (database) => database);
+  /** Moves the switches in memory to the outbox. */
+  const noteSwitches = (): void => {
+    if (switches.length === 0) return;
+    const texts = switches.map(movedText);
+    usage.change(texts.length, (database) => {
+      database.transaction(() => openExchange(database, membership).noteMoved(texts))();
+      switches = [];
+    });
   };
 
   /** Sends and reads some records. `force`: send them even if the pool does not have those before. */
   const exchangeSome = async (force: boolean): Promise<Progress> => {
-    const database = prepared();
+    noteSwitches();
+    // Undefined if the root is no longer this process's.
+    const database = usage.reader() ?? usage.change(1, (created) => created);
     if (database === undefined) return "done";
     // Everything that was to be sent is in the outbox now.
     isOwed = false;
@@ -124,7 +122,9 @@ export function createUsageExchange(options: UsageExchangeOptions): UsageExchang
   };
 
   const work = async (): Promise<void> => {
-    if (!isReady() || usage.health().kind === "off") return;
+    if (usage.health().kind === "off") return;
+    noteSwitches();
+    if (!isReady()) return;
     let refusals = 0;
     let progress: Progress = "more";
     while (progress !== "done" && refusals <= MOST_REFUSALS) {
@@ -174,8 +174,8 @@ export function createUsageExchange(options: UsageExchangeOptions): UsageExchang
 // --- internal ---
 
 /**
- * How an exchange goes on. `back`: the pool does not have all records that were sent, and gets them again. `force`: it
- * gets those that are left.
+ * What follows after an exchange. `back`: the pool does not have all records that were sent, and gets them again.
+ * `force`: it gets those of them that are left.
  */
 type Progress = "done" | "more" | "back" | "force";
 
@@ -184,7 +184,7 @@ const GATHER_MS = 1_000;
 /** The shortest time between two exchanges, so that a busy replica sends few and large batches, ms. */
 const PAUSE_MS = 3_000;
 const MOST_AT_ONCE = 100;
-/** Switches in memory until the next exchange. */
+/** Switches in memory, which are written within a second or three. */
 const MOST_SWITCHES = 500;
 /** More often in a row only if two processes are the same replica. */
 const MOST_REFUSALS = 3;
