@@ -13,6 +13,8 @@ export interface Counters<T> {
   seen(name: string): T | undefined;
   /** The own count has changed. `isNews`: the others should know it soon. */
   changed(name: string, isNews: boolean): void;
+  /** Passes all counts that wait to the signals. */
+  flush(): void;
 }
 
 export interface CountersContext<T> {
@@ -23,7 +25,7 @@ export interface CountersContext<T> {
   readonly replica: string;
   /** The own count; undefined if there is nothing to show. */
   readonly own: (name: string) => T | undefined;
-  /** True while a count changes the decisions of the others merely because it is recent, so it is sent again and again. */
+  /** True if the others ignore a part of the count once it is old. It is then sent again and again. */
   readonly isPassing: (count: T) => boolean;
   /** Called when the count of another replica under this name has changed, or when `seen` has. */
   readonly received: (name: string) => void;
@@ -32,9 +34,8 @@ export interface CountersContext<T> {
 /** How long a count that is no news may wait, ms. */
 export const LATER_MS = 10_000;
 /**
- * When a count that the engine has taken is regarded as known to the others, ms. They usually have it after one
- * millisecond. It must be twice as long as a message may take: what another replica decides before it gets this count, it
- * shows within that time as well, and this replica must not have forgotten by then that they decided at the same time.
+ * How long after the engine has taken a count the others are sure to know it, ms. This must be twice as long as a message
+ * may take: another replica may have decided just before it got this count, and the message about that takes as long.
  */
 export const SEEN_MS = 1_000;
 
@@ -85,6 +86,9 @@ export function createCounters<T>(context: CountersContext<T>): Counters<T> {
     shown: (name) => shown.get(name),
     seen: (name) => seen.get(name),
     changed: (name, isNews) => (isNews ? put(name) : later(name)),
+    flush: () => {
+      for (const name of [...waiting.keys()]) put(name);
+    },
   };
 }
 

@@ -12,7 +12,7 @@ export interface EngineLeasesContext {
   readonly release: (jobs: readonly string[]) => Promise<void>;
   /** True while the pool in the engine is known to be this replica's. */
   readonly isUsable: () => boolean;
-  /** How many replicas there are, as far as this one knows. At least 1. */
+  /** How many replicas this one knows, with itself. */
   readonly replicas: () => number;
 }
 

@@ -13,7 +13,7 @@ export interface KeySharesContext {
   readonly signals: Pick<Signals, "put" | "watch">;
   /** The id of this replica. */
   readonly replica: string;
-  /** How many replicas there are, as far as this one knows. At least 1. */
+  /** How many replicas this one knows, with itself. */
   readonly replicas: () => number;
   /** True while the others cannot be heard. */
   readonly isCutOff: () => boolean;
@@ -24,7 +24,12 @@ const FIRST_TURN_TOKENS = 400_000;
 /** Turns in flight on a replica that is not heard for this time are not expected to end there, ms. */
 export const IN_FLIGHT_MS = 45_000;
 
-export function createKeyShares(context: KeySharesContext): KeyShares {
+export interface OpenKeyShares extends KeyShares {
+  /** Sends everything that was counted with the next signals. */
+  flush(): void;
+}
+
+export function createKeyShares(context: KeySharesContext): OpenKeyShares {
   const { clock, signals, replica, replicas, isCutOff } = context;
   const open = new Map<string, () => OwnKeyUse | undefined>();
   /** What the other replicas have used, by key and replica. */
@@ -134,6 +139,7 @@ export function createKeyShares(context: KeySharesContext): KeyShares {
       return shareOf(id, own);
     },
     close: (id) => void open.delete(id),
+    flush: counters.flush,
   };
 }
 

@@ -242,13 +242,14 @@ export function createReplica({ deps, events, url, keyPlace, file, usage, name }
     replicas: file.replicas,
   });
 
-  const sharesContext = {
+  const countsContext = {
     clock,
     signals,
     replica: file.replica,
     replicas: file.replicas,
     isCutOff: () => degraded !== undefined,
   };
+  const keyShares = createKeyShares(countsContext);
 
   const operator = {
     aliasOf: (account: string) => facts?.aliasOf(account) ?? account,
@@ -272,8 +273,8 @@ export function createReplica({ deps, events, url, keyPlace, file, usage, name }
     },
     signals,
     leases,
-    keyShares: createKeyShares(sharesContext),
-    spending: createSpendShares(sharesContext),
+    keyShares,
+    spending: createSpendShares(countsContext),
     accounts: (ops) => sharedAccounts(ops, operator),
     keys: (ops) => sharedKeys(ops, operator),
     start: async (given) => {
@@ -307,6 +308,7 @@ export function createReplica({ deps, events, url, keyPlace, file, usage, name }
       cancel?.();
       if (degraded === undefined) {
         await within(PATIENCE_MS, sync());
+        keyShares.flush();
         await within(PATIENCE_MS, signals.flush());
         await within(PATIENCE_MS, leases.giveBackAll());
       }

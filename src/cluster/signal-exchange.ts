@@ -37,8 +37,8 @@ export interface SignalExchangeContext {
 
 /** Signals that a replica keeps, the latest ones. Each needs less than 1 KB. */
 const MOST_OWN = 10_000;
-/** Shortest time between two batches, ms. */
-const BATCH_MS = 100;
+/** Shortest time between two batches, ms. Signals that are not urgent wait longer, together. */
+const BATCH_MS = 20;
 
 /** A signal of this replica, with the times of its clock. */
 interface OwnSignal {

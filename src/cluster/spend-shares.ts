@@ -16,7 +16,7 @@ export interface SpendSharesContext {
   readonly signals: Pick<Signals, "put" | "watch">;
   /** The id of this replica. */
   readonly replica: string;
-  /** How many replicas there are, as far as this one knows. At least 1. */
+  /** How many replicas this one knows, with itself. */
   readonly replicas: () => number;
   /** True while the others cannot be heard. */
   readonly isCutOff: () => boolean;

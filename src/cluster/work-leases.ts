@@ -9,8 +9,8 @@ export type WorkKind = "shared" | "exclusive";
 
 export interface WorkLeases {
   /**
-   * Takes the leases of these jobs, as far as no other replica has them. Returns the jobs that this process may do now. A
-   * lease lasts for a minute, so it is taken again before each time. Never throws.
+   * Takes those leases of these jobs that no other replica has. Returns the jobs that this process may do now. A lease
+   * lasts for a minute, so it is taken again before each time. Never throws.
    */
   take(jobs: readonly string[], kind: WorkKind): Promise<ReadonlySet<string>>;
   /** True if this process has taken the lease, and it has not ended. */

@@ -2,9 +2,9 @@
 // later what the others have used. Pure.
 
 /**
- * True if a replica may use more. `left`: what is left of the limit, as far as it knows. `unseen`: what it has used that
- * the others do not know yet. Each of them may have used as much in the same time, so that much is kept for them. A
- * replica that is cut off therefore uses what was left divided by the number of replicas, and one turn more at most.
+ * True if a replica may use more. `left`: what it believes to be left of the limit. `unseen`: what it has used that the
+ * others do not know yet. Each of them may have used as much in the same time, so that much is kept free for them. A
+ * replica that is cut off therefore uses what was left divided by the number of replicas, and at most one turn more.
  */
 export function hasRoom(left: number, unseen: number, replicas: number): boolean {
   return left > unseen * (replicas - 1);

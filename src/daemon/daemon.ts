@@ -187,6 +187,7 @@ async function run(
     bodies: createBodyBudget(deps.clock),
     catalogues: parts.catalogues,
     resets: parts.resets,
+    bindings: parts.bindings,
   };
   const server = await listeningAt(urlOf(listen, listen.port), () =>
     orReport(events, () =>
@@ -233,6 +234,7 @@ async function run(
   const unwatchClock = watchClock({ ...base, children: parts.children.list });
   const { care, refresher, forecaster, autoRedeemer } = parts;
   for (const job of [care, refresher, forecaster, anchorer, autoRedeemer, notifier]) job.start();
+  parts.sharedWork?.start();
 
   return {
     name: proxy.name,
@@ -255,6 +257,7 @@ async function run(
       anchorer.stop();
       autoRedeemer.stop();
       refresher.stop();
+      parts.sharedWork?.stop();
       parts.children.stop();
       parts.catalogues.stop();
       admin.context.logins.stop();
@@ -269,6 +272,7 @@ async function run(
       care.stop();
       // The new login of a renewal that is cut off would be lost.
       await Promise.race([renewals.ended(), Promise.all([deadline, passed(deps, RENEWAL_MS)])]);
+      parts.accountSignals?.stop();
       await sharing.stop();
       parts.affinity.flush();
       if (owner.isOurs()) admin.flush();

@@ -146,6 +146,8 @@ export function createApiAccount(record: AccountRecord, context: ApiAccountConte
     renewAhead: async () => undefined,
     forget: () => {
       kept = undefined;
+      // It may be another key, of which the other replicas have spent something else.
+      spending.counted(record);
     },
   };
 }

@@ -3,8 +3,8 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { createKeyLimiter, type KeptUse, type KeyLimiter } from "../../src/auth/key-limiter.ts";
-import { SEEN_MS } from "../../src/cluster/counters.ts";
-import { createKeyShares } from "../../src/cluster/key-shares.ts";
+import { LATER_MS, SEEN_MS } from "../../src/cluster/counters.ts";
+import { createKeyShares, type OpenKeyShares } from "../../src/cluster/key-shares.ts";
 import type { KeyLimits } from "../../src/core/key-limits.ts";
 import { type FakeClock, fakeClock } from "../support/clock.ts";
 import { type SignalNetwork, signalNetwork } from "../support/signal-network.ts";
@@ -12,9 +12,10 @@ import { type SignalNetwork, signalNetwork } from "../support/signal-network.ts"
 interface Side {
   readonly name: string;
   readonly limiter: KeyLimiter;
+  readonly shares: OpenKeyShares;
 }
 
-/** A replica with a key, whose limits it shares over `network`. `isNew`: it has never heard of the others. */
+/** A replica with a key, whose limits it shares over `network`. `kept`: what the key has used there before. */
 function replica(
   network: SignalNetwork,
   clock: FakeClock,
@@ -36,7 +37,7 @@ function replica(
     counted: () => {},
     shareOf: (own) => shares.open("key", own),
   });
-  return { name, limiter };
+  return { name, limiter, shares };
 }
 
 function rig(limits: KeyLimits, count: number, delayMs: () => number = () => 1) {
@@ -172,6 +173,25 @@ describe("tokens per day", () => {
     for (const side of [again, b, c]) expect(side.limiter.use()?.tokensToday).toBe(5 * TURN);
   });
 
+  test("that are far from the limit are shown after a few seconds, or when the replica shuts down", () => {
+    const { clock, sides } = rig({ tokensPerDay: 1_000_000 * TURN }, 2);
+    const [a, b] = sides as [Side, Side];
+    const shown = () => b.limiter.use()?.tokensToday;
+    const use = () => {
+      begin(a);
+      a.limiter.turnEnded(TURN);
+      clock.advance(1_000);
+    };
+    use();
+    expect(shown()).toBe(0);
+    clock.advance(LATER_MS);
+    expect(shown()).toBe(TURN);
+    use();
+    a.shares.flush();
+    clock.advance(1_000);
+    expect(shown()).toBe(2 * TURN);
+  });
+
   test("refuse nothing for good while others may use the rest, and say how long to wait", () => {
     const { clock, sides } = rig({ tokensPerDay: 3 * TURN }, 2);
     const [a] = sides as [Side];
@@ -228,7 +248,7 @@ describe("turns per minute", () => {
     );
   });
 
-  test("are free again for a client that waits as long as it is told", () => {
+  test("are free again for a client that waits as long as the refusal says", () => {
     const { clock, sides } = rig({ turnsPerMinute: 3 }, 2);
     const [a, b] = sides as [Side, Side];
     for (let turn = 0; turn < 3; turn++) {

@@ -39,6 +39,8 @@ export interface SignalPeerOptions {
   readonly aheadMs?: number;
   /** Default: 32 zeros. */
   readonly key?: Uint8Array;
+  /** Called before the replica connects. */
+  readonly prepare?: (exchange: SignalExchange) => void;
   /** False for the messages on the channel that get lost. Default: none. */
   readonly isHeard?: (message: string) => boolean;
 }
@@ -72,6 +74,7 @@ export async function signalPeer(
   });
   const notes: Signal<Note>[] = [];
   exchange.watch(NOTES, (signal) => notes.push(signal));
+  options.prepare?.(exchange);
   await engine.connected(5_000);
   const { promise: subscribed, resolve } = Promise.withResolvers<void>();
   engine.watch({
