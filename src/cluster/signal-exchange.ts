@@ -48,6 +48,8 @@ interface OwnSignal {
   readonly atMs: number;
   /** Monotonic. */
   readonly endsMs: number;
+  /** Undefined before it was sent. */
+  tag?: string;
 }
 
 interface Watcher<T> {
@@ -68,7 +70,7 @@ export function createSignalExchange(context: SignalExchangeContext): SignalExch
   let isReady = false;
   let needsAll = true;
   let isReading = false;
-  let sending: Promise<void> | undefined;
+  let sending: Promise<boolean> | undefined;
   let timer: { readonly dueMs: number; readonly cancel: () => void } | undefined;
   let sentMs = Number.NEGATIVE_INFINITY;
 
@@ -139,7 +141,8 @@ export function createSignalExchange(context: SignalExchangeContext): SignalExch
       from = page.completeTo;
     }
     if (!isAll) return;
-    for (const name of own.keys()) if (sources.get(sealer.tagOf(PREFIX + name)) !== replica) unsent.add(name);
+    for (const [name, { tag }] of own)
+      if (tag !== undefined && sources.get(tag) !== replica) unsent.add(name);
   };
 
   const read = (): void => {
@@ -171,19 +174,22 @@ export function createSignalExchange(context: SignalExchangeContext): SignalExch
       const atMs = Math.round(signal.atMs + ahead);
       const value = signal.kind.shift?.(signal.value, ahead) ?? signal.value;
       const fact = { name: PREFIX + name, value: JSON.stringify(value) };
+      // Computed each time, because it depends on the key of the pool, which may have changed.
+      signal.tag = sealer.tagOf(fact.name);
       const sealed = sealer.seal(fact, atMs);
-      signals.set(name, [signal, { tag: sealer.tagOf(fact.name), atMs, lifetimeMs, sealed }]);
+      signals.set(name, [signal, { tag: signal.tag, atMs, lifetimeMs, sealed }]);
     }
     return signals;
   };
 
-  const send = (): Promise<void> => {
+  /** Sends one batch. Resolves to false if that failed, or if there is nothing to send. */
+  const send = (): Promise<boolean> => {
     timer?.cancel();
     timer = undefined;
     if (sending !== undefined) return sending;
     const ahead = aheadMs();
     const signals = ahead === undefined ? undefined : batch(ahead);
-    if (signals === undefined || signals.size === 0) return Promise.resolve();
+    if (signals === undefined || signals.size === 0) return Promise.resolve(false);
     sentMs = clock.monotonic();
     sending = records
       .send(
@@ -206,6 +212,7 @@ export function createSignalExchange(context: SignalExchangeContext): SignalExch
         sending = undefined;
         // After a failure the next `polled` sends them.
         if (isSent && unsent.size > 0) schedule(0);
+        return isSent;
       });
     return sending;
   };
@@ -273,7 +280,7 @@ export function createSignalExchange(context: SignalExchangeContext): SignalExch
     },
     flush: async () => {
       await sending;
-      await send();
+      while (await send());
     },
   };
 }

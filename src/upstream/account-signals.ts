@@ -21,6 +21,7 @@ export interface AccountSignals extends PoolObserver {
   enabled(record: AccountRecord): void;
   /** Begins to apply what other replicas notice, and to look for changes that no request has caused. */
   start(pool: Pick<Pool, "note" | "learn" | "disable" | "noteModelLimit">): void;
+  /** Hands over the last changes, and ends. */
   stop(): void;
 }
 
@@ -37,6 +38,8 @@ const LOOK_MS = 1_000;
 /** Figures that only have a newer time are sent again after this time, so that they stay valid, ms. */
 const REPEAT_MS = 30_000;
 
+/** Between the account and the replica in the name of figures. */
+const FROM = " from ";
 const URGENT_FIGURES = { ...FIGURES, delayMs: 0 };
 
 /** What the others know about an account from this replica, or this replica from them. */
@@ -96,13 +99,16 @@ export function createAccountSignals(context: AccountSignalsContext): AccountSig
     const isChanged = record.figuresRevision !== state.figuresRevision;
     if (!isChanged && clock.monotonic() - state.sentMs < REPEAT_MS) return;
     const figuresMs = newestMs(record.quota);
-    if (!isUrgent && figuresMs <= state.figuresMs) return;
+    // If this clock was set back, the figures that were sent seem to be from the future.
+    const isNewer = figuresMs > state.figuresMs || state.figuresMs > clock.now();
+    if (!isUrgent && !isNewer) return;
     state.figuresRevision = record.figuresRevision;
     state.figuresMs = figuresMs;
     state.exhausted = exhaustedCount(record.quota);
     state.sentMs = clock.monotonic();
-    if (figuresMs > 0)
-      signals.put(isUrgent ? URGENT_FIGURES : FIGURES, nameOf(record), figuresOf(record.quota), figuresMs);
+    if (figuresMs === 0) return;
+    const name = `${nameOf(record)}${FROM}${replica}`;
+    signals.put(isUrgent ? URGENT_FIGURES : FIGURES, name, figuresOf(record.quota), figuresMs);
   };
 
   const sendUses = (): void => {
@@ -142,12 +148,16 @@ export function createAccountSignals(context: AccountSignalsContext): AccountSig
     }
   };
 
-  const look = (): void => {
+  const sendChanges = (): void => {
     for (const record of store.state.accounts) {
       sendHealth(record);
       sendFigures(record, false);
     }
     sendUses();
+  };
+
+  const look = (): void => {
+    sendChanges();
     countElsewhere();
     cancel = clock.after(LOOK_MS, look);
   };
@@ -168,7 +178,9 @@ export function createAccountSignals(context: AccountSignalsContext): AccountSig
         apply(name, (record) => applyHealth(pool, record, value, atMs, clock.now()) && store.touch()),
       );
       signals.watch(FIGURES, ({ name, value }) =>
-        apply(name, (record) => pool.learn(record.id, evidenceFor(record, value, clock.now()))),
+        apply(name.slice(0, name.lastIndexOf(FROM)), (record) =>
+          pool.learn(record.id, evidenceFor(record, value, clock.now())),
+        ),
       );
       signals.watch(MODEL_LIMIT, ({ name, value }) => {
         if (value.untilMs > clock.now()) pool.noteModelLimit(name, value.limit, value.untilMs);
@@ -179,7 +191,10 @@ export function createAccountSignals(context: AccountSignalsContext): AccountSig
       });
       look();
     },
-    stop: () => cancel?.(),
+    stop: () => {
+      cancel?.();
+      sendChanges();
+    },
   };
 }
 

@@ -80,10 +80,11 @@ export function createAffinity(file?: AffinityFile, most = MOST_SESSIONS): Affin
     adopt: (key, given) => {
       const session = bindingKey(key);
       const before = owners.get(session);
+      // A replica that connects gets all bindings again, and must not count that as a use of the sessions.
+      if (before?.upstreamId === given.upstreamId && before.held === given.held) return;
       const binding = adopted(before, given);
       put(session, binding);
-      if (before?.upstreamId !== binding.upstreamId || before.held !== binding.held)
-        journal?.note(session, binding);
+      journal?.note(session, binding);
     },
     watch: (bound) => {
       watcher = bound;

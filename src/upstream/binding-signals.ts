@@ -31,9 +31,11 @@ export function createBindingSignals(signals: Signals, affinity: Affinity): Bind
     affinity.adopt(name, { upstreamId: upstream, held, earlierIds: earlier }),
   );
   const isKnown = (key: string) => asked.has(key) || affinity.get(key) !== undefined;
-  const ask = (key: string): Promise<void> => {
+  const ask = async (key: string): Promise<void> => {
     asked.set(key, true);
-    return signals.ask(BINDING, bindingKey(key), ASK_MS);
+    await signals.ask(BINDING, bindingKey(key), ASK_MS);
+    // A session that was found is asked for again once it was forgotten here.
+    if (affinity.get(key) !== undefined) asked.delete(key);
   };
   return {
     learn: (session, state) => {

@@ -38,7 +38,10 @@ export const HEALTH: SignalKind<SharedHealth> = {
   delayMs: 0,
 };
 
-/** By account: everything that is known about its quota. Each window has its own time, and the newest counts. */
+/**
+ * By account and replica: everything that the replica knows about the quota. Each window has its own time, and receivers
+ * keep the newest of each, so one replica must not replace what another has sent.
+ */
 export const FIGURES: SignalKind<FiguresFile> = {
   kind: "figures",
   schema: FiguresFile,

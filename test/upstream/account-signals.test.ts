@@ -6,7 +6,7 @@ import { type Quota, type QuotaWindow, UNKNOWN_QUOTA } from "../../src/core/quot
 import { byKind } from "../../src/core/windows.ts";
 import { createSimulatedPool } from "../../src/simulation/simulated-pool.ts";
 import { newAccount } from "../../src/state/account-record.ts";
-import { disableByOperator, enable } from "../../src/state/record-changes.ts";
+import { disableByOperator, enable, makePlausible } from "../../src/state/record-changes.ts";
 import { createAccountSignals } from "../../src/upstream/account-signals.ts";
 import type { Lease } from "../../src/upstream/leases.ts";
 import type { PoolObserver } from "../../src/upstream/ledger.ts";
@@ -220,6 +220,19 @@ describe("a replica applies", () => {
     clock.advance(1_000);
     expect(first.store.state.accounts[1]!.quota.main.windows.short?.usedPercent).toBe(40);
   });
+});
+
+test("newer figures are still sent after the clock of a replica was set back", () => {
+  const { clock, first, second } = setup();
+  first.pool.learn("openai:a", figures(10, clock.now(), clock.now() + 3_600_000));
+  clock.advance(1_000);
+  clock.setBack(10 * MINUTE_MS);
+  makePlausible(first.record, clock.now());
+  makePlausible(second.record, clock.now());
+  clock.advance(1_000);
+  first.pool.learn("openai:a", figures(30, clock.now(), clock.now() + 3_600_000));
+  clock.advance(1_000);
+  expect(second.record.quota.main.windows.short?.usedPercent).toBe(30);
 });
 
 test("requests in flight on another replica count for the balance, until it is gone", () => {
