@@ -12,6 +12,7 @@ const AT_ONCE = 9;
 
 interface Reply {
   readonly status: number;
+  readonly retryAfter: string | null;
   readonly body: string;
 }
 
@@ -21,7 +22,11 @@ async function turn({ url }: Replica, key: string): Promise<Reply> {
     headers: { "content-type": "application/json", authorization: `Bearer ${key}` },
     body: JSON.stringify({ model: "gpt-6", stream: true, store: false, input: [] }),
   });
-  return { status: response.status, body: await response.text() };
+  return {
+    status: response.status,
+    retryAfter: response.headers.get("retry-after"),
+    body: await response.text(),
+  };
 }
 
 const tokensOf = ({ body }: Reply): number => Number(/"total_tokens":(\d+)/.exec(body)?.[1] ?? 0);
@@ -61,6 +66,8 @@ async function useUp(replicas: readonly Replica[], key: string) {
       if (reply.status === 200) tokens += tokensOf(reply);
       else if (reply.body.includes("key_rate_limited")) {
         unsure++;
+        expect([reply.status, reply.retryAfter]).toEqual([429, "10"]);
+        expect(reply.body).toContain("turns in flight or other replicas may be using the rest");
         // Gives the turns in flight time to end.
         await usedTokens(replica);
       } else if (reply.body.includes("key_tokens_used")) return;
@@ -122,6 +129,27 @@ describe.skipIf(whyNoRedis !== undefined)("three replicas", () => {
       expect(turns).toBe(10);
     }
   }, 240_000);
+
+  test("let a key begin at most its turns per minute, and one more on each replica but the first", async () => {
+    await using pool = await startReplicas({ aliases: ["alice", "bob"], config: CONFIG });
+    const key = await addKey(pool, "--rpm", "30");
+    const replies = await Promise.all(
+      Array.from({ length: 90 }, (_, index) => turn(pool.list[index % 3]!, key)),
+    );
+    const begun = () => replies.filter(({ status }) => status === 200).length;
+    await until(
+      "all turns have begun",
+      async () => {
+        for (const replica of pool.list) replies.push(await turn(replica, key));
+        return begun() >= 30;
+      },
+      PATIENCE_MS,
+    );
+    console.log(`a key with 30 turns per minute: ${begun()} of ${replies.length} began`);
+    expect(begun()).toBeLessThanOrEqual(32);
+    for (const { status, body } of replies)
+      if (status !== 200) expect([status, body]).toEqual([429, expect.stringContaining("key_rate_limited")]);
+  }, 120_000);
 
   test("poll the usage of each account once", async () => {
     await using pool = await startReplicas({ aliases: ["alice", "bob"], config: CONFIG });
