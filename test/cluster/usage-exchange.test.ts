@@ -1,7 +1,6 @@
 // Tests how replicas exchange records of turns and switches, with a real engine and real files in one process.
 
 import { describe, expect, test } from "bun:test";
-import { renameSync } from "node:fs";
 import { join } from "node:path";
 import { createEngine } from "../../src/cluster/engine.ts";
 import { poolRecords } from "../../src/cluster/pool-records.ts";
@@ -10,7 +9,7 @@ import { batchIn, batchText } from "../../src/cluster/turn-batch.ts";
 import { createUsageExchange } from "../../src/cluster/usage-exchange.ts";
 import { type OutgoingBatch, type UsageStream, usageStream } from "../../src/cluster/usage-stream.ts";
 import type { MovedTurn } from "../../src/core/pool-facts.ts";
-import { systemDeps } from "../../src/deps.ts";
+import { type Clock, systemDeps } from "../../src/deps.ts";
 import { MOST_KEPT, openExchange, STREAM_START } from "../../src/state/usage/turn-exchange.ts";
 import { createUsageStore } from "../../src/state/usage/usage-store.ts";
 import { fakeClock } from "../support/clock.ts";
@@ -36,10 +35,10 @@ interface Member extends Disposable {
 function member(
   stream: (replica: string) => UsageStream,
   replica: string,
-  clock = systemDeps().clock,
+  { clock = systemDeps().clock, path: given }: { clock?: Clock; path?: string } = {},
 ): Member {
   const temp = tempDirectory();
-  const path = join(temp.path, "usage.db");
+  const path = given ?? join(temp.path, "usage.db");
   const events: string[] = [];
   const moved: MovedTurn[] = [];
   const log = { info: () => {}, warn: (message: string) => void events.push(`warning: ${message}`) };
@@ -226,12 +225,36 @@ describe.skipIf(whyNoRedis !== undefined)("replicas exchange their records", () 
       for (const turn of turnsOf("a", 3, 3)) a.store.add(turn);
       await a.exchange.stop();
     }
-    using a = member(pool.stream, "a");
-    renameSync(copy, a.path);
+    using a = member(pool.stream, "a", { path: copy });
     a.store.add(turnRecord({ session: "a9", startedMs: NOON + 9 }));
     await a.exchange.stop();
     await b.exchange.stop();
-    expect(b.sessions()).toEqual(["a0", "a1", "a2", "a3", "a4", "a5", "a9"]);
+    const sessions = ["a0", "a1", "a2", "a3", "a4", "a5", "a9"];
+    expect(b.sessions()).toEqual(sessions);
+    // It gets its own turns since then from the pool.
+    expect(a.sessions()).toEqual(sessions);
+  }, 60_000);
+
+  test("no turn twice, although the root has left the pool and joined it again", async () => {
+    await using redis = await startRedis();
+    using pool = await poolIn(redis);
+    using a = member(pool.stream, "a");
+    using temp = tempDirectory();
+    const path = join(temp.path, "usage.db");
+    for (const turn of turnsOf("a", 3)) a.store.add(turn);
+    await a.exchange.stop();
+    {
+      using b = member(pool.stream, "b", { path });
+      for (const turn of turnsOf("b", 3, 3)) b.store.add(turn);
+      await b.exchange.stop();
+    }
+    using c = member(pool.stream, "c", { path });
+    for (const turn of turnsOf("c", 2, 6)) c.store.add(turn);
+    await c.exchange.stop();
+    await a.exchange.stop();
+    const sessions = ["a0", "a1", "a2", "b3", "b4", "b5", "c6", "c7"];
+    expect(c.sessions()).toEqual(sessions);
+    expect(a.sessions()).toEqual(sessions);
   }, 60_000);
 
   test("nothing with another pool of the same name", async () => {
@@ -332,7 +355,7 @@ test("1,000 turns in 100 seconds take 35 commands, and an idle replica none", as
       return { added: true, known, sentRecords, position, hasMore: false, batches: [] };
     },
   };
-  using a = member(() => stream, "a", clock);
+  using a = member(() => stream, "a", { clock });
   for (const [index, turn] of turnsOf("a", 1_000).entries()) {
     a.store.add(turn);
     clock.advance(100);

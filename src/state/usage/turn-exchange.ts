@@ -56,7 +56,7 @@ export interface TurnExchange {
 }
 
 /**
- * The exchange of the replica in `database`. Creates the tables, and empties them if they are those of another
+ * The exchange of the replica in `database`. Creates the tables, and empties the outbox if it is that of another
  * `membership`. Throws `SQLiteError`.
  */
 export function openExchange(database: Database, membership: string): TurnExchange {
@@ -65,9 +65,14 @@ export function openExchange(database: Database, membership: string): TurnExchan
     database.query<T, (string | number)[]>(sql).get(...values);
   const run = (sql: string, ...values: (string | number | null)[]) => void database.query(sql).run(...values);
   const stored = () => one<ExchangeState & { membership: string }>("SELECT * FROM exchange_state");
-  if (stored()?.membership !== membership)
+  const markReceived = (source: string, sequence: number) =>
+    run("INSERT OR REPLACE INTO exchange_received VALUES (?, ?)", source, sequence);
+  const before = stored();
+  if (before?.membership !== membership)
     database.transaction(() => {
-      for (const table of ["state", "outbox", "received"]) run(`DELETE FROM exchange_${table}`);
+      // The pool may have these records, as those of another source.
+      if (before !== null) markReceived(before.source, lastIn(database));
+      for (const table of ["state", "outbox"]) run(`DELETE FROM exchange_${table}`);
       run("DELETE FROM sqlite_sequence WHERE name = 'exchange_outbox'");
       run("INSERT INTO exchange_state VALUES (?, ?, 0, ?)", membership, newSource(), STREAM_START);
     })();
@@ -107,9 +112,13 @@ export function openExchange(database: Database, membership: string): TurnExchan
     },
     receivedOf: (source) =>
       one<{ sequence: number }>("SELECT sequence FROM exchange_received WHERE source = ?", source)?.sequence,
-    markReceived: (source, sequence) =>
-      run("INSERT OR REPLACE INTO exchange_received VALUES (?, ?)", source, sequence),
-    renewSource: () => run("UPDATE exchange_state SET source = ?", newSource()),
+    markReceived,
+    renewSource: () => {
+      const state = stored();
+      // Everything is read again, because the pool has records of the present source that are not in the file.
+      if (state !== null) markReceived(state.source, state.sent);
+      run("UPDATE exchange_state SET source = ?, position = ?", newSource(), STREAM_START);
+    },
     moveTo: (position) => run("UPDATE exchange_state SET position = ?", position),
   };
 }
