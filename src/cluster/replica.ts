@@ -66,6 +66,7 @@ export function createReplica({ deps, events, url, keyPlace, file, name }: Repli
   let cancel: (() => void) | undefined;
   let isStopped = false;
   const waiting = new Set<() => void>();
+  const warned = new Set<string>();
 
   const changed = (): void => {
     for (const wake of waiting) wake();
@@ -76,6 +77,11 @@ export function createReplica({ deps, events, url, keyPlace, file, name }: Repli
     const stopWaiting = clock.after(ms, resolve);
     await Promise.race([work.catch(() => {}), promise]);
     stopWaiting();
+  };
+
+  const warnOnce = (message: string): void => {
+    if (!warned.has(message)) log.warn(message);
+    warned.add(message);
   };
 
   const failed = (error: unknown): void => {
@@ -105,7 +111,8 @@ export function createReplica({ deps, events, url, keyPlace, file, name }: Repli
   const openPool = async (): Promise<void> => {
     isOpen = false;
     const { keyId } = sealer;
-    const { runId } = await engine.info();
+    const { runId, problems } = await engine.info();
+    for (const { what, next } of problems) warnOnce(`${engine.shown}: ${what}; ${next}`);
     const found = (await records.find(runId)) ?? (await records.create(file.poolId, runId, true));
     if (found !== file.poolId)
       throw new CodexlbError(
@@ -249,6 +256,10 @@ export function createReplica({ deps, events, url, keyPlace, file, name }: Repli
         changed: tick,
         signalled: signals.received,
         subscribed: signals.subscribed,
+        unsubscribed: (problem) =>
+          warnOnce(
+            `subscribing to the changes of the pool: ${fullMessageOf(problem)}; until then this replica notices changes up to ${INTERVAL_MS / 1000} s later`,
+          ),
       });
       await within(PATIENCE_MS, sync());
       tick();
