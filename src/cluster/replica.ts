@@ -87,6 +87,7 @@ export function createReplica({ deps, events, url, keyPlace, file, usage, name }
     isReady: () => isOpen && degraded === undefined,
     taken: (moved) => taken(moved),
   });
+  const warned = new Set<string>();
 
   const changed = (): void => {
     for (const wake of waiting) wake();
@@ -97,6 +98,11 @@ export function createReplica({ deps, events, url, keyPlace, file, usage, name }
     const stopWaiting = clock.after(ms, resolve);
     await Promise.race([work.catch(() => {}), promise]);
     stopWaiting();
+  };
+
+  const warnOnce = (message: string): void => {
+    if (!warned.has(message)) log.warn(message);
+    warned.add(message);
   };
 
   const failed = (error: unknown): void => {
@@ -126,7 +132,8 @@ export function createReplica({ deps, events, url, keyPlace, file, usage, name }
   const openPool = async (): Promise<void> => {
     isOpen = false;
     const { keyId } = sealer;
-    const { runId } = await engine.info();
+    const { runId, problems } = await engine.info();
+    for (const { what, next } of problems) warnOnce(`${engine.shown}: ${what}; ${next}`);
     const found = (await records.find(runId)) ?? (await records.create(file.poolId, runId, true));
     if (found !== file.poolId)
       throw new CodexlbError(
@@ -299,6 +306,10 @@ export function createReplica({ deps, events, url, keyPlace, file, usage, name }
         changed: tick,
         signalled: signals.received,
         subscribed: signals.subscribed,
+        unsubscribed: (problem) =>
+          warnOnce(
+            `subscribing to the changes of the pool: ${fullMessageOf(problem)}; until then this replica notices changes up to ${INTERVAL_MS / 1000} s later`,
+          ),
       });
       await within(PATIENCE_MS, sync());
       tick();
