@@ -133,6 +133,8 @@ export const FIGURES: readonly Figure[] = [
     digits: 1,
     must: most(50),
   },
+  ms("n.signalP50", "a cooldown reaches another replica, p50"),
+  ms("n.signalP99", "a cooldown reaches another replica, p99"),
 ];
 
 // --- internal ---

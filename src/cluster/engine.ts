@@ -6,7 +6,7 @@ import { CodexlbError, connectProblem, messageOf, systemCodeOf } from "../errors
 import { type EngineAddress, engineAddress, shownEngine } from "../network/engine-url.ts";
 import { trustOf } from "../network/trust.ts";
 import { type EngineInfo, readInfo } from "./engine-info.ts";
-import { channelOf, KEY_COUNT, keysOf, SCRIPTS, type ScriptName } from "./scripts.ts";
+import { channelOf, KEY_COUNT, keysOf, SCRIPTS, type ScriptName, signalChannelOf } from "./scripts.ts";
 
 export interface Engine {
   /** The server's URL without user and password. */
@@ -26,7 +26,12 @@ export interface Engine {
 export interface EngineListeners {
   /** Also called after every reconnection, which ioredis makes by itself. */
   readonly connected: () => void;
+  /** A replica has changed a fact. */
   readonly changed: () => void;
+  /** A replica has sent signals (`send_signals` in signal-scripts.ts has the format). */
+  readonly signalled: (message: string) => void;
+  /** Also called after every reconnection. What was sent before did not arrive. */
+  readonly subscribed: () => void;
 }
 
 export interface EngineOptions {
@@ -71,9 +76,19 @@ export function createEngine({ url, pool, deps }: EngineOptions): Engine {
     reconnectOnError: (error) => error.message.startsWith("READONLY"),
   });
   for (const [name, lua] of SCRIPTS) client.defineCommand(name, { numberOfKeys: KEY_COUNT, lua });
-  const subscriber = client.duplicate({ socketTimeout: undefined, keepAlive: SILENCE_MS });
+  const subscriber = client.duplicate({
+    socketTimeout: undefined,
+    keepAlive: SILENCE_MS,
+    autoResubscribe: false,
+  });
+  const signalChannel = signalChannelOf(pool);
   let problem: unknown;
-  let listeners: EngineListeners = { connected: () => {}, changed: () => {} };
+  let listeners: EngineListeners = {
+    connected: () => {},
+    changed: () => {},
+    signalled: () => {},
+    subscribed: () => {},
+  };
   client.on("error", (error) => {
     problem = error;
   });
@@ -83,7 +98,12 @@ export function createEngine({ url, pool, deps }: EngineOptions): Engine {
   });
   // Without a listener ioredis prints the error. The client reports the same problem.
   subscriber.on("error", () => {});
-  subscriber.on("message", () => listeners.changed());
+  subscriber.on("message", (channel, message) =>
+    channel === signalChannel ? listeners.signalled(message) : listeners.changed(),
+  );
+  subscriber.on("ready", () =>
+    subscribe(subscriber, [channelOf(pool), signalChannel], () => listeners.subscribed()),
+  );
   const failed = (error: unknown): CodexlbError => engineError(shown, error, problem);
   const asked = async <T>(question: () => Promise<T>): Promise<T> => {
     try {
@@ -118,11 +138,7 @@ export function createEngine({ url, pool, deps }: EngineOptions): Engine {
     watch: (given) => {
       listeners = given;
       begin();
-      // ioredis subscribes again after each reconnection.
-      subscriber
-        .connect()
-        .catch(() => {})
-        .finally(() => subscribe(subscriber, channelOf(pool)));
+      subscriber.connect().catch(() => {});
       if (client.status === "ready") given.connected();
     },
     close: () => {
@@ -137,10 +153,16 @@ export function createEngine({ url, pool, deps }: EngineOptions): Engine {
 /** The client with its scripts as methods. */
 type Scripted = Record<ScriptName, (...args: readonly (string | number)[]) => Promise<unknown>>;
 
-function subscribe(subscriber: Redis, channel: string): void {
-  const now = () => void subscriber.subscribe(channel).catch(() => subscriber.once("ready", now));
-  if (subscriber.status === "ready") now();
-  else subscriber.once("ready", now);
+/** Subscribes the connection that is ready now, and tries again while it lasts. */
+function subscribe(subscriber: Redis, channels: readonly string[], done: () => void): void {
+  const { stream } = subscriber;
+  const isSame = () => subscriber.status === "ready" && subscriber.stream === stream;
+  subscriber.subscribe(...channels).then(
+    () => {
+      if (isSame()) done();
+    },
+    () => void setTimeout(() => isSame() && subscribe(subscriber, channels, done), LONGEST_RETRY_MS).unref(),
+  );
 }
 
 function connectionOf({ at, username, password, database }: EngineAddress, { env }: Pick<Deps, "env">) {

@@ -5,6 +5,7 @@ import { CodexlbError } from "../errors.ts";
 import type { Engine } from "./engine.ts";
 import { channelOf } from "./scripts.ts";
 import type { Fact, Opened, Sealer } from "./sealing.ts";
+import type { SignalPosition } from "./signal-records.ts";
 
 /** What the engine has of one fact. Generation 0: nothing. */
 export interface PoolRecord {
@@ -20,6 +21,16 @@ export type TurnAnswer =
   | { readonly kind: "dead"; readonly reason: string }
   /** `lost`: the replica that had a turn with this token and did not end it; "" if none did. */
   | { readonly kind: "yours"; readonly fence: string; readonly lost: string };
+
+export interface PoolState {
+  /** The id of the pool; undefined if there is none. */
+  readonly poolId: string | undefined;
+  /** Changes with every change of a fact. */
+  readonly revision: string;
+  readonly signals: SignalPosition;
+  /** The engine's time, Unix ms. */
+  readonly engineMs: number;
+}
 
 /** Another replica, as the engine knows it. */
 export interface Member {
@@ -42,8 +53,8 @@ export interface PoolRecords {
   find(runId?: string): Promise<string | undefined>;
   /** Creates the pool `id` if the engine has none. `isRebuilt`: it existed before. Returns the id of the pool there. */
   create(id: string, runId: string, isRebuilt: boolean): Promise<string>;
-  /** Reports the replica as connected. Returns the id of the pool, undefined if there is none, and its revision. */
-  poll(replica: string, about: ReplicaDescription): Promise<{ poolId: string | undefined; revision: string }>;
+  /** Reports the replica as connected, and asks for the state of the pool. */
+  poll(replica: string, about: ReplicaDescription): Promise<PoolState>;
   leave(replica: string): Promise<void>;
   members(): Promise<Member[]>;
   /** The generation of each fact, by tag. */
@@ -84,8 +95,13 @@ export function poolRecords(engine: Engine, sealer: Sealer, pool: string): PoolR
     poll: async (replica, about) => {
       const fact = { name: `replica/${replica}`, value: JSON.stringify(about) };
       const answer = await engine.run("poll", replica, sealer.seal(fact, 0));
-      const [poolId, revision] = z.tuple([z.string(), z.string()]).parse(answer);
-      return { poolId: poolId || undefined, revision };
+      const [poolId, revision, epoch, signal, engineMs] = Polled.parse(answer);
+      return {
+        poolId: poolId || undefined,
+        revision,
+        signals: { epoch, revision: Number(signal) },
+        engineMs: Number(engineMs),
+      };
     },
     leave: async (replica) => void (await engine.run("leave", replica)),
     members: async () => {
@@ -137,6 +153,7 @@ const CHECK = "check";
 const AT_ONCE = 100;
 
 const Texts = z.array(z.string());
+const Polled = z.tuple([z.string(), z.string(), z.string(), z.string(), z.string()]);
 const Meta = z.tuple([z.string().nullable(), z.string().nullable(), z.string().nullable()]);
 
 function turnAnswer([kind, first = "", second = ""]: readonly string[]): TurnAnswer {

@@ -5,16 +5,19 @@ import { CodexlbError, fullMessageOf } from "../errors.ts";
 import type { EventLog } from "../state/events.ts";
 import { VERSION } from "../version.ts";
 import { createEngine } from "./engine.ts";
+import { createEngineClock } from "./engine-clock.ts";
 import type { LocalFacts } from "./local-facts.ts";
 import { loginTurns } from "./login-turns.ts";
 import { openTurns } from "./open-turns.ts";
-import { poolRecords } from "./pool-records.ts";
+import { type PoolState, poolRecords } from "./pool-records.ts";
 import { createReconciler, hasChanges } from "./reconcile.ts";
 import type { ReplicaFile } from "./replica-file.ts";
 import { SETTLE_MS } from "./scripts.ts";
 import { createSealer } from "./sealing.ts";
 import { sharedAccounts, sharedKeys } from "./shared-ops.ts";
 import type { Sharing } from "./sharing.ts";
+import { createSignalExchange } from "./signal-exchange.ts";
+import { signalRecords } from "./signal-records.ts";
 
 export interface ReplicaOptions {
   readonly deps: Deps;
@@ -37,6 +40,15 @@ export function createReplica({ deps, events, url, key, file, name }: ReplicaOpt
   const engine = createEngine({ url, pool: file.pool, deps });
   const sealer = createSealer(key, file.pool, deps.random);
   const records = poolRecords(engine, sealer, file.pool);
+  const engineClock = createEngineClock(clock);
+  const signals = createSignalExchange({
+    deps,
+    records: signalRecords(engine, file.pool),
+    sealer,
+    replica: file.replica,
+    engineClock,
+    poll: () => tick(),
+  });
   let facts: LocalFacts | undefined;
   let reconcile: (() => Promise<void>) | undefined;
   let degraded: { readonly sinceMs: number; readonly why: string } | undefined;
@@ -98,16 +110,23 @@ export function createReplica({ deps, events, url, key, file, name }: ReplicaOpt
     seen = undefined;
   };
 
+  const poll = async (): Promise<PoolState> => {
+    const askedMs = clock.monotonic();
+    const polled = await records.poll(file.replica, { name: name(), version: VERSION });
+    engineClock.measured(polled.engineMs, askedMs);
+    return polled;
+  };
+
   const compare = async (): Promise<void> => {
     if (reconcile === undefined || facts === undefined) return;
     if (!isOpen) await openPool();
-    const about = { name: name(), version: VERSION };
-    let polled = await records.poll(file.replica, about);
+    let polled = await poll();
     if (polled.poolId !== file.poolId) {
       // The engine was emptied, and perhaps filled with another pool.
       await openPool();
-      polled = await records.poll(file.replica, about);
+      polled = await poll();
     }
+    signals.polled(polled.signals);
     if (polled.revision !== seen || hasChanges({ records, sealer, file, facts, log })) {
       await reconcile();
       names = new Map((await records.members()).map(({ id, about: { name } }) => [id, name]));
@@ -188,6 +207,7 @@ export function createReplica({ deps, events, url, key, file, name }: ReplicaOpt
 
   return {
     turns,
+    signals,
     accounts: (ops) => sharedAccounts(ops, operator),
     keys: (ops) => sharedKeys(ops, operator),
     start: async (given) => {
@@ -199,9 +219,12 @@ export function createReplica({ deps, events, url, key, file, name }: ReplicaOpt
           connectedAtMs = clock.monotonic();
           // It may be another server, or one that has lost data.
           isOpen = false;
+          signals.lost();
           tick();
         },
         changed: tick,
+        signalled: signals.received,
+        subscribed: signals.subscribed,
       });
       await within(PATIENCE_MS, sync());
       tick();
@@ -211,7 +234,10 @@ export function createReplica({ deps, events, url, key, file, name }: ReplicaOpt
       cancel?.();
       // The new login of a renewal that is cut off would be lost.
       await within(PATIENCE_MS, ended());
-      if (degraded === undefined) await within(PATIENCE_MS, sync());
+      if (degraded === undefined) {
+        await within(PATIENCE_MS, sync());
+        await within(PATIENCE_MS, signals.flush());
+      }
       engine.close();
     },
     state: () => ({

@@ -11,9 +11,24 @@
 //                         for one whose refresh token was refused for good
 //   replicas     hash     a sealed description of each replica, by its id
 //   seen         sorted   when each replica was last connected, engine time in ms
+//
+// signal-scripts.ts has the scripts and keys of signals.
+
+import { SIGNAL_SCRIPTS } from "./signal-scripts.ts";
 
 /** The parts of the keys' names, in the order of KEYS. */
-const KEYS = ["meta", "generations", "records", "counters", "turns", "replicas", "seen"] as const;
+const KEYS = [
+  "meta",
+  "generations",
+  "records",
+  "counters",
+  "turns",
+  "replicas",
+  "seen",
+  "signals",
+  "signal_order",
+  "signal_ends",
+] as const;
 
 /**
  * After a restart of the engine, which may have lost its last changes, no login is renewed for this time, ms: replicas
@@ -33,13 +48,18 @@ export function channelOf(pool: string): string {
   return `${prefixOf(pool)}changes`;
 }
 
-/** The prefix of the pool's keys and its channel. The braces put them into one slot. */
+/** The channel on which signals are sent. */
+export function signalChannelOf(pool: string): string {
+  return `${prefixOf(pool)}signals`;
+}
+
+/** The prefix of the pool's keys and its channels. The braces put them into one slot. */
 export function prefixOf(pool: string): string {
   return `{codexlb:${pool}}:`;
 }
 
 const PRELUDE = `
-local meta, generations, records, counters, turns, replicas, seen = unpack(KEYS)
+local ${KEYS.join(", ")} = unpack(KEYS)
 local function now()
   local time = redis.call('TIME')
   return time[1] * 1000 + math.floor(time[2] / 1000)
@@ -74,7 +94,10 @@ if ARGV[4] ~= '' and redis.call('HGET', meta, 'run') ~= ARGV[4] then
 end
 return redis.call('HMGET', meta, 'schema', 'pool', 'check')`,
 
-  /** The replica ARGV[1], described by ARGV[2], is connected. Returns the id of the pool and the revision. */
+  /**
+   * The replica ARGV[1], described by ARGV[2], is connected. Returns the id of the pool, the revision of its facts, the
+   * epoch and the revision of its signals, and the engine's time.
+   */
   poll: `
 local at = now()
 redis.call('ZADD', seen, at, ARGV[1])
@@ -83,7 +106,10 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', seen, '-inf', at - ${FORGET_MS})
   redis.call('ZREM', seen, id)
   redis.call('HDEL', replicas, id)
 end
-return { redis.call('HGET', meta, 'pool') or '', redis.call('HGET', counters, 'revision') or '0' }`,
+local found = redis.call('HMGET', counters, 'revision', 'epoch', 'signal')
+return {
+  redis.call('HGET', meta, 'pool') or '', found[1] or '0', found[2] or '0', found[3] or '0', string.format('%d', at)
+}`,
 
   /** The replica ARGV[1] leaves the pool. */
   leave: `
@@ -171,6 +197,8 @@ for index = 1, #ids, 2 do
   found[#found + 1] = string.format('%d', at - ids[index + 1])
 end
 return found`,
+
+  ...SIGNAL_SCRIPTS,
 } as const;
 
 export type ScriptName = keyof typeof BODIES;

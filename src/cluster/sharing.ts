@@ -4,9 +4,12 @@ import type { AccountOps } from "../auth/account-ops.ts";
 import type { KeyOps } from "../auth/keys.ts";
 import { ALONE, type RenewalTurns } from "../auth/renewal-turns.ts";
 import type { LocalFacts } from "./local-facts.ts";
+import { NO_SIGNALS, type Signals } from "./signals.ts";
 
 export interface Sharing {
   readonly turns: RenewalTurns;
+  /** What the replicas notice: sent, received and asked for. */
+  readonly signals: Signals;
   /** `ops`, whose changes also reach the other replicas. */
   accounts(ops: AccountOps): AccountOps;
   keys(ops: KeyOps): KeyOps;
@@ -36,6 +39,7 @@ export interface SharingState {
 /** A proxy without a cluster. */
 export const NOT_SHARED: Sharing = {
   turns: ALONE,
+  signals: NO_SIGNALS,
   accounts: (ops) => ops,
   keys: (ops) => ops,
   start: async () => {},

@@ -144,7 +144,7 @@ async function run(
   });
   const base: Base = { layout, live, deps, events, store, usage, traffic, owner, outbound, self };
   const sharing = await sharingOf(base);
-  const parts = poolParts(base, sharing.turns);
+  const parts = poolParts(base, sharing);
   // Wait for the child proxies, so that the first request can use them unless they are slow.
   await parts.children.start(parts.pool, FIRST_LOOK_MS);
   const notifier = notifierOf(base, parts.pool);
@@ -175,6 +175,7 @@ async function run(
     bodies: createBodyBudget(deps.clock),
     catalogues: parts.catalogues,
     resets: parts.resets,
+    bindings: parts.bindings,
   };
   const server = await listeningAt(urlOf(listen, listen.port), () =>
     orReport(events, () =>
@@ -252,6 +253,7 @@ async function run(
       await tracing?.stop();
       await adminServer.stop();
       care.stop();
+      parts.accountSignals?.stop();
       await sharing.stop();
       parts.affinity.flush();
       if (owner.isOurs()) admin.flush();

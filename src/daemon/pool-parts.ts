@@ -2,12 +2,14 @@
 
 import { homesChanged, reconcile } from "../auth/homes.ts";
 import { createRefreshLane, tokenUrlOf } from "../auth/refresh.ts";
-import type { RenewalTurns } from "../auth/renewal-turns.ts";
+import type { Sharing } from "../cluster/sharing.ts";
 import { minWaitOf } from "../state/auto-redeem-settings.ts";
 import { createAccount } from "../upstream/account.ts";
+import { createAccountSignals } from "../upstream/account-signals.ts";
 import { createAffinity } from "../upstream/affinity.ts";
 import { createApiAccount } from "../upstream/api-account.ts";
 import { createAutoRedeemer } from "../upstream/auto-redeemer.ts";
+import { createBindingSignals } from "../upstream/binding-signals.ts";
 import { createCatalogues } from "../upstream/catalogues.ts";
 import { createChildren } from "../upstream/children.ts";
 import { createCredentialCare } from "../upstream/credential-care.ts";
@@ -22,10 +24,10 @@ import { createResetCreditReader } from "../upstream/reset-credits.ts";
 import { createRouting } from "../upstream/routing.ts";
 import type { Base } from "./base.ts";
 
-/** The pool and its background jobs. `turns`: who may renew a login. */
+/** The pool and its background jobs. `sharing`: who may renew a login, and what the replicas of the pool notice. */
 export function poolParts(
   { layout, live, deps, events, store, usage, traffic, self, owner, outbound }: Base,
-  turns: RenewalTurns,
+  sharing: Sharing,
 ) {
   const config = () => live.current();
   const tokenUrl = tokenUrlOf(deps);
@@ -33,7 +35,7 @@ export function poolParts(
     deps,
     () => ({ tokenUrl, timeoutMs: config().proxy.usage_timeout_ms, outbound }),
     traffic.refreshed,
-    turns,
+    sharing.turns,
   );
   const accountContext = {
     deps,
@@ -53,6 +55,12 @@ export function poolParts(
     self,
     refreshTimeoutMs: () => config().proxy.usage_timeout_ms,
   });
+  const replica = sharing.state()?.replica;
+  const accountSignals =
+    replica === undefined
+      ? undefined
+      : createAccountSignals({ clock: deps.clock, store, signals: sharing.signals, replica });
+  const bindings = replica === undefined ? undefined : createBindingSignals(sharing.signals, affinity);
   const pool = createPool({
     deps,
     store,
@@ -67,7 +75,9 @@ export function poolParts(
         : createApiAccount(record, apiContext),
     children: children.list,
     models: () => catalogues,
+    observer: accountSignals,
   });
+  accountSignals?.start(pool);
   const catalogues = createCatalogues({ deps, events, pool, self, serving: pool.serving });
   const resetCredits = createResetCreditReader({
     deps,
@@ -118,7 +128,9 @@ export function poolParts(
   const forecaster = createForecaster({ deps, pool, usage, isRecording: () => config().usage.enabled });
   return {
     pool,
+    accountSignals,
     affinity,
+    bindings,
     children,
     catalogues,
     resetCredits,

@@ -4,6 +4,7 @@ import { createEngine, type Engine } from "../../src/cluster/engine.ts";
 import { readInfo } from "../../src/cluster/engine-info.ts";
 import { poolRecords } from "../../src/cluster/pool-records.ts";
 import { createSealer } from "../../src/cluster/sealing.ts";
+import { signalRecords } from "../../src/cluster/signal-records.ts";
 import { systemDeps } from "../../src/deps.ts";
 import { CodexlbError } from "../../src/errors.ts";
 import { until } from "../support/pool.ts";
@@ -13,6 +14,8 @@ const open = (url: string, pool = "team"): Engine & Disposable => {
   const engine = createEngine({ url, pool, deps: systemDeps() });
   return { ...engine, [Symbol.dispose]: engine.close };
 };
+
+const IGNORED = { connected: () => {}, changed: () => {}, signalled: () => {}, subscribed: () => {} };
 
 async function problem(asked: Promise<unknown>): Promise<string> {
   return asked.then(
@@ -54,7 +57,7 @@ describe.skipIf(whyNoRedis !== undefined)("the connection to an engine", () => {
     using two = open(redis.url);
     await Promise.all([one.connected(5_000), two.connected(5_000)]);
     let changes = 0;
-    two.watch({ connected: () => {}, changed: () => changes++ });
+    two.watch({ ...IGNORED, changed: () => changes++ });
     await until("the channel has a subscriber", async () => (await redis.cli("PUBSUB", "CHANNELS")) !== "");
     expect(await one.run("put", "tag", 0, 1, "text", "", "{codexlb:team}:changes")).toEqual([1, 1]);
     await until("the change is announced", () => changes === 1);
@@ -68,7 +71,7 @@ describe.skipIf(whyNoRedis !== undefined)("the connection to an engine", () => {
     await engine.connected(5_000);
     let connects = 0;
     let changes = 0;
-    engine.watch({ connected: () => connects++, changed: () => changes++ });
+    engine.watch({ ...IGNORED, connected: () => connects++, changed: () => changes++ });
     expect(connects).toBe(1);
     await redis.kill();
     await until("the loss is noticed", async () =>
@@ -129,7 +132,8 @@ test.skipIf(whyNoRedis !== undefined)("the rights in docs/cluster.md are enough"
   using engine = open(url);
   await engine.connected(5_000);
   let changes = 0;
-  engine.watch({ connected: () => {}, changed: () => changes++ });
+  const messages: string[] = [];
+  engine.watch({ ...IGNORED, changed: () => changes++, signalled: (message) => messages.push(message) });
   await until("the channel has a subscriber", async () => (await redis.cli("PUBSUB", "CHANNELS")) !== "");
   const sealer = createSealer(new Uint8Array(32), "team", deps.random);
   const records = poolRecords(engine, sealer, "team");
@@ -137,7 +141,12 @@ test.skipIf(whyNoRedis !== undefined)("the rights in docs/cluster.md are enough"
   expect(await records.find(runId)).toBeUndefined();
   expect(await records.create("id", runId, false)).toBe("id");
   expect(await records.find(runId)).toBe("id");
-  expect(await records.poll("r", { name: "n", version: "v" })).toEqual({ poolId: "id", revision: "0" });
+  expect(await records.poll("r", { name: "n", version: "v" })).toEqual({
+    poolId: "id",
+    revision: "0",
+    signals: { epoch: "0", revision: 0 },
+    engineMs: expect.any(Number),
+  });
   expect(await records.put({ name: "pin", value: "x" }, 0, 1)).toBe(true);
   const tag = sealer.tagOf("pin");
   expect(await records.generations()).toEqual(new Map([[tag, 1]]));
@@ -145,6 +154,19 @@ test.skipIf(whyNoRedis !== undefined)("the rights in docs/cluster.md are enough"
   expect(await records.begin("pin", 1, by)).toEqual({ kind: "yours", fence: "1", lost: "" });
   await records.finish("pin", "1", undefined);
   expect((await records.members()).map(({ id, about }) => [id, about.name])).toEqual([["r", "n"]]);
+  const signals = signalRecords(engine, "team");
+  const signal = { tag: "tag", atMs: 1, sealed: "text" };
+  await signals.send("r", [
+    { ...signal, lifetimeMs: 60_000 },
+    { ...signal, tag: "ended", lifetimeMs: -1 },
+  ]);
+  const found = { ...signal, endsMs: expect.any(Number), replica: "r" };
+  expect(await signals.after(0)).toMatchObject({ revision: 2, completeTo: 2, records: [found] });
+  expect(await signals.find("tag")).toEqual(found);
+  await signals.send("r", []);
+  expect(await redis.cli("ZRANGE", "{codexlb:team}:signal_ends", "0", "-1")).toBe("tag");
+  await until("the signals arrive", () => messages.length === 1);
+  expect(signals.parse(messages[0]!)).toMatchObject({ revision: 2, count: 2, records: [found, {}] });
   await records.leave("r");
   await until("the change is announced", () => changes === 1);
   const other = poolRecords(engine, createSealer(new Uint8Array(32), "other", deps.random), "team");

@@ -7,6 +7,7 @@ import { loadNamed } from "../loads.ts";
 import { measure } from "../measure.ts";
 import type { Samples } from "../samples.ts";
 import { type Subject, startProxy } from "../subjects.ts";
+import { signalDelays } from "./signals.ts";
 
 /** Turns through a replica, and through a proxy that works alone as the reference. */
 export async function replicas(lab: Lab, samples: Samples): Promise<void> {
@@ -29,6 +30,7 @@ export async function replicas(lab: Lab, samples: Samples): Promise<void> {
     const count = (await commandCount(engine)) - before;
     samples.add("n.commands", "codexlb", (count / LOAD.operations) * 1_000);
   }
+  await signalDelays(lab, samples, engine);
 }
 
 // --- internal ---
