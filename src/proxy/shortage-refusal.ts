@@ -172,7 +172,7 @@ function usageLimit(
 }
 
 /**
- * What Codex shows besides the reset, if a person can make an account serve before it. Codex adds `, or try again at
+ * What Codex shows in addition to the reset, if a person can make an account serve before it. Codex adds `, or try again at
  * TIME`, and shows neither the message nor the next step of a usage limit.
  */
 function noticeOf(shortage: Pick<Shortage, "keptBack" | KeyPart>, advise: Advise): string | undefined {
