@@ -22,7 +22,7 @@ export function isReservedAlias(alias: string): boolean {
 /** Aliases that would be ambiguous, in lower case, each with the reason. */
 const RESERVED: Readonly<Record<string, string>> = {
   all: "it would read as all accounts",
-  none: "flags use it for no value, and codexlb status for no account",
-  pool: "codexlb status uses it for all accounts together",
-  total: "codexlb usage uses it for the sum of all accounts",
+  none: "flags use it for no value, and the status for no account",
+  pool: "the status uses it for all accounts together",
+  total: "usage reports use it for the sum of all accounts",
 };

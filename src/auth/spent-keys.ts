@@ -2,9 +2,10 @@
 // removing the key and adding it again. Also refuses a key that another account has.
 
 import { advised } from "../advice.ts";
+import { withoutUseless } from "../core/useless-options.ts";
 import { CodexlbError } from "../errors.ts";
 import type { AccountRecord } from "../state/account-record.ts";
-import { setBilling } from "../state/record-changes.ts";
+import { setBilling, setOptions } from "../state/record-changes.ts";
 import { MOST_SPENT_KEYS, type StoreState } from "../state/store-state.ts";
 import type { Credentials } from "./auth-file.ts";
 import { adoptIdentity, loginMarkOf } from "./identity.ts";
@@ -23,11 +24,16 @@ export function keepSpent(state: StoreState, { billing, loginMark: mark }: Accou
   state.spentKeys = [...others, { mark, month, spentUsd }].slice(-MOST_SPENT_KEYS);
 }
 
-/** Like `adoptIdentity`; what the former key has spent is kept, and what the new one has spent counts against the cap. */
+/**
+ * Like `adoptIdentity`; what the former key has spent is kept, and what the new one has spent counts against the cap. A key
+ * in place of a login loses its floors, and a login in place of a key its cap.
+ */
 export function adoptLogin(state: StoreState, record: AccountRecord, credentials: Credentials): void {
   if (record.loginMark !== loginMarkOf(credentials)) keepSpent(state, record);
   adoptIdentity(record, credentials);
   takeSpent(state, record);
+  const options = withoutUseless(record.options, record.billing !== undefined);
+  if (options !== record.options) setOptions(record, options);
 }
 
 /**

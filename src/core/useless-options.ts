@@ -1,6 +1,6 @@
 // Options that an account cannot use: a monthly cap without an API key, and floors with one. Pure.
 
-import type { OPTION_NAMES, OptionChanges } from "./account-options.ts";
+import { changedOptions, OPTION_NAMES, type OptionChanges, type OptionValues } from "./account-options.ts";
 import { optionEntries } from "./option-fields.ts";
 
 /** An option without an effect. */
@@ -18,6 +18,12 @@ export function uselessOptions(options: OptionChanges, hasKey: boolean): Useless
     // No value and 0 both mean that there is no cap or no floor.
     return why === undefined || !options[name] ? [] : [{ field, why }];
   });
+}
+
+/** `options` without those that have no effect. */
+export function withoutUseless(options: OptionValues, hasKey: boolean): OptionValues {
+  const removed = uselessOptions(options, hasKey).map(({ field }) => [OPTION_NAMES[field], null]);
+  return removed.length === 0 ? options : changedOptions(options, Object.fromEntries(removed));
 }
 
 // --- internal ---

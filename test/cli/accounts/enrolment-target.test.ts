@@ -33,10 +33,17 @@ test("a login over a key, and a key over a login, are refused before a sign-in o
   expect(login).toMatchObject({ code: 1, out: "" });
   expect(login.err).toStartWith("codexlb: openai has an API key, so it cannot be logged in to\n");
   expect(login.err).toContain("account add-key --root");
-  await account(["import", "--from", codexHome("alice"), "alice"]);
+  const home = codexHome("alice");
+  await account(["import", "--from", home, "alice"]);
   const key = await account(["add-key", "alice", "--key-stdin", "--monthly-cap", "5"]);
   expect(key.err).toStartWith("codexlb: alice is a ChatGPT account, so it cannot get an API key\n");
+  await account(["set", "alice", "--floor-weekly", "20%", "--note", "mine"]);
   expect((await addKey("sk-two", "alice", "--replace", "--monthly-cap", "5")).code).toBe(0);
+  const optionsOf = async () =>
+    JSON.parse((await account(["list", "--json"])).out).accounts[1].codexlb.options;
+  expect(await optionsOf()).toEqual({ note: "mine", monthly_cap: 5 });
+  await account(["import", "--from", home, "--replace", "alice"]);
+  expect(await optionsOf()).toEqual({ note: "mine" });
 });
 
 test("wrong input creates no root", async () => {
@@ -62,11 +69,11 @@ test("wrong input creates no root", async () => {
 test("no new account gets an alias that output or flags use, and an account that has one stays usable", async () => {
   for (const alias of ["pool", "Total", "none", "all"]) {
     const refused = await add("sk-one", alias);
-    expect(refused.code).toBe(1);
+    expect(refused.code).toBe(2);
     expect(refused.err).toStartWith(`codexlb: ${alias} cannot be an alias: `);
   }
   const home = codexHome("pool");
-  expect((await account(["import", "--from", home, "pool"])).code).toBe(1);
+  expect((await account(["import", "--from", home, "pool"])).code).toBe(2);
   expect((await account(["import", "--from", home])).out).toBe("imported account pool-2 (total=1)\n");
   const homes = join(temp.path, "root", "accounts");
   cpSync(codexHome("total"), join(homes, "total"), { recursive: true });
