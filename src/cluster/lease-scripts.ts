@@ -18,12 +18,14 @@ end`;
 export const LEASE_SCRIPTS = {
   /**
    * The replica ARGV[1] wants the leases of the other ARGV. Returns 1 for each that it has from now on, otherwise 0. An
-   * engine that may have lost leases, because it was started or emptied a moment ago, gives none. Forgets ended leases.
+   * engine that may have lost leases, because it was started or emptied or the key was changed a moment ago, gives none.
+   * Forgets ended leases.
    */
   lease: `${LEASE}
 local at, found = now(), {}
 local since = redis.call('HGET', meta, 'since')
-local isSure = since and at >= tonumber(since) + ${LEASE_MS}
+local lostMs = math.max(tonumber(since or '0'), tonumber(redis.call('HGET', meta, 'rekeyed') or '0'))
+local isSure = since and at >= lostMs + ${LEASE_MS}
 local known = redis.call('HGETALL', leases)
 for index = 1, #known, 2 do
   if lease_of(known[index]) <= at then redis.call('HDEL', leases, known[index]) end

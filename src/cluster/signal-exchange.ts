@@ -168,7 +168,8 @@ export function createSignalExchange(context: SignalExchangeContext): SignalExch
       const atMs = Math.round(signal.atMs + ahead);
       const value = signal.kind.shift?.(signal.value, ahead) ?? signal.value;
       const fact = { name: PREFIX + name, value: JSON.stringify(value) };
-      signal.tag ??= sealer.tagOf(fact.name);
+      // Computed each time, because it depends on the key of the pool, which may have changed.
+      signal.tag = sealer.tagOf(fact.name);
       const sealed = sealer.seal(fact, atMs);
       signals.set(name, [signal, { tag: signal.tag, atMs, lifetimeMs, sealed }]);
     }

@@ -267,7 +267,7 @@ function optionFields({ condition, reason, options, summary }: Candidate) {
 const SESSION_CHARS = 13;
 
 function switchStatus(one: AccountSwitch): SwitchStatus {
-  const { atMs, firstAtMs, count, from, to, reason, window, session } = one;
+  const { atMs, firstAtMs, count, from, to, reason, window, session, replica } = one;
   return {
     at_ms: atMs,
     first_at_ms: firstAtMs,
@@ -277,6 +277,7 @@ function switchStatus(one: AccountSwitch): SwitchStatus {
     reason,
     ...(window === undefined ? {} : { window: FIELD_NAMES[window] }),
     ...(session === undefined ? {} : { session: session.slice(0, SESSION_CHARS) }),
+    ...(replica === undefined ? {} : { replica }),
   };
 }
 

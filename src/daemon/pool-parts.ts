@@ -74,6 +74,7 @@ export function poolParts(
     events,
     affinity,
     pastSwitches: loggedSwitches(layout.events),
+    shareSwitch: sharing.switches.send,
     settings: () => poolSettings(config()),
     self,
     makeAccount: (record) =>
