@@ -14,7 +14,7 @@ import { encodeFigures } from "../state/store-encode.ts";
 import type { FiguresFile } from "../state/store-shapes.ts";
 import type { PoolObserver } from "./ledger.ts";
 import type { Pool } from "./pool.ts";
-import { FIGURES, HEALTH, IN_FLIGHT, MODEL_LIMIT, type SharedHealth } from "./signal-kinds.ts";
+import { accountNameOf, FIGURES, HEALTH, IN_FLIGHT, MODEL_LIMIT, type SharedHealth } from "./signal-kinds.ts";
 
 export interface AccountSignals extends PoolObserver {
   /** The operator has put the account back into service. */
@@ -87,7 +87,7 @@ export function createAccountSignals(context: AccountSignalsContext): AccountSig
     if (value !== undefined)
       signals.put(
         HEALTH,
-        nameOf(record),
+        accountNameOf(record),
         value,
         record.health.kind === "healthy" ? clock.now() : record.health.sinceMs,
       );
@@ -107,7 +107,7 @@ export function createAccountSignals(context: AccountSignalsContext): AccountSig
     state.exhausted = exhaustedCount(record.quota);
     state.sentMs = clock.monotonic();
     if (figuresMs === 0) return;
-    const name = `${nameOf(record)}${FROM}${replica}`;
+    const name = `${accountNameOf(record)}${FROM}${replica}`;
     signals.put(isUrgent ? URGENT_FIGURES : FIGURES, name, figuresOf(record.quota), figuresMs);
   };
 
@@ -129,7 +129,7 @@ export function createAccountSignals(context: AccountSignalsContext): AccountSig
 
   /** Applies what another replica has noticed. Changes of this replica that wait to be sent are still sent. */
   const apply = (name: string, change: (record: AccountRecord) => void): void => {
-    const record = store.state.accounts.find((one) => nameOf(one) === name);
+    const record = store.state.accounts.find((one) => accountNameOf(one) === name);
     if (record === undefined) return;
     const state = sharedOf(record);
     const isHealthSent = record.health === state.health;
@@ -171,7 +171,7 @@ export function createAccountSignals(context: AccountSignalsContext): AccountSig
     modelRefused: (model, limit, untilMs) => signals.put(MODEL_LIMIT, model, { limit, untilMs }),
     enabled: (record) => {
       sharedOf(record).health = record.health;
-      signals.put(HEALTH, nameOf(record), { kind: "healthy", isEnabled: true });
+      signals.put(HEALTH, accountNameOf(record), { kind: "healthy", isEnabled: true });
     },
     start: (pool) => {
       signals.watch(HEALTH, ({ name, value, atMs }) =>
@@ -202,11 +202,6 @@ export function createAccountSignals(context: AccountSignalsContext): AccountSig
 
 function isAccount(record: UpstreamRecord): record is AccountRecord {
   return "homeDir" in record;
-}
-
-/** The name of an account in signals. An alias that was given to another account has another name. */
-function nameOf({ id, chatgptAccountId, chatgptUserId }: AccountRecord): string {
-  return JSON.stringify([id, chatgptAccountId, chatgptUserId]);
 }
 
 /** Reasons that concern this replica only, or that are facts. */
