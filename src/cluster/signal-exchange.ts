@@ -115,6 +115,8 @@ export function createSignalExchange(context: SignalExchangeContext): SignalExch
   const readOnce = async (): Promise<void> => {
     const isAll = needsAll;
     needsAll = false;
+    // What is sent during the reading may be missing in it.
+    const sent = isAll ? [...own].filter(([, { tag }]) => tag !== undefined) : [];
     const sources = new Map<string, string>();
     let from = isAll ? 0 : position.revision;
     for (;;) {
@@ -133,9 +135,8 @@ export function createSignalExchange(context: SignalExchangeContext): SignalExch
       if (page.completeTo >= page.revision) break;
       from = page.completeTo;
     }
-    if (!isAll) return;
-    for (const [name, { tag }] of own)
-      if (tag !== undefined && sources.get(tag) !== replica) unsent.add(name);
+    for (const [name, signal] of sent)
+      if (own.get(name) === signal && sources.get(signal.tag ?? "") !== replica) unsent.add(name);
   };
 
   const read = (): void => {
