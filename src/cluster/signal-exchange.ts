@@ -4,7 +4,7 @@
 
 import { parseJson } from "../core/json.ts";
 import type { Deps } from "../deps.ts";
-import { fullMessageOf } from "../errors.ts";
+import { CodexlbError, fullMessageOf } from "../errors.ts";
 import type { EngineClock } from "./engine-clock.ts";
 import type { Sealer } from "./sealing.ts";
 import type { NewSignal, SignalPosition, SignalRecord, SignalRecords } from "./signal-records.ts";
@@ -71,6 +71,12 @@ export function createSignalExchange(context: SignalExchangeContext): SignalExch
   const warnOnce = (message: string): void => {
     if (!warned.has(message)) log.warn(message);
     warned.add(message);
+  };
+
+  /** The replica reports a server that cannot be reached. */
+  const failed = (what: string, error: unknown): void => {
+    if (!(error instanceof CodexlbError && error.code === "cluster_unreachable"))
+      warnOnce(`${what}: ${fullMessageOf(error)}; codexlb tries again`);
   };
 
   const lost = (): void => {
@@ -145,7 +151,7 @@ export function createSignalExchange(context: SignalExchangeContext): SignalExch
     void readOnce()
       .catch((error) => {
         needsAll = true;
-        warnOnce(`reading the signals of the pool: ${fullMessageOf(error)}; codexlb tries again`);
+        failed("reading the signals of the pool", error);
       })
       .finally(() => {
         isReading = false;
@@ -189,7 +195,7 @@ export function createSignalExchange(context: SignalExchangeContext): SignalExch
         () => true,
         (error) => {
           for (const name of signals.keys()) if (own.has(name)) unsent.add(name);
-          warnOnce(`sending signals to the pool: ${fullMessageOf(error)}; they are kept, and sent later`);
+          failed("sending signals to the pool", error);
           return false;
         },
       )
