@@ -4,7 +4,7 @@
 
 import { parseJson } from "../core/json.ts";
 import type { Deps } from "../deps.ts";
-import { fullMessageOf } from "../errors.ts";
+import { CodexlbError, fullMessageOf } from "../errors.ts";
 import type { EngineClock } from "./engine-clock.ts";
 import type { Sealer } from "./sealing.ts";
 import type { NewSignal, SignalPosition, SignalRecord, SignalRecords } from "./signal-records.ts";
@@ -73,6 +73,12 @@ export function createSignalExchange(context: SignalExchangeContext): SignalExch
     warned.add(message);
   };
 
+  /** The replica reports a server that cannot be reached. */
+  const failed = (what: string, error: unknown): void => {
+    if (!(error instanceof CodexlbError && error.code === "cluster_unreachable"))
+      warnOnce(`${what}: ${fullMessageOf(error)}; codexlb tries again`);
+  };
+
   const lost = (): void => {
     isReady = false;
     needsAll = true;
@@ -116,6 +122,8 @@ export function createSignalExchange(context: SignalExchangeContext): SignalExch
   const readOnce = async (): Promise<void> => {
     const isAll = needsAll;
     needsAll = false;
+    // What is sent during the reading may be missing in it.
+    const sent = isAll ? [...own].filter(([, { tag }]) => tag !== undefined) : [];
     const sources = new Map<string, string>();
     let from = isAll ? 0 : position.revision;
     for (;;) {
@@ -134,9 +142,8 @@ export function createSignalExchange(context: SignalExchangeContext): SignalExch
       if (page.completeTo >= page.revision) break;
       from = page.completeTo;
     }
-    if (!isAll) return;
-    for (const [name, { tag }] of own)
-      if (tag !== undefined && sources.get(tag) !== replica) unsent.add(name);
+    for (const [name, signal] of sent)
+      if (own.get(name) === signal && sources.get(signal.tag ?? "") !== replica) unsent.add(name);
   };
 
   const read = (): void => {
@@ -145,7 +152,7 @@ export function createSignalExchange(context: SignalExchangeContext): SignalExch
     void readOnce()
       .catch((error) => {
         needsAll = true;
-        warnOnce(`reading the signals of the pool: ${fullMessageOf(error)}; codexlb tries again`);
+        failed("reading the signals of the pool", error);
       })
       .finally(() => {
         isReading = false;
@@ -198,7 +205,7 @@ export function createSignalExchange(context: SignalExchangeContext): SignalExch
         },
         (error) => {
           for (const name of signals.keys()) if (own.has(name)) unsent.add(name);
-          warnOnce(`sending signals to the pool: ${fullMessageOf(error)}; they are kept, and sent later`);
+          failed("sending signals to the pool", error);
           return false;
         },
       )

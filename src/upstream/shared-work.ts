@@ -11,8 +11,8 @@ import type { AccountRecord } from "../state/account-record.ts";
 import { noteAnchors } from "../state/record-changes.ts";
 import { noteResets } from "../state/record-figures.ts";
 import type { Store } from "../state/store.ts";
+import { nameOf } from "./account-signal-values.ts";
 import { createRepeatedJob, type RepeatedJob } from "./repeated-job.ts";
-import { accountNameOf } from "./signal-kinds.ts";
 
 export interface SharedWorkContext {
   readonly deps: Pick<Deps, "clock" | "log">;
@@ -32,7 +32,7 @@ export function shareWork({ deps, signals, store }: SharedWorkContext): Repeated
 
   const compare = (record: AccountRecord): void => {
     // Another login under the same alias has its own credits.
-    const name = accountNameOf(record);
+    const name = nameOf(record);
     const news = heard.get(name);
     if (news !== undefined) {
       heard.delete(name);

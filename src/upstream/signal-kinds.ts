@@ -2,7 +2,6 @@
 
 import { z } from "zod";
 import type { SignalKind } from "../cluster/signals.ts";
-import type { AccountRecord } from "../state/account-record.ts";
 import { FiguresFile } from "../state/store-shapes.ts";
 
 const DAY_MS = 24 * 3_600_000;
@@ -79,15 +78,6 @@ export const BINDING: SignalKind<{
   lifetimeMs: 7 * DAY_MS,
   delayMs: 0,
 };
-
-/** The name of an account in signals. An alias that was given to another account has another name. */
-export function accountNameOf({
-  id,
-  chatgptAccountId,
-  chatgptUserId,
-}: Pick<AccountRecord, "id" | "chatgptAccountId" | "chatgptUserId">): string {
-  return JSON.stringify([id, chatgptAccountId, chatgptUserId]);
-}
 
 // --- internal ---
 
