@@ -1,20 +1,22 @@
 // A replica of a pool: connects to the engine, keeps root and engine in line, and knows since when it cannot.
 
-import type { MovedTurn } from "../core/pool-facts.ts";
 import type { Deps } from "../deps.ts";
 import { CodexlbError, fullMessageOf } from "../errors.ts";
 import type { EventLog } from "../state/events.ts";
 import { VERSION } from "../version.ts";
 import { createEngine } from "./engine.ts";
 import { createEngineClock } from "./engine-clock.ts";
+import type { KeyPlace } from "./key.ts";
+import { createKeyring } from "./keyring.ts";
 import type { LocalFacts } from "./local-facts.ts";
 import { loginTurns } from "./login-turns.ts";
+import { nextKeyReport } from "./next-key.ts";
+import { oneAtATime } from "./one-at-a-time.ts";
 import { type PoolState, poolRecords } from "./pool-records.ts";
 import { createReconciler, hasChanges } from "./reconcile.ts";
 import { createReplicaCounts } from "./replica-counts.ts";
 import type { ReplicaFile } from "./replica-file.ts";
 import { SETTLE_MS } from "./scripts.ts";
-import { createSealer } from "./sealing.ts";
 import { sharedAccounts, sharedKeys } from "./shared-ops.ts";
 import type { ReplicaState, Sharing } from "./sharing.ts";
 import { createSignalExchange } from "./signal-exchange.ts";
@@ -27,7 +29,7 @@ export interface ReplicaOptions {
   readonly events: Pick<EventLog, "append">;
   /** `cluster.url`, which was checked. */
   readonly url: string;
-  readonly key: Uint8Array;
+  readonly keyPlace: KeyPlace;
   readonly file: ReplicaFile;
   /** The record of turns, which is exchanged with the other replicas. */
   readonly usage: SharedUsage;
@@ -40,11 +42,14 @@ const INTERVAL_MS = 5_000;
 /** Longest wait for the engine at the start, at the end, and after a change of an operator, ms. */
 const PATIENCE_MS = 3_000;
 
-export function createReplica({ deps, events, url, key, file, usage, name }: ReplicaOptions): Sharing {
+export function createReplica(options: ReplicaOptions): Sharing {
+  const { deps, events, url, keyPlace, file, usage, name } = options;
   const { clock, log } = deps;
   const engine = createEngine({ url, pool: file.pool, deps });
-  const sealer = createSealer(key, file.pool, deps.random);
-  const records = poolRecords(engine, sealer, file.pool);
+  const keyring = createKeyring(keyPlace, file.pool, deps.random);
+  const { sealer } = keyring;
+  const nextKey = nextKeyReport(keyring, keyPlace, log);
+  const records = poolRecords(engine, sealer, file.pool, keyring.use);
   const counts = createReplicaCounts();
   const engineClock = createEngineClock(clock);
   const signals = createSignalExchange({
@@ -62,7 +67,6 @@ export function createReplica({ deps, events, url, key, file, usage, name }: Rep
   /** The revision of the pool after the last comparison. */
   let seen: string | undefined;
   let members: readonly ReplicaState[] = [];
-  let taken: (moved: MovedTurn) => void = () => {};
   let isOpen = false;
   let hasRead = false;
   let cancel: (() => void) | undefined;
@@ -76,8 +80,8 @@ export function createReplica({ deps, events, url, key, file, usage, name }: Rep
     membership: `${file.poolId} ${file.replica}`,
     name,
     isReady: () => isOpen && degraded === undefined,
-    taken: (moved) => taken(moved),
   });
+  const warned = new Set<string>();
 
   const changed = (): void => {
     for (const wake of waiting) wake();
@@ -88,6 +92,11 @@ export function createReplica({ deps, events, url, key, file, usage, name }: Rep
     const stopWaiting = clock.after(ms, resolve);
     await Promise.race([work.catch(() => {}), promise]);
     stopWaiting();
+  };
+
+  const warnOnce = (message: string): void => {
+    if (!warned.has(message)) log.warn(message);
+    warned.add(message);
   };
 
   const failed = (error: unknown): void => {
@@ -116,7 +125,9 @@ export function createReplica({ deps, events, url, key, file, usage, name }: Rep
    */
   const openPool = async (): Promise<void> => {
     isOpen = false;
-    const { runId } = await engine.info();
+    const { keyId } = sealer;
+    const { runId, problems } = await engine.info();
+    for (const { what, next } of problems) warnOnce(`${engine.shown}: ${what}; ${next}`);
     const found = (await records.find(runId)) ?? (await records.create(file.poolId, runId, true));
     if (found !== file.poolId)
       throw new CodexlbError(
@@ -126,11 +137,19 @@ export function createReplica({ deps, events, url, key, file, usage, name }: Rep
       );
     isOpen = true;
     seen = undefined;
+    if (sealer.keyId === keyId) return;
+    // What the engine has of signals was sealed with the old key, and is gone.
+    signals.lost();
+    log.info(`the key of the pool ${file.pool} was changed, and this replica uses the new one`);
   };
 
   const poll = async (): Promise<PoolState> => {
     const askedMs = clock.monotonic();
-    const polled = await records.poll(file.replica, { name: name(), version: VERSION });
+    const polled = await records.poll(file.replica, {
+      name: name(),
+      version: VERSION,
+      next_key: nextKey(),
+    });
     engineClock.measured(polled.engineMs, askedMs);
     return polled;
   };
@@ -144,7 +163,10 @@ export function createReplica({ deps, events, url, key, file, usage, name }: Rep
       await openPool();
       polled = await poll();
     }
-    members = polled.members.map(({ id, about, agoMs }) => ({ id, ...about, seenMs: clock.now() - agoMs }));
+    members = polled.members.map(({ id, about: { name, version }, agoMs }) => ({
+      ...{ id, name, version },
+      seenMs: clock.now() - agoMs,
+    }));
     signals.polled(polled.signals);
     if (polled.revision !== seen || hasChanges({ records, sealer, file, facts, log })) {
       await reconcile();
@@ -157,31 +179,16 @@ export function createReplica({ deps, events, url, key, file, usage, name }: Rep
     exchange.look(polled.sentRecords);
   };
 
-  // One comparison runs at a time. A call during one waits for another one, which begins afterwards.
-  let running: Promise<void> | undefined;
-  let next: Promise<void> | undefined;
-  const sync = (): Promise<void> => {
-    if (running === undefined) {
-      running = compare()
-        .then(() => counts.compared("done"))
-        .catch((error) => {
-          counts.compared("failed");
-          failed(error);
-          throw error;
-        })
-        .finally(() => {
-          running = undefined;
-        });
-      return running;
+  const sync = oneAtATime(async () => {
+    try {
+      await compare();
+      counts.compared("done");
+    } catch (error) {
+      counts.compared("failed");
+      failed(error);
+      throw error;
     }
-    next ??= running
-      .catch(() => {})
-      .then(() => {
-        next = undefined;
-        return sync();
-      });
-    return next;
-  };
+  });
 
   const tick = (): void => {
     cancel?.();
@@ -198,7 +205,6 @@ export function createReplica({ deps, events, url, key, file, usage, name }: Rep
     loginTurns({
       deps,
       records,
-      sealer,
       file,
       facts: () => facts,
       sync,
@@ -229,12 +235,7 @@ export function createReplica({ deps, events, url, key, file, usage, name }: Rep
 
   return {
     turns,
-    switches: {
-      send: exchange.send,
-      take: (given) => {
-        taken = given;
-      },
-    },
+    switches: exchange,
     signals,
     accounts: (ops) => sharedAccounts(ops, operator),
     keys: (ops) => sharedKeys(ops, operator),
@@ -260,6 +261,10 @@ export function createReplica({ deps, events, url, key, file, usage, name }: Rep
         changed: tick,
         signalled: signals.received,
         subscribed: signals.subscribed,
+        unsubscribed: (problem) =>
+          warnOnce(
+            `subscribing to the changes of the pool: ${fullMessageOf(problem)}; until then this replica notices changes up to ${INTERVAL_MS / 1000} s later`,
+          ),
       });
       await within(PATIENCE_MS, sync());
       tick();

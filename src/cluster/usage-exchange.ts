@@ -7,12 +7,12 @@ import { CodexlbError, fullMessageOf } from "../errors.ts";
 import type { EventLog } from "../state/events.ts";
 import { MOST_KEPT, openExchange } from "../state/usage/turn-exchange.ts";
 import type { ReceivedTurn, UsageStore } from "../state/usage/usage-store.ts";
+import type { SharedSwitches } from "./sharing.ts";
 import { batchIn, batchText, movedText } from "./turn-batch.ts";
 import type { Exchanged, IncomingBatch, UsageStream } from "./usage-stream.ts";
 
-export interface UsageExchange {
-  /** Sends a switch of this replica to the others, soon. Never throws. */
-  send(moved: MovedTurn): void;
+export interface UsageExchange extends SharedSwitches {
+  readonly send: (moved: MovedTurn) => void;
   /** The pool can be used, and its replicas have sent so many records. Reads them if there are new ones. Never throws. */
   look(sentRecords: string): void;
   /** Sends what is left. Never throws. */
@@ -30,16 +30,15 @@ export interface UsageExchangeOptions {
   readonly name: () => string;
   /** True while the pool can be used. */
   readonly isReady: () => boolean;
-  /** Gets the switches of other replicas. */
-  readonly taken: (moved: MovedTurn) => void;
 }
 
 export type SharedUsage = Pick<UsageStore, "share" | "receive" | "reader" | "change" | "health">;
 
 export function createUsageExchange(options: UsageExchangeOptions): UsageExchange {
-  const { deps, events, stream, usage, membership, name, isReady, taken } = options;
+  const { deps, events, stream, usage, membership, name, isReady } = options;
   const { clock, log } = deps;
   let switches: MovedTurn[] = [];
+  let taken: (moved: MovedTurn) => void = () => {};
   /** How many records the pool had after the last exchange. */
   let seen: string | undefined;
   /** True if there may be something to send. */
@@ -158,6 +157,9 @@ export function createUsageExchange(options: UsageExchangeOptions): UsageExchang
     send: (moved) => {
       if (switches.length < MOST_SWITCHES) switches.push(moved);
       soon();
+    },
+    take: (given) => {
+      taken = given;
     },
     look: (sentRecords) => {
       if (sentRecords !== seen || (isOwed && cancel === undefined)) void run();

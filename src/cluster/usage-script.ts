@@ -11,17 +11,17 @@ const MOST_RECORDS = 50_000;
 
 export const USAGE_SCRIPTS = {
   /**
-   * The replica ARGV[2] of the pool ARGV[1] sends a batch, and reads what the others have sent. ARGV[3]: the source of
+   * The replica ARGV[2] of the pool with the identity ARGV[1] sends a batch, and reads what the others have sent. ARGV[3]: the source of
    * its records. The batch ARGV[7], "" for none, has ARGV[6] records, follows the record ARGV[4], and ends with the
    * record ARGV[5]. It is added if ARGV[4] is the last record of the source here, or if ARGV[8] is 1. At most ARGV[10]
    * batches are read, after the position ARGV[9].
    *
-   * Returns nothing if the pool is another one, and else: 1 if the batch was added or there was none; the last record of
+   * Returns nothing if the engine has another pool, and else: 1 if the batch was added or there was none; the last record of
    * the source before; how many records were sent so far; the position after the last batch that was read; 1 if there
    * may be more; and the batches of other sources: source, last record, number of records, sealed text, ...
    */
   exchange: `
-if redis.call('HGET', meta, 'pool') ~= ARGV[1] then return false end
+if not is_pool(ARGV[1]) then return false end
 local function trim(total)
   local oldest = redis.call('XRANGE', usage, '-', '+', 'COUNT', 1)[1]
   if total - tonumber(oldest[2][8]) <= ${MOST_RECORDS} then return end

@@ -2,6 +2,7 @@
 
 import { z } from "zod";
 import type { Engine } from "./engine.ts";
+import { identityOf } from "./pool-records.ts";
 import type { Sealer } from "./sealing.ts";
 
 /** A batch to send. It has the records after the number `after`, up to `last`. */
@@ -63,7 +64,7 @@ export function usageStream({ engine, sealer, poolId, replica }: UsageStreamOpti
       const { after = 0, last = 0, count = 0, text = "", force = false } = batch ?? {};
       const sealed = batch && sealer.seal({ name: nameOf(source), value: text }, last);
       const args = [
-        poolId,
+        identityOf(sealer, poolId),
         replica,
         source,
         after,

@@ -2,7 +2,6 @@
 
 import type { Keys } from "../auth/keys.ts";
 import { joinedPool } from "../cluster/joined-pool.ts";
-import { poolKey } from "../cluster/key.ts";
 import { type LocalFacts, localFacts } from "../cluster/local-facts.ts";
 import { NOT_SHARED, type Sharing } from "../cluster/sharing.ts";
 import type { MovedTurn } from "../core/pool-facts.ts";
@@ -15,10 +14,10 @@ export async function sharingOf({ layout, live, deps, events, usage }: Base): Pr
   const { cluster } = live.current();
   const file = joinedPool(layout, cluster);
   if (file === undefined) return NOT_SHARED;
-  const key = poolKey({ env: deps.env, keyFile: cluster.key_file });
   const { createReplica } = await import("../cluster/replica.ts");
   const name = () => live.current().proxy.name;
-  return createReplica({ deps, events, url: cluster.url, key, file, usage, name });
+  const keyPlace = { env: deps.env, keyFile: cluster.key_file };
+  return createReplica({ deps, events, url: cluster.url, keyPlace, file, usage, name });
 }
 
 /** Logs a switch of another replica, and adds it to those that the status shows. */

@@ -62,7 +62,7 @@ describe.skipIf(whyNoRedis !== undefined)("a replica", () => {
     expect(
       sumOf(await metricsOf(a), "codexlb_cluster_comparisons_total", { result: "failed" }),
     ).toBeGreaterThan(0);
-    // It has read the pool once, and goes on serving.
+    // It has read the pool once, and still serves.
     expect((await fetch(`${a.url}/readyz`)).status).toBe(200);
   }, 120_000);
 

@@ -59,8 +59,8 @@ function member(
     membership: `${POOL_ID} ${replica}`,
     name: () => replica,
     isReady: () => true,
-    taken: (one) => moved.push(one),
   });
+  exchange.take((one) => moved.push(one));
   return {
     path,
     events,
@@ -261,11 +261,12 @@ describe.skipIf(whyNoRedis !== undefined)("replicas exchange their records", () 
     await using redis = await startRedis();
     using pool = await poolIn(redis);
     using a = member(pool.stream, "a");
-    await redis.cli("HSET", "{codexlb:team}:meta", "pool", "another");
+    const identity = await redis.cli("HGET", "{codexlb:team}:meta", "identity");
+    await redis.cli("HSET", "{codexlb:team}:meta", "identity", "another");
     for (const turn of turnsOf("a", 3)) a.store.add(turn);
     await a.exchange.stop();
     expect(await redis.cli("EXISTS", "{codexlb:team}:usage")).toBe("0");
-    await redis.cli("HSET", "{codexlb:team}:meta", "pool", POOL_ID);
+    await redis.cli("HSET", "{codexlb:team}:meta", "identity", identity);
     await a.exchange.stop();
     expect(await redis.cli("XLEN", "{codexlb:team}:usage")).toBe("1");
   }, 60_000);

@@ -42,6 +42,8 @@ export interface ReplicasOptions {
   readonly faults?: readonly FaultInput[];
   /** Options of the engine. Default: an append-only file. */
   readonly engine?: readonly string[];
+  /** The program of the engine. Default: `redis-server`. */
+  readonly server?: string;
   /** Text of the config.toml of each replica. */
   readonly config?: string;
   /** The executable, if several pools share its copy. Default: an own copy. */
@@ -58,7 +60,7 @@ export async function startReplicas(options: ReplicasOptions): Promise<Replicas>
   const tool = options.tool ?? executable();
   const own = options.tool === undefined ? undefined : tempDirectory();
   const directory = own?.path ?? tool.directory;
-  const redis = await startRedis(engine);
+  const redis = await startRedis(engine, options.server);
   const mock = startMock({
     accounts: aliases.map((alias) => ({ alias, turns: 1_000_000 })),
     clock: systemDeps().clock,
