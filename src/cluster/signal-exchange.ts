@@ -37,8 +37,8 @@ export interface SignalExchangeContext {
 
 /** Signals that a replica keeps, the latest ones. Each needs less than 1 KB. */
 const MOST_OWN = 10_000;
-/** Shortest time between two batches, ms. */
-const BATCH_MS = 100;
+/** Shortest time between two batches, ms. Signals that are not urgent wait longer, together. */
+const BATCH_MS = 20;
 
 /** A signal of this replica, with the times of its clock. */
 interface OwnSignal {
@@ -48,6 +48,8 @@ interface OwnSignal {
   readonly atMs: number;
   /** Monotonic. */
   readonly endsMs: number;
+  /** Undefined before it was sent. */
+  tag?: string;
 }
 
 export function createSignalExchange(context: SignalExchangeContext): SignalExchange {
@@ -62,7 +64,7 @@ export function createSignalExchange(context: SignalExchangeContext): SignalExch
   let isReady = false;
   let needsAll = true;
   let isReading = false;
-  let sending: Promise<void> | undefined;
+  let sending: Promise<boolean> | undefined;
   let timer: { readonly dueMs: number; readonly cancel: () => void } | undefined;
   let sentMs = Number.NEGATIVE_INFINITY;
 
@@ -101,7 +103,7 @@ export function createSignalExchange(context: SignalExchangeContext): SignalExch
     forget(fullName);
     const slash = fullName.indexOf("/");
     const [kind, apply] = watchers.get(fullName.slice(0, slash)) ?? [];
-    if (kind === undefined || apply === undefined) return;
+    if (kind === undefined || apply === undefined) return warnOnce(UNREADABLE.newer);
     const parsed = kind.schema.safeParse(parseJson(opened.fact.value ?? ""));
     if (!parsed.success) return warnOnce(UNREADABLE.newer);
     const value = kind.shift?.(parsed.data, -ahead) ?? parsed.data;
@@ -132,7 +134,8 @@ export function createSignalExchange(context: SignalExchangeContext): SignalExch
       from = page.completeTo;
     }
     if (!isAll) return;
-    for (const name of own.keys()) if (sources.get(sealer.tagOf(PREFIX + name)) !== replica) unsent.add(name);
+    for (const [name, { tag }] of own)
+      if (tag !== undefined && sources.get(tag) !== replica) unsent.add(name);
   };
 
   const read = (): void => {
@@ -164,18 +167,20 @@ export function createSignalExchange(context: SignalExchangeContext): SignalExch
       const atMs = Math.round(signal.atMs + ahead);
       const value = signal.kind.shift?.(signal.value, ahead) ?? signal.value;
       const fact = { name: PREFIX + name, value: JSON.stringify(value) };
-      signals.set(name, { tag: sealer.tagOf(fact.name), atMs, lifetimeMs, sealed: sealer.seal(fact, atMs) });
+      signal.tag ??= sealer.tagOf(fact.name);
+      signals.set(name, { tag: signal.tag, atMs, lifetimeMs, sealed: sealer.seal(fact, atMs) });
     }
     return signals;
   };
 
-  const send = (): Promise<void> => {
+  /** Sends one batch. Resolves to false if that failed, or if there is nothing to send. */
+  const send = (): Promise<boolean> => {
     timer?.cancel();
     timer = undefined;
     if (sending !== undefined) return sending;
     const ahead = aheadMs();
     const signals = ahead === undefined ? undefined : batch(ahead);
-    if (signals === undefined || signals.size === 0) return Promise.resolve();
+    if (signals === undefined || signals.size === 0) return Promise.resolve(false);
     sentMs = clock.monotonic();
     sending = records
       .send(replica, [...signals.values()])
@@ -191,6 +196,7 @@ export function createSignalExchange(context: SignalExchangeContext): SignalExch
         sending = undefined;
         // After a failure the next `polled` sends them.
         if (isSent && unsent.size > 0) schedule(0);
+        return isSent;
       });
     return sending;
   };
@@ -258,7 +264,7 @@ export function createSignalExchange(context: SignalExchangeContext): SignalExch
     },
     flush: async () => {
       await sending;
-      await send();
+      while (await send());
     },
   };
 }

@@ -41,7 +41,8 @@ export interface Signals {
   put<T>(kind: SignalKind<T>, name: string, value: T, atMs?: number): void;
   /**
    * Calls `apply` with each signal of the kind that another replica sends, and after a connection with those that the
-   * engine has. May repeat a signal. `apply` must not throw, and must not send what it gets.
+   * engine has. May repeat a signal. Call it before the first connection. `apply` must not throw, and must not send what
+   * it gets.
    */
   watch<T>(kind: SignalKind<T>, apply: (signal: Signal<T>) => void): void;
   /**

@@ -156,7 +156,7 @@ async function run(
   const base: Base = { layout, live, deps, events, store, usage, traffic, owner, outbound, self };
   const sharing = await sharingOf(base);
   const renewals = openTurns(sharing.turns);
-  const parts = poolParts(base, renewals.turns, sharing.switches);
+  const parts = poolParts(base, { ...sharing, turns: renewals.turns });
   // Wait for the child proxies, so that the first request can use them unless they are slow.
   await parts.children.start(parts.pool, FIRST_LOOK_MS);
   const notifier = notifierOf(base, parts.pool);
@@ -187,6 +187,7 @@ async function run(
     bodies: createBodyBudget(deps.clock),
     catalogues: parts.catalogues,
     resets: parts.resets,
+    bindings: parts.bindings,
   };
   const server = await listeningAt(urlOf(listen, listen.port), () =>
     orReport(events, () =>
@@ -269,6 +270,7 @@ async function run(
       care.stop();
       // The new login of a renewal that is cut off would be lost.
       await Promise.race([renewals.ended(), Promise.all([deadline, passed(deps, RENEWAL_MS)])]);
+      parts.accountSignals?.stop();
       await sharing.stop();
       parts.affinity.flush();
       if (owner.isOurs()) admin.flush();

@@ -2,13 +2,14 @@
 
 import { homesChanged, reconcile } from "../auth/homes.ts";
 import { createRefreshLane, tokenUrlOf } from "../auth/refresh.ts";
-import type { RenewalTurns } from "../auth/renewal-turns.ts";
-import type { SharedSwitches } from "../cluster/sharing.ts";
+import type { Sharing } from "../cluster/sharing.ts";
 import { minWaitOf } from "../state/auto-redeem-settings.ts";
 import { createAccount } from "../upstream/account.ts";
+import { createAccountSignals } from "../upstream/account-signals.ts";
 import { createAffinity } from "../upstream/affinity.ts";
 import { createApiAccount } from "../upstream/api-account.ts";
 import { createAutoRedeemer } from "../upstream/auto-redeemer.ts";
+import { createBindingSignals } from "../upstream/binding-signals.ts";
 import { createCatalogues } from "../upstream/catalogues.ts";
 import { createChildren } from "../upstream/children.ts";
 import { createCredentialCare } from "../upstream/credential-care.ts";
@@ -23,11 +24,10 @@ import { createResetCreditReader } from "../upstream/reset-credits.ts";
 import { createRouting } from "../upstream/routing.ts";
 import type { Base } from "./base.ts";
 
-/** The pool and its background jobs. `turns`: who may renew a login. `switches`: gets the turns that move. */
+/** The pool and its background jobs. `sharing`: who may renew a login, and what the replicas of the pool notice. */
 export function poolParts(
   { layout, live, deps, events, store, usage, traffic, self, owner, outbound }: Base,
-  turns: RenewalTurns,
-  switches: Pick<SharedSwitches, "send">,
+  sharing: Sharing,
 ) {
   const config = () => live.current();
   const tokenUrl = tokenUrlOf(deps);
@@ -35,7 +35,7 @@ export function poolParts(
     deps,
     () => ({ tokenUrl, timeoutMs: config().proxy.usage_timeout_ms, outbound }),
     traffic.refreshed,
-    turns,
+    sharing.turns,
   );
   const accountContext = {
     deps,
@@ -55,13 +55,19 @@ export function poolParts(
     self,
     refreshTimeoutMs: () => config().proxy.usage_timeout_ms,
   });
+  const replica = sharing.state()?.replica;
+  const accountSignals =
+    replica === undefined
+      ? undefined
+      : createAccountSignals({ clock: deps.clock, store, signals: sharing.signals, replica });
+  const bindings = replica === undefined ? undefined : createBindingSignals(sharing.signals, affinity);
   const pool = createPool({
     deps,
     store,
     events,
     affinity,
     pastSwitches: loggedSwitches(layout.events),
-    shareSwitch: switches.send,
+    shareSwitch: sharing.switches.send,
     settings: () => poolSettings(config()),
     self,
     makeAccount: (record) =>
@@ -70,7 +76,9 @@ export function poolParts(
         : createApiAccount(record, apiContext),
     children: children.list,
     models: () => catalogues,
+    observer: accountSignals,
   });
+  accountSignals?.start(pool);
   const catalogues = createCatalogues({ deps, events, pool, self, serving: pool.serving });
   const resetCredits = createResetCreditReader({
     deps,
@@ -121,7 +129,9 @@ export function poolParts(
   const forecaster = createForecaster({ deps, pool, usage, isRecording: () => config().usage.enabled });
   return {
     pool,
+    accountSignals,
     affinity,
+    bindings,
     children,
     catalogues,
     resetCredits,

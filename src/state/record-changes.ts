@@ -33,6 +33,11 @@ export function endUse(record: UpstreamRecord): void {
   raise(record);
 }
 
+/** Other replicas have `count` requests in flight on the account. */
+export function noteElsewhere(record: AccountRecord, count: number): void {
+  change(record, { inFlightElsewhere: count });
+}
+
 /** Counts a request that was served at `atMs`. `reason`: why the upstream was chosen for it. */
 export function countServed(record: UpstreamRecord, atMs: number, reason: string): void {
   change(record, { lastUsedMs: atMs, lastSwitchReason: reason });

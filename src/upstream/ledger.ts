@@ -71,6 +71,14 @@ export interface Ledger {
   disable(entry: LedgerEntry, reason: string, fields: EventFields): void;
 }
 
+/** Learns what the other replicas of the pool should know. */
+export interface PoolObserver {
+  /** The health or the figures of an upstream have changed. */
+  changed(record: UpstreamRecord): void;
+  /** The backend refuses `model` because of the limit `limitId`, until `untilMs` (Unix ms). */
+  modelRefused(model: string, limitId: string, untilMs: number): void;
+}
+
 /** How long a limit counts if it names no reset and the account has no figures. */
 const LIMIT_WITHOUT_RESET_MS = 60_000;
 
@@ -85,16 +93,21 @@ export interface LedgerContext {
   readonly switches: Pick<Switches, "note">;
   /** The upstream's current candidate for `model`; undefined if the upstream is gone. */
   readonly candidate: (id: string, model: string | undefined) => Candidate | undefined;
+  /** Undefined if the proxy works alone. */
+  readonly observer?: PoolObserver | undefined;
 }
 
 export function createLedger(context: LedgerContext): Ledger {
-  const { store, affinity, events, view, useCredits, refusedLimits, switches, candidate } = context;
+  const { store, affinity, events, view, useCredits, refusedLimits, switches, candidate, observer } = context;
   const { log, random } = context.deps;
   const { state } = store;
 
   const note = (record: UpstreamRecord, event: HealthEvent): boolean => {
     const isChanged = changeHealth(record, event);
-    if (isChanged) store.touch();
+    if (isChanged) {
+      store.touch();
+      observer?.changed(record);
+    }
     return isChanged;
   };
 
@@ -190,8 +203,10 @@ export function createLedger(context: LedgerContext): Ledger {
     const known = limitNamed(record.quota, limit.id) ?? limit;
     const untilMs =
       resetMs ?? exhaustedUntilMs(record.quota, known, view()) ?? nowMs + LIMIT_WITHOUT_RESET_MS;
-    if (use.model !== undefined && verdict.limitId !== undefined)
+    if (use.model !== undefined && verdict.limitId !== undefined) {
       refusedLimits.note(use.model, verdict.limitId, untilMs);
+      observer?.modelRefused(use.model, verdict.limitId, untilMs);
+    }
     if (limit.id === MAIN_LIMIT_ID)
       return cool(entry, { cause: "limit", reason: "usage-limit", untilMs }, use.fields);
     // A limit of some models does not stop the account from serving the others.
@@ -207,6 +222,7 @@ export function createLedger(context: LedgerContext): Ledger {
     noteSwitch(record, "usage-limit");
     learnRefusal(record, refusedEvidence(limit, refusal));
     store.touch();
+    observer?.changed(record);
     events.append(`${upstream.kind}.cooldown`, {
       ...fields,
       ...upstream.named,
@@ -249,8 +265,10 @@ export function createLedger(context: LedgerContext): Ledger {
       }
     },
     learn: (record, evidence) => {
+      const { figuresRevision } = record;
       learn(record, evidence, { ...view(), useCredits: useCredits() });
       store.touch();
+      if (record.figuresRevision !== figuresRevision) observer?.changed(record);
     },
     note,
     disable,

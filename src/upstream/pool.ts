@@ -10,7 +10,7 @@ import type { MovedTurn } from "../core/pool-facts.ts";
 import type { QuotaEvidence, QuotaView } from "../core/quota.ts";
 import type { Deps } from "../deps.ts";
 import type { AccountRecord } from "../state/account-record.ts";
-import type { EventLog } from "../state/events.ts";
+import type { EventFields, EventLog } from "../state/events.ts";
 import type { Store } from "../state/store.ts";
 import { accountNamed } from "../state/store-state.ts";
 import type { Account } from "./account.ts";
@@ -19,7 +19,7 @@ import { createBriefMemory } from "./brief-memory.ts";
 import type { ServingMember } from "./catalogue-cells.ts";
 import type { Child } from "./child.ts";
 import { createLeases, type Lease, type LiveUse, type PickRequest } from "./leases.ts";
-import { createLedger } from "./ledger.ts";
+import { createLedger, type PoolObserver } from "./ledger.ts";
 import { createMembers } from "./members.ts";
 import { createOffering } from "./offering.ts";
 import { createPlacement, type Placement, type PlacementPolicy } from "./placement.ts";
@@ -63,8 +63,10 @@ export interface Pool extends PoolViews, Pick<Placement, "shouldMove" | "takerOf
   view(): QuotaView;
   /** Applies `event` to the health of an upstream, outside of any request. */
   note(upstreamId: string, event: HealthEvent): void;
-  /** Takes an account out of service, outside of any request. */
-  disable(accountId: string, reason: string): void;
+  /** Takes an account out of service, outside of any request. `fields`: for the event. */
+  disable(accountId: string, reason: string, fields?: EventFields): void;
+  /** The backend refuses `model` because of the limit `limitId`, until `untilMs` (Unix ms). */
+  noteModelLimit(model: string, limitId: string, untilMs: number): void;
   /** Merges figures from outside of any request. */
   learn(accountId: string, evidence: QuotaEvidence): void;
   /** Adds a switch of another replica to the last ones. */
@@ -91,6 +93,8 @@ export interface PoolContext {
   readonly makeAccount: (record: AccountRecord) => Account;
   /** The child proxies, in the order of the settings. */
   readonly children: () => readonly Child[];
+  /** Undefined if the proxy works alone. */
+  readonly observer?: PoolObserver | undefined;
   /** The models in the upstreams' catalogues. */
   readonly models: () => Pick<ModelOffers, "offers">;
 }
@@ -210,10 +214,11 @@ export function createPool(context: PoolContext): Pool {
       const member = members.byId(id);
       if (member !== undefined) ledger.note(member.record, event);
     },
-    disable: (id, reason) => {
+    disable: (id, reason, fields = {}) => {
       const member = members.byId(id);
-      if (member !== undefined) ledger.disable(member, reason, {});
+      if (member !== undefined) ledger.disable(member, reason, fields);
     },
+    noteModelLimit: refusedLimits.note,
     learn: (id, evidence) => {
       const member = members.byId(id);
       if (member !== undefined) ledger.learn(member.record, evidence);
