@@ -1,5 +1,5 @@
-// Sends the turns and switches of this replica to the others, and writes theirs into the own usage.db. Nothing here runs
-// on the way of a request: what is to be sent is read from usage.db, so it needs no memory while the engine is away.
+// Sends the turns and switches of this replica to the others, and writes theirs into its own usage.db. Nothing here runs on
+// the request path. What is to be sent is read from usage.db, so it takes no memory while the engine is away.
 
 import type { MovedTurn } from "../core/pool-facts.ts";
 import type { Deps } from "../deps.ts";
@@ -47,8 +47,10 @@ export function createUsageExchange(options: UsageExchangeOptions): UsageExchang
   let cancel: (() => void) | undefined;
   let running: Promise<void> | undefined;
   let problem: string | undefined;
+  let isStopped = false;
 
   const soon = (): void => {
+    if (isStopped) return;
     isOwed = true;
     const waitMs = Math.max(GATHER_MS, lastMs + PAUSE_MS - clock.monotonic());
     cancel ??= clock.after(waitMs, () => {
@@ -165,6 +167,7 @@ export function createUsageExchange(options: UsageExchangeOptions): UsageExchang
       if (sentRecords !== seen || (isOwed && cancel === undefined)) void run();
     },
     stop: async () => {
+      isStopped = true;
       cancel?.();
       cancel = undefined;
       await running;
@@ -186,7 +189,7 @@ const GATHER_MS = 1_000;
 /** The shortest time between two exchanges, so that a busy replica sends few and large batches, ms. */
 const PAUSE_MS = 3_000;
 const MOST_AT_ONCE = 100;
-/** Switches in memory, which are written within a second or three. */
+/** The most switches in memory. They are written to disk within three seconds. */
 const MOST_SWITCHES = 500;
 /** More often in a row only if two processes are the same replica. */
 const MOST_REFUSALS = 3;
