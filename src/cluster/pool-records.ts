@@ -79,6 +79,10 @@ export interface PoolRecords {
   ): Promise<TurnAnswer>;
   /** `deadReason`: if the token was refused for good. */
   finish(name: string, fence: string, deadReason: string | undefined): Promise<void>;
+  /** Takes the leases of these jobs for the replica. Returns for each whether the replica has it now. */
+  lease(replica: string, jobs: readonly string[]): Promise<boolean[]>;
+  /** Gives back those of these leases that the replica has. */
+  release(replica: string, jobs: readonly string[]): Promise<void>;
   /**
    * Seals all facts with the key of `next`, in one step; then only that key opens the pool. Nothing is done if a fact has
    * changed meanwhile, or while a replica renews a login. Also throws `cluster_refused` for facts that cannot be opened.
@@ -112,6 +116,7 @@ export function poolRecords(
     identity = identityOf(sealer, poolId);
     return poolId;
   };
+  const leaseTag = (job: string) => sealer.tagOf(`lease/${job}`);
   const membersIn = (flat: readonly string[]): Member[] =>
     chunks(flat, 3).flatMap(([id = "", sealed = "", ms]) => {
       const opened = sealer.open(sealer.tagOf(`replica/${id}`), 0, sealed);
@@ -165,6 +170,12 @@ export function poolRecords(
     },
     finish: async (name, fence, deadReason = "") =>
       void (await engine.run("finish", sealer.tagOf(name), fence, deadReason, identity)),
+    lease: async (replica, jobs) =>
+      z
+        .array(z.number())
+        .parse(await engine.run("lease", replica, ...jobs.map(leaseTag)))
+        .map((given) => given === 1),
+    release: async (replica, jobs) => void (await engine.run("release", replica, ...jobs.map(leaseTag))),
     rekey: async (poolId, next) => {
       const tags = chunks(Texts.parse(await engine.run("generations")), 2).map(([tag = ""]) => tag);
       const facts: (string | number)[] = [];

@@ -6,7 +6,9 @@ import type { EventLog } from "../state/events.ts";
 import { VERSION } from "../version.ts";
 import { createEngine } from "./engine.ts";
 import { createEngineClock } from "./engine-clock.ts";
+import { engineLeases } from "./engine-leases.ts";
 import type { KeyPlace } from "./key.ts";
+import { createKeyShares } from "./key-shares.ts";
 import { createKeyring } from "./keyring.ts";
 import type { LocalFacts } from "./local-facts.ts";
 import { loginTurns } from "./login-turns.ts";
@@ -21,6 +23,7 @@ import { sharedAccounts, sharedKeys } from "./shared-ops.ts";
 import type { ReplicaState, Sharing } from "./sharing.ts";
 import { createSignalExchange } from "./signal-exchange.ts";
 import { signalRecords } from "./signal-records.ts";
+import { createSpendShares } from "./spend-shares.ts";
 import { createUsageExchange, type SharedUsage } from "./usage-exchange.ts";
 import { usageStream } from "./usage-stream.ts";
 
@@ -39,6 +42,8 @@ export interface ReplicaOptions {
 
 /** How often a replica compares itself with the engine, in addition to every announced change, ms. */
 const INTERVAL_MS = 5_000;
+/** Replicas that were connected within this time count when limits and work are divided, ms. */
+const RECENT_MS = 10 * 60_000;
 /** Longest wait for the engine at the start, at the end, and after a change of an operator, ms. */
 const PATIENCE_MS = 3_000;
 
@@ -168,6 +173,8 @@ export function createReplica(options: ReplicaOptions): Sharing {
       seenMs: clock.now() - agoMs,
     }));
     signals.polled(polled.signals);
+    file.counted(polled.members.filter(({ agoMs }) => agoMs <= RECENT_MS).length);
+    file.flush();
     if (polled.revision !== seen || hasChanges({ records, sealer, file, facts, log })) {
       await reconcile();
       // A change that another replica made meanwhile raises the revision again.
@@ -221,6 +228,23 @@ export function createReplica(options: ReplicaOptions): Sharing {
     }),
   );
 
+  const leases = engineLeases({
+    clock,
+    lease: (jobs) => records.lease(file.replica, jobs),
+    release: (jobs) => records.release(file.replica, jobs),
+    isUsable: () => isOpen && degraded === undefined,
+    replicas: file.replicas,
+  });
+
+  const countsContext = {
+    clock,
+    signals,
+    replica: file.replica,
+    replicas: file.replicas,
+    isCutOff: () => degraded !== undefined,
+  };
+  const keyShares = createKeyShares(countsContext);
+
   const operator = {
     aliasOf: (account: string) => facts?.aliasOf(account) ?? account,
     expect: file.expect,
@@ -237,6 +261,9 @@ export function createReplica(options: ReplicaOptions): Sharing {
     turns,
     switches: exchange,
     signals,
+    leases,
+    keyShares,
+    spending: createSpendShares(countsContext),
     accounts: (ops) => sharedAccounts(ops, operator),
     keys: (ops) => sharedKeys(ops, operator),
     start: async (given) => {
@@ -274,7 +301,9 @@ export function createReplica(options: ReplicaOptions): Sharing {
       cancel?.();
       if (degraded === undefined) {
         await within(PATIENCE_MS, sync());
+        keyShares.flush();
         await within(PATIENCE_MS, signals.flush());
+        await within(PATIENCE_MS, leases.giveBackAll());
       }
       await within(PATIENCE_MS, exchange.stop());
       engine.close();

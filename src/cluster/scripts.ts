@@ -13,8 +13,10 @@
 //   replicas     hash     a sealed description of each replica, by its id
 //   seen         sorted   when each replica was last connected, engine time in ms
 //
-// signal-scripts.ts has the scripts and keys of signals, usage-script.ts those of records of turns.
+// signal-scripts.ts has the scripts and keys of signals, lease-scripts.ts those of leases, and usage-script.ts those of
+// records of turns.
 
+import { LEASE_SCRIPTS } from "./lease-scripts.ts";
 import { SIGNAL_SCRIPTS } from "./signal-scripts.ts";
 import { USAGE_SCRIPTS } from "./usage-script.ts";
 
@@ -30,6 +32,7 @@ const KEYS = [
   "signals",
   "signal_order",
   "signal_ends",
+  "leases",
   "usage",
   "senders",
 ] as const;
@@ -119,14 +122,16 @@ return redis.call('HMGET', meta, 'schema', 'pool', 'check')`,
   /**
    * The replica ARGV[1] of the pool with the identity ARGV[3], described by ARGV[2], is connected. Returns the id of the
    * pool, or "" if the engine has another one, the revision of its facts, the epoch and the revision of its signals, the
-   * engine's time, how many records of turns were sent, and the replicas (\`members\`).
+   * engine's time, how many records of turns were sent, and the replicas (`members`).
    */
   poll: `
 local at, isPool = now(), is_pool(ARGV[3])
 if isPool then
   redis.call('ZADD', seen, at, ARGV[1])
   redis.call('HSET', replicas, ARGV[1], ARGV[2])
-  for _, id in ipairs(redis.call('ZRANGEBYSCORE', seen, '-inf', at - ${FORGET_MS})) do forget(id) end
+  for _, id in ipairs(redis.call('ZRANGEBYSCORE', seen, '-inf', at - ${FORGET_MS})) do
+    forget(id)
+  end
 end
 local found = redis.call('HMGET', counters, 'revision', 'epoch', 'signal', 'usage')
 return {
@@ -218,8 +223,8 @@ return 'OK'`,
 
   /**
    * Replaces the key of the pool with the identity ARGV[1]: ARGV[2] is its new check, ARGV[3] its new identity, ARGV[4]
-   * the channel. The rest are the facts: old tag, new tag, generation, sealed text, ... Turns keep their logins. Everything that replicas rebuild
-   * is removed. Returns "done"; "changed" if the facts in the engine are not exactly these, and "renewing" while a replica
+   * the channel. The rest are the facts: old tag, new tag, generation, sealed text, ... Turns keep their logins.
+   * Everything that replicas rebuild is removed. Leases are given again after a pause, because their holders still work. Returns "done"; "changed" if the facts in the engine are not exactly these, and "renewing" while a replica
    * has a turn: its login could not be written any more. In both cases nothing is changed.
    */
   rekey: `
@@ -232,18 +237,19 @@ for index = 5, #ARGV, 4 do
   if turn and at < turn.untilMs then return 'renewing' end
   kept[index] = redis.call('HGET', turns, ARGV[index])
 end
-redis.call('DEL', generations, records, turns, replicas, signals, signal_order, signal_ends, usage, senders)
+redis.call('DEL', generations, records, turns, replicas, signals, signal_order, signal_ends, leases, usage, senders)
 redis.call('HDEL', counters, 'epoch', 'signal', 'usage')
 for index = 5, #ARGV, 4 do
   redis.call('HSET', generations, ARGV[index + 1], ARGV[index + 2])
   redis.call('HSET', records, ARGV[index + 1], ARGV[index + 3])
   if kept[index] then redis.call('HSET', turns, ARGV[index + 1], kept[index]) end
 end
-redis.call('HSET', meta, 'check', ARGV[2], 'identity', ARGV[3])
+redis.call('HSET', meta, 'check', ARGV[2], 'identity', ARGV[3], 'rekeyed', string.format('%d', at))
 redis.call('PUBLISH', ARGV[4], redis.call('HINCRBY', counters, 'revision', 1))
 return 'done'`,
 
   ...SIGNAL_SCRIPTS,
+  ...LEASE_SCRIPTS,
 
   ...USAGE_SCRIPTS,
 } as const;

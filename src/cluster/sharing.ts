@@ -1,18 +1,27 @@
 // What a proxy shares with others: nothing if it works alone, or the accounts, keys and renewals of a pool.
 
 import type { AccountOps } from "../auth/account-ops.ts";
+import type { KeyShares } from "../auth/key-share.ts";
 import type { KeyOps } from "../auth/keys.ts";
 import { ALONE, type RenewalTurns } from "../auth/renewal-turns.ts";
 import type { MovedTurn } from "../core/pool-facts.ts";
 import type { LocalFacts } from "./local-facts.ts";
 import type { SharingCounts } from "./replica-counts.ts";
+import { OWN_SPENDING, type SharedSpending } from "./shared-spending.ts";
 import { NO_SIGNALS, type Signals } from "./signals.ts";
+import { ALL_WORK, type WorkLeases } from "./work-leases.ts";
 
 export interface Sharing {
   readonly turns: RenewalTurns;
   readonly switches: SharedSwitches;
   /** What the replicas notice: sent, received and asked for. */
   readonly signals: Signals;
+  /** Which background jobs this process does. */
+  readonly leases: WorkLeases;
+  /** What client keys have used on all replicas; undefined if there are no others. */
+  readonly keyShares: KeyShares | undefined;
+  /** What API keys have spent on all replicas. */
+  readonly spending: SharedSpending;
   /** `ops`, whose changes also reach the other replicas. */
   accounts(ops: AccountOps): AccountOps;
   keys(ops: KeyOps): KeyOps;
@@ -63,6 +72,9 @@ export const NOT_SHARED: Sharing = {
   turns: ALONE,
   switches: { send: undefined, take: () => {} },
   signals: NO_SIGNALS,
+  leases: ALL_WORK,
+  keyShares: undefined,
+  spending: OWN_SPENDING,
   accounts: (ops) => ops,
   keys: (ops) => ops,
   start: async () => {},

@@ -42,9 +42,14 @@ export interface Signals {
   /**
    * Calls `apply` with each signal of the kind that another replica sends, and after a connection with those that the
    * engine has. May repeat a signal. Call it before the first connection. `apply` must not throw, and must not send what
-   * it gets.
+   * it gets. `sent` is called with the name and the value of each signal of this replica that the engine has taken; it
+   * must not throw either.
    */
-  watch<T>(kind: SignalKind<T>, apply: (signal: Signal<T>) => void): void;
+  watch<T>(
+    kind: SignalKind<T>,
+    apply: (signal: Signal<T>) => void,
+    sent?: (name: string, value: T) => void,
+  ): void;
   /**
    * Asks the engine for one signal, which goes to `apply` as usual, and resolves then or after `timeoutMs`. Without a
    * connection it resolves immediately. Never throws.

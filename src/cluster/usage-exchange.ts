@@ -194,7 +194,7 @@ const MOST_SWITCHES = 500;
 /** More often in a row only if two processes are the same replica. */
 const MOST_REFUSALS = 3;
 
-/** The engine was emptied, or has another pool now. */
+/** The engine was emptied, or has another pool or key now. */
 class PoolChanged extends Error {}
 
 /** Continues after the record `known`, the last one of this replica that the pool has. */

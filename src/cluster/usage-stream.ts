@@ -41,7 +41,7 @@ export interface Exchanged {
 export interface UsageStream {
   /**
    * Sends `batch` as records of `source`, and reads what others have sent after `position`. Undefined if the engine has
-   * another pool, or none. Throws `cluster_unreachable` and `cluster_refused`.
+   * another pool or key, or none. Throws `cluster_unreachable` and `cluster_refused`.
    */
   exchange(
     source: string,

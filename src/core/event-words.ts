@@ -117,6 +117,7 @@ const KEY_LIMITS: Readonly<Record<string, string>> = {
   expired: "it has expired",
   model: "it cannot use the model",
   tokens_per_day: "it has used its tokens for today",
+  tokens_unsure: "it may have used its tokens for today",
   rpm: "it has reached its limit of turns per minute",
 };
 

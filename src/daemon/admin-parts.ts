@@ -87,6 +87,7 @@ export function adminParts(
     ...deps,
     removed: (id) => admission.end(id),
     useFile: { path: layout.keyUse, isOurs: owner.isOurs },
+    shares: sharing.keyShares,
   });
   const port = () => Number(new URL(url).port || 80);
   const challenges = createChallenges({

@@ -230,10 +230,11 @@ async function run(
   // The first line of output names the log, so a reader may open it immediately.
   events.flush();
   live.start(reloading(base, parts.children));
-  const anchorer = anchorerOf(base, parts, forwarding);
+  const anchorer = anchorerOf(base, parts, forwarding, sharing.leases);
   const unwatchClock = watchClock({ ...base, children: parts.children.list });
   const { care, refresher, forecaster, autoRedeemer } = parts;
   for (const job of [care, refresher, forecaster, anchorer, autoRedeemer, notifier]) job.start();
+  parts.sharedWork?.start();
 
   return {
     name: proxy.name,
@@ -256,6 +257,7 @@ async function run(
       anchorer.stop();
       autoRedeemer.stop();
       refresher.stop();
+      parts.sharedWork?.stop();
       parts.children.stop();
       parts.catalogues.stop();
       admin.context.logins.stop();

@@ -168,6 +168,8 @@ test.skipIf(whyNoRedis !== undefined)("the rights in docs/cluster.md are enough"
     sentRecords: "0",
     members: [{ id: "r", about: { name: "n", version: "v" }, agoMs: 0 }],
   });
+  expect(await records.lease("r", ["job"])).toEqual([true]);
+  await records.release("r", ["job"]);
   expect(await records.put({ name: "pin", value: "x" }, 0, 1)).toBe(true);
   const tag = sealer.tagOf("pin");
   expect(await records.generations()).toEqual(new Map([[tag, 1]]));

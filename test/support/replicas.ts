@@ -51,7 +51,7 @@ export interface ReplicasOptions {
   /** The executable, if several pools share its copy. Default: an own copy. */
   readonly tool?: Executable;
   /** The URL under which the replica with this index reaches the engine. Default: the engine's socket. */
-  readonly engineUrl?: (redis: TestRedis, index: number) => Promise<string>;
+  readonly engineUrl?: (redis: TestRedis, index: number) => string | Promise<string>;
   /** Additional environment variables for the proxy with this index. */
   readonly env?: (index: number, mock: MockBackend) => Record<string, string>;
 }
