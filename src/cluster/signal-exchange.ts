@@ -48,6 +48,14 @@ interface OwnSignal {
   readonly atMs: number;
   /** Monotonic. */
   readonly endsMs: number;
+  /** Undefined before it was sent. */
+  tag?: string;
+}
+
+interface Watcher<T> {
+  readonly kind: SignalKind<T>;
+  readonly apply: (signal: Signal<T>) => void;
+  readonly sent: ((name: string, value: T) => void) | undefined;
 }
 
 export function createSignalExchange(context: SignalExchangeContext): SignalExchange {
@@ -56,7 +64,7 @@ export function createSignalExchange(context: SignalExchangeContext): SignalExch
   const own = new Map<string, OwnSignal>();
   /** The names of own signals that the engine does not have yet. */
   const unsent = new Set<string>();
-  const watchers = new Map<string, readonly [SignalKind<unknown>, (signal: Signal<unknown>) => void]>();
+  const watchers = new Map<string, Watcher<unknown>>();
   const warned = new Set<string>();
   let position: SignalPosition = { epoch: "0", revision: 0 };
   let isReady = false;
@@ -100,8 +108,9 @@ export function createSignalExchange(context: SignalExchangeContext): SignalExch
     if (mine !== undefined && mine.atMs + ahead > atMs) return;
     forget(fullName);
     const slash = fullName.indexOf("/");
-    const [kind, apply] = watchers.get(fullName.slice(0, slash)) ?? [];
-    if (kind === undefined || apply === undefined) return;
+    const watcher = watchers.get(fullName.slice(0, slash));
+    if (watcher === undefined) return;
+    const { kind, apply } = watcher;
     const parsed = kind.schema.safeParse(parseJson(opened.fact.value ?? ""));
     if (!parsed.success) return warnOnce(UNREADABLE.newer);
     const value = kind.shift?.(parsed.data, -ahead) ?? parsed.data;
@@ -132,7 +141,8 @@ export function createSignalExchange(context: SignalExchangeContext): SignalExch
       from = page.completeTo;
     }
     if (!isAll) return;
-    for (const name of own.keys()) if (sources.get(sealer.tagOf(PREFIX + name)) !== replica) unsent.add(name);
+    for (const [name, { tag }] of own)
+      if (tag !== undefined && sources.get(tag) !== replica) unsent.add(name);
   };
 
   const read = (): void => {
@@ -149,8 +159,8 @@ export function createSignalExchange(context: SignalExchangeContext): SignalExch
       });
   };
 
-  const batch = (ahead: number): Map<string, NewSignal> => {
-    const signals = new Map<string, NewSignal>();
+  const batch = (ahead: number): Map<string, readonly [OwnSignal, NewSignal]> => {
+    const signals = new Map<string, readonly [OwnSignal, NewSignal]>();
     for (const name of unsent) {
       if (signals.size === SIGNALS_AT_ONCE) break;
       unsent.delete(name);
@@ -164,7 +174,10 @@ export function createSignalExchange(context: SignalExchangeContext): SignalExch
       const atMs = Math.round(signal.atMs + ahead);
       const value = signal.kind.shift?.(signal.value, ahead) ?? signal.value;
       const fact = { name: PREFIX + name, value: JSON.stringify(value) };
-      signals.set(name, { tag: sealer.tagOf(fact.name), atMs, lifetimeMs, sealed: sealer.seal(fact, atMs) });
+      // Computed each time, because it depends on the key of the pool, which may have changed.
+      signal.tag = sealer.tagOf(fact.name);
+      const sealed = sealer.seal(fact, atMs);
+      signals.set(name, [signal, { tag: signal.tag, atMs, lifetimeMs, sealed }]);
     }
     return signals;
   };
@@ -179,9 +192,16 @@ export function createSignalExchange(context: SignalExchangeContext): SignalExch
     if (signals === undefined || signals.size === 0) return Promise.resolve(false);
     sentMs = clock.monotonic();
     sending = records
-      .send(replica, [...signals.values()])
+      .send(
+        replica,
+        [...signals.values()].map(([, record]) => record),
+      )
       .then(
-        () => true,
+        () => {
+          for (const [name, [{ kind, value }]] of signals)
+            watchers.get(kind.kind)?.sent?.(name.slice(name.indexOf("/") + 1), value);
+          return true;
+        },
         (error) => {
           for (const name of signals.keys()) if (own.has(name)) unsent.add(name);
           warnOnce(`sending signals to the pool: ${fullMessageOf(error)}; they are kept, and sent later`);
@@ -225,8 +245,8 @@ export function createSignalExchange(context: SignalExchangeContext): SignalExch
       unsent.add(fullName);
       schedule(kind.delayMs);
     },
-    watch: (kind, apply) => {
-      watchers.set(kind.kind, [kind as SignalKind<unknown>, apply as (signal: Signal<unknown>) => void]);
+    watch: (kind, apply, sent) => {
+      watchers.set(kind.kind, { kind, apply, sent } as Watcher<unknown>);
     },
     ask: async (kind, name, timeoutMs) => {
       if (aheadMs() === undefined) return;
