@@ -45,6 +45,10 @@ test: $(BINARY) ## Run the test suite
 test-faults: node_modules/.ready ## Test every kind of failure, and write docs/faults.md with what Codex shows
 	$(BUN) scripts/test.ts test/faults
 
+.PHONY: test-cluster
+test-cluster: $(BINARY) ## Test failures of replicas and of their server, and write docs/cluster-faults.md
+	CODEXLB_TEST_BINARY=$(CURDIR)/$(BINARY) $(BUN) scripts/test.ts test/cluster-faults
+
 .PHONY: snapshots
 snapshots: node_modules/.ready ## Update the committed texts of help, tables and messages (review the diff)
 	$(BUN) scripts/test.ts test/cli/snapshots.test.ts test/cli/message-snapshots.test.ts test/cli/status test/cli/watch test/cli/accounts/account-details.test.ts test/cli/accounts/account-table.test.ts test/cli/accounts/account-lines.test.ts test/cli/accounts/import-peers.test.ts --update-snapshots

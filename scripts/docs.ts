@@ -1,7 +1,6 @@
 // Generates documentation from the program: docs/configuration.md, docs/policies.md, the list in docs/metrics.md, and
 // docs/performance.md. The last one shows a result of `make bench`; RESULT=bench/results/FILE chooses another result than
-// the one that it names.
-// `make test-faults` writes docs/faults.md.
+// the one that it names. `make test-faults` writes docs/faults.md, `make test-cluster` docs/cluster-faults.md.
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

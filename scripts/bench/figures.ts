@@ -13,10 +13,10 @@ export type SubjectName =
   | "peer"
   /** The backend without a proxy. */
   | "direct"
-  /** The subject that the figure's title names: fewer accounts, one hop, or a program that only prints a line. */
+  /** The subject that the figure's title names: fewer accounts, one hop, a program that only prints a line. */
   | "reference";
 
-export type RowName = "a" | "b" | "c" | "d" | "e" | "f" | "g" | "h" | "i" | "j" | "k" | "l" | "m";
+export type RowName = "a" | "b" | "c" | "d" | "e" | "f" | "g" | "h" | "i" | "j" | "k" | "l" | "m" | "n";
 
 /** An upper bound, inclusive. */
 export type Bound =
@@ -28,7 +28,7 @@ export interface Figure {
   readonly id: string;
   readonly row: RowName;
   readonly title: string;
-  readonly unit: "CPU-s" | "ms" | "KiB" | "MiB";
+  readonly unit: "CPU-s" | "ms" | "KiB" | "MiB" | "commands";
   readonly digits: number;
   /** The required bound. A figure without it is for information only. */
   readonly must?: Bound;
@@ -122,6 +122,19 @@ export const FIGURES: readonly Figure[] = [
       must: most(200),
     }),
   ),
+  cpu("n.cpu", "10,000 short SSE turns as one of two replicas (reference: alone)", {
+    must: times(1.1, "reference"),
+  }),
+  {
+    id: "n.commands",
+    row: "n",
+    title: "sent to the engine by two replicas during 1,000 short SSE turns",
+    unit: "commands",
+    digits: 1,
+    must: most(50),
+  },
+  ms("n.signalP50", "a cooldown reaches another replica, p50"),
+  ms("n.signalP99", "a cooldown reaches another replica, p99"),
 ];
 
 // --- internal ---

@@ -27,6 +27,15 @@ export interface ProxyOptions {
   readonly child?: string;
   /** More of config.toml. Default: nothing. */
   readonly config?: string;
+  /** Makes the proxy a replica: by creating the pool from its accounts, or by joining it. Default: it works alone. */
+  readonly pool?: PoolOptions;
+}
+
+export interface PoolOptions {
+  /** The URL of the engine. */
+  readonly url: string;
+  /** The command of `codexlb cluster`. */
+  readonly command: "init" | "join";
 }
 
 /** The backend without a proxy. */
@@ -37,10 +46,13 @@ export function direct({ backend }: Lab): Subject {
 /** Starts a program with the command line of codexlb, on a root of its own. */
 export async function startProxy(lab: Lab, options: ProxyOptions): Promise<Subject> {
   const port = freePort();
-  const program = startProgram([options.executable, ...proxyArgs(lab, options, port)], {
-    cwd: lab.directory,
-    env: proxyEnv(lab, options),
-  });
+  const args = proxyArgs(lab, options, port);
+  const run = { cwd: lab.directory, env: proxyEnv(lab, options) };
+  if (options.pool !== undefined) {
+    const words = ["cluster", options.pool.command, "--root", proxyRoot(lab, port)];
+    await startProgram([options.executable, ...words], run).line();
+  }
+  const program = startProgram([options.executable, ...args], run);
   await listening(port);
   return proxySubject(port, program, options.name);
 }
@@ -76,11 +88,17 @@ export function proxyArgs(
 }
 
 /** The environment of a proxy. */
-export function proxyEnv(lab: Lab, { child }: Pick<ProxyOptions, "child">): Record<string, string> {
+export function proxyEnv(
+  lab: Lab,
+  { child, pool }: Pick<ProxyOptions, "child" | "pool">,
+): Record<string, string> {
   return {
     HOME: lab.directory,
     CODEXLB_TOKEN_URL: `${lab.backend.origin}/oauth/token`,
     ...(child === undefined ? {} : { CODEXLB_CHILD_PROXY_URLS: child }),
+    ...(pool === undefined
+      ? {}
+      : { CODEXLB_CLUSTER_URL: pool.url, CODEXLB_CLUSTER_KEY_FILE: join(lab.directory, "pool.key") }),
   };
 }
 

@@ -8,7 +8,8 @@ export function clusterField(state: SharingState | undefined): Pick<StatusDocume
   if (state === undefined) return {};
   const { pool, replica, degraded, pending } = state;
   const since = degraded === undefined ? {} : { degraded_since_ms: degraded.sinceMs, error: degraded.why };
-  return { cluster: { pool, replica, pending, ...since } };
+  const replicas = state.replicas.map(({ seenMs, ...about }) => ({ ...about, last_seen_ms: seenMs }));
+  return { cluster: { pool, replica, pending, ...since, replicas } };
 }
 
 /** The state in full; null for a proxy that works alone. */

@@ -31,6 +31,9 @@ export interface PoolState {
   readonly signals: SignalPosition;
   /** The engine's time, Unix ms. */
   readonly engineMs: number;
+  /** How many records of turns and switches the replicas have sent. */
+  readonly sentRecords: string;
+  readonly members: readonly Member[];
 }
 
 /** Another replica, as the engine knows it. */
@@ -76,6 +79,10 @@ export interface PoolRecords {
   ): Promise<TurnAnswer>;
   /** `deadReason`: if the token was refused for good. */
   finish(name: string, fence: string, deadReason: string | undefined): Promise<void>;
+  /** Takes the leases of these jobs for the replica. Returns for each whether the replica has it now. */
+  lease(replica: string, jobs: readonly string[]): Promise<boolean[]>;
+  /** Gives back those of these leases that the replica has. */
+  release(replica: string, jobs: readonly string[]): Promise<void>;
   /**
    * Seals all facts with the key of `next`, in one step; then only that key opens the pool. Nothing is done if a fact has
    * changed meanwhile, or while a replica renews a login. Also throws `cluster_refused` for facts that cannot be opened.
@@ -109,6 +116,14 @@ export function poolRecords(
     identity = identityOf(sealer, poolId);
     return poolId;
   };
+  const leaseTag = (job: string) => sealer.tagOf(`lease/${job}`);
+  const membersIn = (flat: readonly string[]): Member[] =>
+    chunks(flat, 3).flatMap(([id = "", sealed = "", ms]) => {
+      const opened = sealer.open(sealer.tagOf(`replica/${id}`), 0, sealed);
+      const text = opened.kind === "fact" ? opened.fact.value : null;
+      const about = text === null ? undefined : ReplicaDescription.safeParse(JSON.parse(text)).data;
+      return about === undefined ? [] : [{ id, about, agoMs: Number(ms) }];
+    });
   const read = async (tags: readonly string[]): Promise<Map<string, PoolRecord>> => {
     const found = new Map<string, PoolRecord>();
     for (const part of chunks(tags, AT_ONCE)) {
@@ -127,24 +142,18 @@ export function poolRecords(
     poll: async (replica, about) => {
       const fact = { name: `replica/${replica}`, value: JSON.stringify(about) };
       const answer = await engine.run("poll", replica, sealer.seal(fact, 0), identity);
-      const [poolId, revision, epoch, signal, engineMs] = Polled.parse(answer);
+      const [poolId, revision, epoch, signal, engineMs, sentRecords, members] = Polled.parse(answer);
       return {
         poolId: poolId || undefined,
         revision,
         signals: { epoch, revision: Number(signal) },
         engineMs: Number(engineMs),
+        sentRecords,
+        members: membersIn(members),
       };
     },
     leave: async (replica) => void (await engine.run("leave", replica)),
-    members: async () => {
-      const flat = Texts.parse(await engine.run("members"));
-      return chunks(flat, 3).flatMap(([id = "", sealed = "", ms]) => {
-        const opened = sealer.open(sealer.tagOf(`replica/${id}`), 0, sealed);
-        const text = opened.kind === "fact" ? opened.fact.value : null;
-        const about = text === null ? undefined : ReplicaDescription.safeParse(JSON.parse(text)).data;
-        return about === undefined ? [] : [{ id, about, agoMs: Number(ms) }];
-      });
-    },
+    members: async () => membersIn(Texts.parse(await engine.run("members"))),
     generations: async () => {
       const flat = Texts.parse(await engine.run("generations"));
       return new Map(chunks(flat, 2).map(([tag = "", generation]) => [tag, Number(generation)]));
@@ -161,6 +170,12 @@ export function poolRecords(
     },
     finish: async (name, fence, deadReason = "") =>
       void (await engine.run("finish", sealer.tagOf(name), fence, deadReason, identity)),
+    lease: async (replica, jobs) =>
+      z
+        .array(z.number())
+        .parse(await engine.run("lease", replica, ...jobs.map(leaseTag)))
+        .map((given) => given === 1),
+    release: async (replica, jobs) => void (await engine.run("release", replica, ...jobs.map(leaseTag))),
     rekey: async (poolId, next) => {
       const tags = chunks(Texts.parse(await engine.run("generations")), 2).map(([tag = ""]) => tag);
       const facts: (string | number)[] = [];
@@ -185,12 +200,12 @@ export function poolRecords(
   };
 }
 
-// --- internal ---
-
 /** Names the pool together with its key, so that a replica with another key changes nothing. */
-function identityOf(sealer: Sealer, poolId: string): string {
+export function identityOf(sealer: Sealer, poolId: string): string {
   return sealer.tagOf(`pool/${poolId}`);
 }
+
+// --- internal ---
 
 function checkOf(sealer: Sealer, poolId: string): string {
   return sealer.seal({ name: CHECK, value: poolId }, 0);
@@ -208,8 +223,9 @@ const CHECK = "check";
 /** Records that one command returns. A record has up to 10 KB. */
 const AT_ONCE = 100;
 
-const Texts = z.array(z.string());
-const Polled = z.tuple([z.string(), z.string(), z.string(), z.string(), z.string()]);
+const text = z.string();
+const Texts = z.array(text);
+const Polled = z.tuple([text, text, text, text, text, text, Texts]);
 const Meta = z.tuple([z.string().nullable(), z.string().nullable(), z.string().nullable()]);
 
 function turnAnswer([kind, first = "", second = ""]: readonly string[]): TurnAnswer {

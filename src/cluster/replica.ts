@@ -6,20 +6,26 @@ import type { EventLog } from "../state/events.ts";
 import { VERSION } from "../version.ts";
 import { createEngine } from "./engine.ts";
 import { createEngineClock } from "./engine-clock.ts";
+import { engineLeases } from "./engine-leases.ts";
 import type { KeyPlace } from "./key.ts";
+import { createKeyShares } from "./key-shares.ts";
 import { createKeyring } from "./keyring.ts";
 import type { LocalFacts } from "./local-facts.ts";
 import { loginTurns } from "./login-turns.ts";
 import { nextKeyReport } from "./next-key.ts";
+import { oneAtATime } from "./one-at-a-time.ts";
 import { type PoolState, poolRecords } from "./pool-records.ts";
 import { createReconciler, hasChanges } from "./reconcile.ts";
 import { createReplicaCounts } from "./replica-counts.ts";
 import type { ReplicaFile } from "./replica-file.ts";
 import { SETTLE_MS } from "./scripts.ts";
 import { sharedAccounts, sharedKeys } from "./shared-ops.ts";
-import type { Sharing } from "./sharing.ts";
+import type { ReplicaState, Sharing } from "./sharing.ts";
 import { createSignalExchange } from "./signal-exchange.ts";
 import { signalRecords } from "./signal-records.ts";
+import { createSpendShares } from "./spend-shares.ts";
+import { createUsageExchange, type SharedUsage } from "./usage-exchange.ts";
+import { usageStream } from "./usage-stream.ts";
 
 export interface ReplicaOptions {
   readonly deps: Deps;
@@ -28,16 +34,21 @@ export interface ReplicaOptions {
   readonly url: string;
   readonly keyPlace: KeyPlace;
   readonly file: ReplicaFile;
+  /** The record of turns, which is exchanged with the other replicas. */
+  readonly usage: SharedUsage;
   /** The name of the proxy. */
   readonly name: () => string;
 }
 
 /** How often a replica compares itself with the engine, in addition to every announced change, ms. */
 const INTERVAL_MS = 5_000;
+/** Replicas that were connected within this time count when limits and work are divided, ms. */
+const RECENT_MS = 10 * 60_000;
 /** Longest wait for the engine at the start, at the end, and after a change of an operator, ms. */
 const PATIENCE_MS = 3_000;
 
-export function createReplica({ deps, events, url, keyPlace, file, name }: ReplicaOptions): Sharing {
+export function createReplica(options: ReplicaOptions): Sharing {
+  const { deps, events, url, keyPlace, file, usage, name } = options;
   const { clock, log } = deps;
   const engine = createEngine({ url, pool: file.pool, deps });
   const keyring = createKeyring(keyPlace, file.pool, deps.random);
@@ -60,12 +71,21 @@ export function createReplica({ deps, events, url, keyPlace, file, name }: Repli
   let connectedAtMs: number | undefined;
   /** The revision of the pool after the last comparison. */
   let seen: string | undefined;
-  let names: ReadonlyMap<string, string> = new Map();
+  let members: readonly ReplicaState[] = [];
   let isOpen = false;
   let hasRead = false;
   let cancel: (() => void) | undefined;
   let isStopped = false;
   const waiting = new Set<() => void>();
+  const exchange = createUsageExchange({
+    deps,
+    events,
+    stream: usageStream({ engine, sealer, poolId: file.poolId, replica: file.replica }),
+    usage,
+    membership: `${file.poolId} ${file.replica}`,
+    name,
+    isReady: () => isOpen && degraded === undefined,
+  });
   const warned = new Set<string>();
 
   const changed = (): void => {
@@ -148,43 +168,34 @@ export function createReplica({ deps, events, url, keyPlace, file, name }: Repli
       await openPool();
       polled = await poll();
     }
+    members = polled.members.map(({ id, about: { name, version }, agoMs }) => ({
+      ...{ id, name, version },
+      seenMs: clock.now() - agoMs,
+    }));
     signals.polled(polled.signals);
+    file.counted(polled.members.filter(({ agoMs }) => agoMs <= RECENT_MS).length);
+    file.flush();
     if (polled.revision !== seen || hasChanges({ records, sealer, file, facts, log })) {
       await reconcile();
-      names = new Map((await records.members()).map(({ id, about: { name } }) => [id, name]));
       // A change that another replica made meanwhile raises the revision again.
       seen = polled.revision;
       hasRead = true;
       changed();
     }
     succeeded();
+    exchange.look(polled.sentRecords);
   };
 
-  // One comparison runs at a time. A call during one waits for another one, which begins afterwards.
-  let running: Promise<void> | undefined;
-  let next: Promise<void> | undefined;
-  const sync = (): Promise<void> => {
-    if (running === undefined) {
-      running = compare()
-        .then(() => counts.compared("done"))
-        .catch((error) => {
-          counts.compared("failed");
-          failed(error);
-          throw error;
-        })
-        .finally(() => {
-          running = undefined;
-        });
-      return running;
+  const sync = oneAtATime(async () => {
+    try {
+      await compare();
+      counts.compared("done");
+    } catch (error) {
+      counts.compared("failed");
+      failed(error);
+      throw error;
     }
-    next ??= running
-      .catch(() => {})
-      .then(() => {
-        next = undefined;
-        return sync();
-      });
-    return next;
-  };
+  });
 
   const tick = (): void => {
     cancel?.();
@@ -213,9 +224,26 @@ export function createReplica({ deps, events, url, keyPlace, file, name }: Repli
         waiting.delete(resolve);
       },
       takesOver: () => connectedAtMs !== undefined && clock.monotonic() - connectedAtMs >= SETTLE_MS,
-      nameOf: (replica) => names.get(replica) ?? replica,
+      nameOf: (replica) => members.find(({ id }) => id === replica)?.name ?? replica,
     }),
   );
+
+  const leases = engineLeases({
+    clock,
+    lease: (jobs) => records.lease(file.replica, jobs),
+    release: (jobs) => records.release(file.replica, jobs),
+    isUsable: () => isOpen && degraded === undefined,
+    replicas: file.replicas,
+  });
+
+  const countsContext = {
+    clock,
+    signals,
+    replica: file.replica,
+    replicas: file.replicas,
+    isCutOff: () => degraded !== undefined,
+  };
+  const keyShares = createKeyShares(countsContext);
 
   const operator = {
     aliasOf: (account: string) => facts?.aliasOf(account) ?? account,
@@ -231,7 +259,11 @@ export function createReplica({ deps, events, url, keyPlace, file, name }: Repli
 
   return {
     turns,
+    switches: exchange,
     signals,
+    leases,
+    keyShares,
+    spending: createSpendShares(countsContext),
     accounts: (ops) => sharedAccounts(ops, operator),
     keys: (ops) => sharedKeys(ops, operator),
     start: async (given) => {
@@ -269,8 +301,11 @@ export function createReplica({ deps, events, url, keyPlace, file, name }: Repli
       cancel?.();
       if (degraded === undefined) {
         await within(PATIENCE_MS, sync());
+        keyShares.flush();
         await within(PATIENCE_MS, signals.flush());
+        await within(PATIENCE_MS, leases.giveBackAll());
       }
+      await within(PATIENCE_MS, exchange.stop());
       engine.close();
     },
     state: () => ({
@@ -279,6 +314,7 @@ export function createReplica({ deps, events, url, keyPlace, file, name }: Repli
       engine: engine.shown,
       degraded,
       pending: file.pending().length,
+      replicas: members,
       hasRead,
       counts: counts.read(),
     }),

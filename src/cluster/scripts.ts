@@ -13,9 +13,12 @@
 //   replicas     hash     a sealed description of each replica, by its id
 //   seen         sorted   when each replica was last connected, engine time in ms
 //
-// signal-scripts.ts has the scripts and keys of signals.
+// signal-scripts.ts has the scripts and keys of signals, lease-scripts.ts those of leases, and usage-script.ts those of
+// records of turns.
 
+import { LEASE_SCRIPTS } from "./lease-scripts.ts";
 import { SIGNAL_SCRIPTS } from "./signal-scripts.ts";
+import { USAGE_SCRIPTS } from "./usage-script.ts";
 
 /** The parts of the keys' names, in the order of KEYS. */
 const KEYS = [
@@ -29,6 +32,9 @@ const KEYS = [
   "signals",
   "signal_order",
   "signal_ends",
+  "leases",
+  "usage",
+  "senders",
 ] as const;
 
 /**
@@ -78,6 +84,21 @@ local function end_turn(tag, fence)
   local turn = turn_of(tag)
   if turn and turn.fence == fence then redis.call('HDEL', turns, tag) end
 end
+local function forget(replica)
+  redis.call('ZREM', seen, replica)
+  redis.call('HDEL', replicas, replica)
+  redis.call('HDEL', senders, replica)
+end
+local function members(at)
+  local found = {}
+  local ids = redis.call('ZRANGE', seen, 0, -1, 'WITHSCORES')
+  for index = 1, #ids, 2 do
+    found[#found + 1] = ids[index]
+    found[#found + 1] = redis.call('HGET', replicas, ids[index]) or ''
+    found[#found + 1] = string.format('%d', at - ids[index + 1])
+  end
+  return found
+end
 `;
 
 const BODIES = {
@@ -100,8 +121,8 @@ return redis.call('HMGET', meta, 'schema', 'pool', 'check')`,
 
   /**
    * The replica ARGV[1] of the pool with the identity ARGV[3], described by ARGV[2], is connected. Returns the id of the
-   * pool, or "" if the engine has another one, the revision of its facts, the epoch and the revision of its signals, and
-   * the engine's time.
+   * pool, or "" if the engine has another one, the revision of its facts, the epoch and the revision of its signals, the
+   * engine's time, how many records of turns were sent, and the replicas (`members`).
    */
   poll: `
 local at, isPool = now(), is_pool(ARGV[3])
@@ -109,20 +130,18 @@ if isPool then
   redis.call('ZADD', seen, at, ARGV[1])
   redis.call('HSET', replicas, ARGV[1], ARGV[2])
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', seen, '-inf', at - ${FORGET_MS})) do
-    redis.call('ZREM', seen, id)
-    redis.call('HDEL', replicas, id)
+    forget(id)
   end
 end
-local found = redis.call('HMGET', counters, 'revision', 'epoch', 'signal')
+local found = redis.call('HMGET', counters, 'revision', 'epoch', 'signal', 'usage')
 return {
   isPool and redis.call('HGET', meta, 'pool') or '',
-  found[1] or '0', found[2] or '0', found[3] or '0', string.format('%d', at)
+  found[1] or '0', found[2] or '0', found[3] or '0', string.format('%d', at), found[4] or '0', members(at)
 }`,
 
   /** The replica ARGV[1] leaves the pool. */
   leave: `
-redis.call('ZREM', seen, ARGV[1])
-redis.call('HDEL', replicas, ARGV[1])
+forget(ARGV[1])
 return 'OK'`,
 
   /** Returns the generation of every fact: tag, generation, tag, ... */
@@ -200,20 +219,12 @@ end
 return 'OK'`,
 
   /** Returns each replica: id, description, and how long ago it was connected, ms. */
-  members: `
-local at, found = now(), {}
-local ids = redis.call('ZRANGE', seen, 0, -1, 'WITHSCORES')
-for index = 1, #ids, 2 do
-  found[#found + 1] = ids[index]
-  found[#found + 1] = redis.call('HGET', replicas, ids[index]) or ''
-  found[#found + 1] = string.format('%d', at - ids[index + 1])
-end
-return found`,
+  members: `return members(now())`,
 
   /**
    * Replaces the key of the pool with the identity ARGV[1]: ARGV[2] is its new check, ARGV[3] its new identity, ARGV[4]
-   * the channel. The rest are the facts: old tag, new tag, generation, sealed text, ... Turns keep their logins. Everything that replicas rebuild
-   * is removed. Returns "done"; "changed" if the facts in the engine are not exactly these, and "renewing" while a replica
+   * the channel. The rest are the facts: old tag, new tag, generation, sealed text, ... Turns keep their logins.
+   * Everything that replicas rebuild is removed. Leases are given again after a pause, because their holders still work. Returns "done"; "changed" if the facts in the engine are not exactly these, and "renewing" while a replica
    * has a turn: its login could not be written any more. In both cases nothing is changed.
    */
   rekey: `
@@ -226,18 +237,21 @@ for index = 5, #ARGV, 4 do
   if turn and at < turn.untilMs then return 'renewing' end
   kept[index] = redis.call('HGET', turns, ARGV[index])
 end
-redis.call('DEL', generations, records, turns, replicas, signals, signal_order, signal_ends)
-redis.call('HDEL', counters, 'epoch', 'signal')
+redis.call('DEL', generations, records, turns, replicas, signals, signal_order, signal_ends, leases, usage, senders)
+redis.call('HDEL', counters, 'epoch', 'signal', 'usage')
 for index = 5, #ARGV, 4 do
   redis.call('HSET', generations, ARGV[index + 1], ARGV[index + 2])
   redis.call('HSET', records, ARGV[index + 1], ARGV[index + 3])
   if kept[index] then redis.call('HSET', turns, ARGV[index + 1], kept[index]) end
 end
-redis.call('HSET', meta, 'check', ARGV[2], 'identity', ARGV[3])
+redis.call('HSET', meta, 'check', ARGV[2], 'identity', ARGV[3], 'rekeyed', string.format('%d', at))
 redis.call('PUBLISH', ARGV[4], redis.call('HINCRBY', counters, 'revision', 1))
 return 'done'`,
 
   ...SIGNAL_SCRIPTS,
+  ...LEASE_SCRIPTS,
+
+  ...USAGE_SCRIPTS,
 } as const;
 
 export type ScriptName = keyof typeof BODIES;

@@ -4,12 +4,12 @@
 
 import { parseJson } from "../core/json.ts";
 import type { Deps } from "../deps.ts";
-import { fullMessageOf } from "../errors.ts";
+import { CodexlbError, fullMessageOf } from "../errors.ts";
 import type { EngineClock } from "./engine-clock.ts";
 import type { Sealer } from "./sealing.ts";
 import type { NewSignal, SignalPosition, SignalRecord, SignalRecords } from "./signal-records.ts";
 import { SIGNALS_AT_ONCE } from "./signal-scripts.ts";
-import type { Signal, SignalKind, Signals } from "./signals.ts";
+import type { SignalKind, Signals, SignalWatcher } from "./signals.ts";
 
 export interface SignalExchange extends Signals {
   /** The pool was opened and asked for its state. Reads what was missed, and sends what waits. */
@@ -37,8 +37,8 @@ export interface SignalExchangeContext {
 
 /** Signals that a replica keeps, the latest ones. Each needs less than 1 KB. */
 const MOST_OWN = 10_000;
-/** Shortest time between two batches, ms. */
-const BATCH_MS = 100;
+/** Shortest time between two batches, ms. Signals that are not urgent wait longer, together. */
+const BATCH_MS = 20;
 
 /** A signal of this replica, with the times of its clock. */
 interface OwnSignal {
@@ -48,6 +48,8 @@ interface OwnSignal {
   readonly atMs: number;
   /** Monotonic. */
   readonly endsMs: number;
+  /** Undefined before it was sent. */
+  tag?: string;
 }
 
 export function createSignalExchange(context: SignalExchangeContext): SignalExchange {
@@ -56,19 +58,25 @@ export function createSignalExchange(context: SignalExchangeContext): SignalExch
   const own = new Map<string, OwnSignal>();
   /** The names of own signals that the engine does not have yet. */
   const unsent = new Set<string>();
-  const watchers = new Map<string, readonly [SignalKind<unknown>, (signal: Signal<unknown>) => void]>();
+  const watchers = new Map<string, SignalWatcher<unknown>>();
   const warned = new Set<string>();
   let position: SignalPosition = { epoch: "0", revision: 0 };
   let isReady = false;
   let needsAll = true;
   let isReading = false;
-  let sending: Promise<void> | undefined;
+  let sending: Promise<boolean> | undefined;
   let timer: { readonly dueMs: number; readonly cancel: () => void } | undefined;
   let sentMs = Number.NEGATIVE_INFINITY;
 
   const warnOnce = (message: string): void => {
     if (!warned.has(message)) log.warn(message);
     warned.add(message);
+  };
+
+  /** The replica reports a server that cannot be reached. */
+  const failed = (what: string, error: unknown): void => {
+    if (!(error instanceof CodexlbError && error.code === "cluster_unreachable"))
+      warnOnce(`${what}: ${fullMessageOf(error)}; codexlb tries again`);
   };
 
   const lost = (): void => {
@@ -100,8 +108,9 @@ export function createSignalExchange(context: SignalExchangeContext): SignalExch
     if (mine !== undefined && mine.atMs + ahead > atMs) return;
     forget(fullName);
     const slash = fullName.indexOf("/");
-    const [kind, apply] = watchers.get(fullName.slice(0, slash)) ?? [];
-    if (kind === undefined || apply === undefined) return;
+    const watcher = watchers.get(fullName.slice(0, slash));
+    if (watcher === undefined) return warnOnce(UNREADABLE.newer);
+    const { kind, apply } = watcher;
     const parsed = kind.schema.safeParse(parseJson(opened.fact.value ?? ""));
     if (!parsed.success) return warnOnce(UNREADABLE.newer);
     const value = kind.shift?.(parsed.data, -ahead) ?? parsed.data;
@@ -113,6 +122,8 @@ export function createSignalExchange(context: SignalExchangeContext): SignalExch
   const readOnce = async (): Promise<void> => {
     const isAll = needsAll;
     needsAll = false;
+    // What is sent during the reading may be missing in it.
+    const sent = isAll ? [...own].filter(([, { tag }]) => tag !== undefined) : [];
     const sources = new Map<string, string>();
     let from = isAll ? 0 : position.revision;
     for (;;) {
@@ -131,8 +142,8 @@ export function createSignalExchange(context: SignalExchangeContext): SignalExch
       if (page.completeTo >= page.revision) break;
       from = page.completeTo;
     }
-    if (!isAll) return;
-    for (const name of own.keys()) if (sources.get(sealer.tagOf(PREFIX + name)) !== replica) unsent.add(name);
+    for (const [name, signal] of sent)
+      if (own.get(name) === signal && sources.get(signal.tag ?? "") !== replica) unsent.add(name);
   };
 
   const read = (): void => {
@@ -141,7 +152,7 @@ export function createSignalExchange(context: SignalExchangeContext): SignalExch
     void readOnce()
       .catch((error) => {
         needsAll = true;
-        warnOnce(`reading the signals of the pool: ${fullMessageOf(error)}; codexlb tries again`);
+        failed("reading the signals of the pool", error);
       })
       .finally(() => {
         isReading = false;
@@ -149,8 +160,8 @@ export function createSignalExchange(context: SignalExchangeContext): SignalExch
       });
   };
 
-  const batch = (ahead: number): Map<string, NewSignal> => {
-    const signals = new Map<string, NewSignal>();
+  const batch = (ahead: number): Map<string, readonly [OwnSignal, NewSignal]> => {
+    const signals = new Map<string, readonly [OwnSignal, NewSignal]>();
     for (const name of unsent) {
       if (signals.size === SIGNALS_AT_ONCE) break;
       unsent.delete(name);
@@ -164,26 +175,37 @@ export function createSignalExchange(context: SignalExchangeContext): SignalExch
       const atMs = Math.round(signal.atMs + ahead);
       const value = signal.kind.shift?.(signal.value, ahead) ?? signal.value;
       const fact = { name: PREFIX + name, value: JSON.stringify(value) };
-      signals.set(name, { tag: sealer.tagOf(fact.name), atMs, lifetimeMs, sealed: sealer.seal(fact, atMs) });
+      // Computed each time, because it depends on the key of the pool, which may have changed.
+      signal.tag = sealer.tagOf(fact.name);
+      const sealed = sealer.seal(fact, atMs);
+      signals.set(name, [signal, { tag: signal.tag, atMs, lifetimeMs, sealed }]);
     }
     return signals;
   };
 
-  const send = (): Promise<void> => {
+  /** Sends one batch. Resolves to false if that failed, or if there is nothing to send. */
+  const send = (): Promise<boolean> => {
     timer?.cancel();
     timer = undefined;
     if (sending !== undefined) return sending;
     const ahead = aheadMs();
     const signals = ahead === undefined ? undefined : batch(ahead);
-    if (signals === undefined || signals.size === 0) return Promise.resolve();
+    if (signals === undefined || signals.size === 0) return Promise.resolve(false);
     sentMs = clock.monotonic();
     sending = records
-      .send(replica, [...signals.values()])
+      .send(
+        replica,
+        [...signals.values()].map(([, record]) => record),
+      )
       .then(
-        () => true,
+        () => {
+          for (const [name, [{ kind, value }]] of signals)
+            watchers.get(kind.kind)?.sent?.(name.slice(name.indexOf("/") + 1), value);
+          return true;
+        },
         (error) => {
           for (const name of signals.keys()) if (own.has(name)) unsent.add(name);
-          warnOnce(`sending signals to the pool: ${fullMessageOf(error)}; they are kept, and sent later`);
+          failed("sending signals to the pool", error);
           return false;
         },
       )
@@ -191,6 +213,7 @@ export function createSignalExchange(context: SignalExchangeContext): SignalExch
         sending = undefined;
         // After a failure the next `polled` sends them.
         if (isSent && unsent.size > 0) schedule(0);
+        return isSent;
       });
     return sending;
   };
@@ -223,8 +246,8 @@ export function createSignalExchange(context: SignalExchangeContext): SignalExch
       unsent.add(fullName);
       schedule(kind.delayMs);
     },
-    watch: (kind, apply) => {
-      watchers.set(kind.kind, [kind as SignalKind<unknown>, apply as (signal: Signal<unknown>) => void]);
+    watch: (kind, apply, sent) => {
+      watchers.set(kind.kind, { kind, apply, sent } as SignalWatcher<unknown>);
     },
     ask: async (kind, name, timeoutMs) => {
       if (aheadMs() === undefined) return;
@@ -258,7 +281,7 @@ export function createSignalExchange(context: SignalExchangeContext): SignalExch
     },
     flush: async () => {
       await sending;
-      await send();
+      while (await send());
     },
   };
 }

@@ -6,7 +6,7 @@
 // written, and `epoch` is the engine's time at the first one, so a server that was emptied has another epoch.
 
 /** How many signals one call writes or returns at most. */
-export const SIGNALS_AT_ONCE = 200;
+export const SIGNALS_AT_ONCE = 100;
 
 const LIVING = `
 local function living(tag, at)

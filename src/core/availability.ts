@@ -60,8 +60,10 @@ export interface Candidate {
   readonly untilMs: number;
   /** The upstream keeps its sessions and takes no new ones. */
   readonly draining: boolean;
-  /** Requests in flight. */
+  /** Requests in flight, on all replicas of the pool. */
   readonly inFlight: number;
+  /** Those of other replicas among them. */
+  readonly inFlightElsewhere: number;
   /** How many requests it may have in flight while it recovers. */
   readonly ramp: Ramp;
   /** 0..1, higher is better. */
@@ -89,14 +91,21 @@ export interface RequestNeeds {
   readonly tags: TagNeeds;
 }
 
+/** What the record of an upstream says about a candidate. */
+export interface CandidateRecord extends Pick<Candidate, "id" | "draining" | "ramp" | "inFlightElsewhere"> {
+  /** Requests in flight on this replica. */
+  readonly inFlight: number;
+}
+
 /** The upstream as a candidate. `health` is its health now, which wins over its capacity. */
 export function candidateOf(
-  { id, draining, inFlight, ramp }: Pick<Candidate, "id" | "draining" | "inFlight" | "ramp">,
+  { id, draining, inFlight: inFlightHere, inFlightElsewhere, ramp }: CandidateRecord,
   capacity: Capacity,
   health: Health,
   options: AccountOptions = DEFAULT_OPTIONS,
 ): Candidate {
   const isHealthy = health.kind === "healthy";
+  const inFlight = inFlightHere + inFlightElsewhere;
   const condition = isHealthy ? openCondition(capacity.condition, inFlight, ramp) : closedCondition(health);
   const closing = isHealthy ? "capacity" : "health";
   // One literal, because a candidate is made whenever a request begins or ends.
@@ -109,6 +118,7 @@ export function candidateOf(
     untilMs: health.kind === "cooling" ? health.untilMs : capacity.untilMs,
     draining,
     inFlight,
+    inFlightElsewhere,
     ramp,
     score: capacity.score,
     options,

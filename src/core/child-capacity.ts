@@ -20,7 +20,7 @@ export function capacityOfReport(report: ChildReport, view: CapacityView): Capac
   const all = report.accounts.map((account) => {
     const isMain = limitFor(account.quota, view.model, view.refusedBy) === account.quota.main;
     const { key: id, reported } = account;
-    const record = { id, draining: reported.draining, inFlight: 0, ramp: undefined };
+    const record = { id, draining: reported.draining, inFlight: 0, inFlightElsewhere: 0, ramp: undefined };
     const health = isMain ? account.health : healthOnOwnLimit(account.health);
     // The floors are those of the child, which also decides whether they give way.
     const asChild = { ...judged, spendFloors: reported.kept_back ? "never" : "last" } as const;

@@ -166,6 +166,8 @@ const SWITCH = {
   window: text.optional(),
   /** The beginning of the id of the session that moved last. */
   session: text.optional(),
+  /** The name of the replica on which the turns moved, if it is another one. */
+  replica: text.optional(),
 };
 export type SwitchAnswer = z.output<typeof SwitchAnswer>;
 export const SwitchAnswer = z.looseObject(SWITCH);
@@ -271,6 +273,18 @@ const DOCUMENT = {
       /** Since when the server cannot be used, Unix ms, and why; absent while it can. */
       degraded_since_ms: z.number().optional(),
       error: text.optional(),
+      /** All replicas of the pool, as this one last read them from the server. */
+      replicas: z
+        .array(
+          z.looseObject({
+            id: text,
+            name: text,
+            version: text,
+            /** When it was last connected to the server, Unix ms. */
+            last_seen_ms: z.number(),
+          }),
+        )
+        .optional(),
     })
     .optional(),
   /** The last switches, newest first. After a restart they come from the event log. */

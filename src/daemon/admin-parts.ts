@@ -40,7 +40,17 @@ export interface AdminNeeds {
 /** The context of the admin API: account operations, keys, access and logins. */
 export function adminParts(
   { layout, live, deps, events, store, usage, owner, self }: Base,
-  { pool, affinity, children, catalogues, refresher, redeemer, resets, forecaster }: PoolParts,
+  {
+    pool,
+    accountSignals,
+    affinity,
+    children,
+    catalogues,
+    refresher,
+    redeemer,
+    resets,
+    forecaster,
+  }: PoolParts,
   { presence, notifier, metrics, waiting, listen, sharing }: AdminNeeds,
 ) {
   const fileSource = (key: string) => live.effective().sources.get(key);
@@ -67,6 +77,7 @@ export function adminParts(
     changed: (change, record) => {
       pool.sync();
       if (record !== undefined) pool.accountOf(record.id)?.forget();
+      if (change === "enabled" && record !== undefined) accountSignals?.enabled(record);
       events.append(`account.${change}`, { account_id: record?.id });
     },
   });
@@ -76,6 +87,7 @@ export function adminParts(
     ...deps,
     removed: (id) => admission.end(id),
     useFile: { path: layout.keyUse, isOurs: owner.isOurs },
+    shares: sharing.keyShares,
   });
   const port = () => Number(new URL(url).port || 80);
   const challenges = createChallenges({

@@ -47,7 +47,7 @@ import { poolParts } from "./pool-parts.ts";
 import { createPresence } from "./presence.ts";
 import { metricsOf, turnsOf } from "./proxy-metrics.ts";
 import { reloading } from "./reload.ts";
-import { sharedFacts, sharingOf } from "./sharing.ts";
+import { noteReplicaSwitch, sharedFacts, sharingOf } from "./sharing.ts";
 import { passed } from "./shutdown.ts";
 import { listeningAt, rootInUse } from "./start-conflicts.ts";
 import { tracingOf } from "./tracing.ts";
@@ -156,7 +156,7 @@ async function run(
   const base: Base = { layout, live, deps, events, store, usage, traffic, owner, outbound, self };
   const sharing = await sharingOf(base);
   const renewals = openTurns(sharing.turns);
-  const parts = poolParts(base, renewals.turns);
+  const parts = poolParts(base, { ...sharing, turns: renewals.turns });
   // Wait for the child proxies, so that the first request can use them unless they are slow.
   await parts.children.start(parts.pool, FIRST_LOOK_MS);
   const notifier = notifierOf(base, parts.pool);
@@ -187,6 +187,7 @@ async function run(
     bodies: createBodyBudget(deps.clock),
     catalogues: parts.catalogues,
     resets: parts.resets,
+    bindings: parts.bindings,
   };
   const server = await listeningAt(urlOf(listen, listen.port), () =>
     orReport(events, () =>
@@ -217,6 +218,7 @@ async function run(
       throw error;
     }
   });
+  sharing.switches.take((moved) => noteReplicaSwitch(base, parts.pool, moved));
   await sharing.start(sharedFacts(base, parts.pool, admin.keys));
   const upstream = String(withoutSecrets(proxy.upstream_base_url));
   events.append("proxy.started", {
@@ -228,10 +230,11 @@ async function run(
   // The first line of output names the log, so a reader may open it immediately.
   events.flush();
   live.start(reloading(base, parts.children));
-  const anchorer = anchorerOf(base, parts, forwarding);
+  const anchorer = anchorerOf(base, parts, forwarding, sharing.leases);
   const unwatchClock = watchClock({ ...base, children: parts.children.list });
   const { care, refresher, forecaster, autoRedeemer } = parts;
   for (const job of [care, refresher, forecaster, anchorer, autoRedeemer, notifier]) job.start();
+  parts.sharedWork?.start();
 
   return {
     name: proxy.name,
@@ -254,6 +257,7 @@ async function run(
       anchorer.stop();
       autoRedeemer.stop();
       refresher.stop();
+      parts.sharedWork?.stop();
       parts.children.stop();
       parts.catalogues.stop();
       admin.context.logins.stop();
@@ -268,6 +272,7 @@ async function run(
       care.stop();
       // The new login of a renewal that is cut off would be lost.
       await Promise.race([renewals.ended(), Promise.all([deadline, passed(deps, RENEWAL_MS)])]);
+      parts.accountSignals?.stop();
       await sharing.stop();
       parts.affinity.flush();
       if (owner.isOurs()) admin.flush();

@@ -2,12 +2,14 @@
 
 import { homesChanged, reconcile } from "../auth/homes.ts";
 import { createRefreshLane, tokenUrlOf } from "../auth/refresh.ts";
-import type { RenewalTurns } from "../auth/renewal-turns.ts";
+import type { Sharing } from "../cluster/sharing.ts";
 import { minWaitOf } from "../state/auto-redeem-settings.ts";
 import { createAccount } from "../upstream/account.ts";
+import { createAccountSignals } from "../upstream/account-signals.ts";
 import { createAffinity } from "../upstream/affinity.ts";
 import { createApiAccount } from "../upstream/api-account.ts";
 import { createAutoRedeemer } from "../upstream/auto-redeemer.ts";
+import { createBindingSignals } from "../upstream/binding-signals.ts";
 import { createCatalogues } from "../upstream/catalogues.ts";
 import { createChildren } from "../upstream/children.ts";
 import { createCredentialCare } from "../upstream/credential-care.ts";
@@ -20,12 +22,13 @@ import { createRedeemer } from "../upstream/redeemer.ts";
 import { createRefresher } from "../upstream/refresher.ts";
 import { createResetCreditReader } from "../upstream/reset-credits.ts";
 import { createRouting } from "../upstream/routing.ts";
+import { shareWork } from "../upstream/shared-work.ts";
 import type { Base } from "./base.ts";
 
-/** The pool and its background jobs. `turns`: who may renew a login. */
+/** The pool and its background jobs. `sharing`: what this proxy shares with the other replicas of the pool. */
 export function poolParts(
   { layout, live, deps, events, store, usage, traffic, self, owner, outbound }: Base,
-  turns: RenewalTurns,
+  sharing: Sharing,
 ) {
   const config = () => live.current();
   const tokenUrl = tokenUrlOf(deps);
@@ -33,7 +36,7 @@ export function poolParts(
     deps,
     () => ({ tokenUrl, timeoutMs: config().proxy.usage_timeout_ms, outbound }),
     traffic.refreshed,
-    turns,
+    sharing.turns,
   );
   const accountContext = {
     deps,
@@ -43,7 +46,13 @@ export function poolParts(
     baseUrl: () => config().proxy.upstream_base_url,
     cooldownMs: () => config().proxy.cooldown_default_seconds * 1000,
   };
-  const apiContext = { clock: deps.clock, store, outbound, prices: () => config().prices };
+  const apiContext = {
+    clock: deps.clock,
+    store,
+    outbound,
+    prices: () => config().prices,
+    spending: sharing.spending,
+  };
   const affinity = createAffinity({ path: layout.sessions, deps, owner });
   const children = createChildren({
     deps,
@@ -53,12 +62,19 @@ export function poolParts(
     self,
     refreshTimeoutMs: () => config().proxy.usage_timeout_ms,
   });
+  const replica = sharing.state()?.replica;
+  const accountSignals =
+    replica === undefined
+      ? undefined
+      : createAccountSignals({ clock: deps.clock, store, signals: sharing.signals, replica });
+  const bindings = replica === undefined ? undefined : createBindingSignals(sharing.signals, affinity);
   const pool = createPool({
     deps,
     store,
     events,
     affinity,
     pastSwitches: loggedSwitches(layout.events),
+    shareSwitch: sharing.switches.send,
     settings: () => poolSettings(config()),
     self,
     makeAccount: (record) =>
@@ -67,7 +83,9 @@ export function poolParts(
         : createApiAccount(record, apiContext),
     children: children.list,
     models: () => catalogues,
+    observer: accountSignals,
   });
+  accountSignals?.start(pool);
   const catalogues = createCatalogues({ deps, events, pool, self, serving: pool.serving });
   const resetCredits = createResetCreditReader({
     deps,
@@ -82,6 +100,7 @@ export function poolParts(
     pool,
     events,
     resetCredits,
+    leases: sharing.leases,
     settings: () => ({
       intervalMs: config().quota.refresh_interval_minutes * 60_000,
       intervalMessages: config().quota.refresh_interval_messages,
@@ -101,6 +120,7 @@ export function poolParts(
     store,
     pool,
     redeemer,
+    leases: sharing.leases,
     settings: () => {
       const { when, min_wait, keep, per_day } = config().policy.auto_redeem;
       return { when, minWaitMs: minWaitOf(min_wait) ?? 0, keep, perDay: per_day };
@@ -116,9 +136,13 @@ export function poolParts(
     enrol: () => enrolFromDisk({ layout, deps, events, store, owner }, pool),
   });
   const forecaster = createForecaster({ deps, pool, usage, isRecording: () => config().usage.enabled });
+  const sharedWork = replica === undefined ? undefined : shareWork({ deps, signals: sharing.signals, store });
   return {
+    sharedWork,
     pool,
+    accountSignals,
     affinity,
+    bindings,
     children,
     catalogues,
     resetCredits,

@@ -61,9 +61,9 @@ export function reportPool(
 const STATES: Partial<Record<Condition, string>> = { limited: "limit_reached" };
 
 function reportAccount(candidate: Candidate, labels: Labels, report: Report): void {
-  const { condition, reason, summary, inFlight, draining } = candidate;
+  const { condition, reason, summary, inFlight, inFlightElsewhere, draining } = candidate;
   const state = draining && condition !== "disabled" ? "draining" : (STATES[condition] ?? condition);
-  report("requestsInFlight", inFlight, labels);
+  report("requestsInFlight", inFlight - inFlightElsewhere, labels);
   report("accountUsable", Number(isUsable(candidate)), labels);
   report("accountState", 1, { ...labels, state, reason: reasonLabel(reason) });
   for (const { kind, left, resetAtMs } of presentOf(summary.windows)) {

@@ -7,6 +7,7 @@ import type { Hop } from "../core/hops.ts";
 import type { TurnRecord } from "../core/turn-record.ts";
 import type { Deps } from "../deps.ts";
 import type { EventLog } from "../state/events.ts";
+import type { BindingSignals } from "../upstream/binding-signals.ts";
 import type { Catalogues } from "../upstream/catalogues.ts";
 import type { Origin } from "../upstream/placement.ts";
 import type { Pool } from "../upstream/pool.ts";
@@ -57,6 +58,8 @@ export interface ProxyContext {
   readonly resets: PooledResets;
   /** Turns that wait for a reset. */
   readonly waiting: WaitingTurns;
+  /** The sessions of the other replicas; undefined if the proxy works alone. */
+  readonly bindings: BindingSignals | undefined;
 }
 
 /** One request of a client: the facts that both transports need. */

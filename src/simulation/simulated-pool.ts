@@ -3,6 +3,7 @@
 import { capacityOfQuota } from "../core/capacity.ts";
 import type { ModelOffers } from "../core/catalogue.ts";
 import { ownLimitFor } from "../core/meters.ts";
+import type { MovedTurn } from "../core/pool-facts.ts";
 import { judge } from "../core/verdict.ts";
 import type { Clock } from "../deps.ts";
 import { type AccountRecord, optionsOf } from "../state/account-record.ts";
@@ -10,7 +11,7 @@ import type { Store } from "../state/store.ts";
 import type { Account } from "../upstream/account.ts";
 import { createAffinity } from "../upstream/affinity.ts";
 import { createPool, type Pool, type PoolSettings } from "../upstream/pool.ts";
-import type { MovedTurn } from "../upstream/switches.ts";
+import type { PoolObserver } from "../upstream/pool-observer.ts";
 
 export interface SimulatedPoolOptions {
   readonly records: readonly AccountRecord[];
@@ -20,6 +21,8 @@ export interface SimulatedPoolOptions {
   readonly offers?: ModelOffers["offers"] | undefined;
   /** Default: none. */
   readonly pastSwitches?: readonly MovedTurn[] | undefined;
+  /** Default: the pool has no other replicas. */
+  readonly observer?: PoolObserver | undefined;
 }
 
 export function createSimulatedPool({
@@ -28,6 +31,7 @@ export function createSimulatedPool({
   settings,
   offers = () => undefined,
   pastSwitches = [],
+  observer,
 }: SimulatedPoolOptions): { readonly pool: Pool; readonly store: Store } {
   const store: Store = {
     state: {
@@ -52,6 +56,7 @@ export function createSimulatedPool({
     makeAccount: simulatedUpstream,
     children: () => [],
     models: () => ({ offers }),
+    observer,
   });
   return { pool, store };
 }

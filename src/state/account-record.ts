@@ -33,6 +33,8 @@ export interface UpstreamRecord {
   readonly unheardTurns: number;
   /** Requests in flight. */
   readonly inFlight: number;
+  /** Requests in flight on other replicas of the pool. */
+  readonly inFlightElsewhere: number;
   /** How many requests it may have in flight while it recovers. */
   readonly ramp: Ramp;
   /** Raised by every change. */
@@ -87,6 +89,7 @@ export function newUpstream(id: string, alias: string): UpstreamRecord {
     lastSwitchReason: undefined,
     unheardTurns: 0,
     inFlight: 0,
+    inFlightElsewhere: 0,
     ramp: undefined,
     revision: 0,
     figuresRevision: 0,
@@ -127,6 +130,7 @@ export function keptOf({
   id: _id,
   homeDir: _home,
   inFlight: _uses,
+  inFlightElsewhere: _usesElsewhere,
   ramp: _ramp,
   changed: _changed,
   ...kept

@@ -124,7 +124,7 @@ const PROXY = {
   wait_for_reset: text("off")
     .refine((value) => waitBoundOf(value) !== undefined, {
       error: (issue) =>
-        `${JSON.stringify(issue.input)} must be "off", or a duration greater than 0 and at most 168h; write it as "6h" or "45m"`,
+        `${JSON.stringify(issue.input)} must be "off", or a duration greater than 0 and at most 7d; write it as "6h" or "45m"`,
     })
     .meta({
       description:

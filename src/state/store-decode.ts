@@ -18,7 +18,7 @@ import { messageOf } from "../errors.ts";
 import { type AccountRecord, newAccount } from "./account-record.ts";
 import {
   type AccountFile,
-  type OwnAccountFile,
+  type FiguresFile,
   type OwnLimitFile,
   type QuotaFile,
   type ResetCreditsFile,
@@ -73,6 +73,33 @@ export function decodeStore(text: string, upstream: string, nowMs: number): Deco
   };
 }
 
+/** The figures of an account in store.json. */
+export function decodeFigures(own: FiguresFile): Quota {
+  const window = (file: WindowFile | undefined): QuotaWindow | undefined =>
+    file && { ...file, resetAtMs: file.resetAtMs, windowSeconds: file.windowSeconds };
+  const limit = (file: OwnLimitFile): LimitQuota => {
+    const former = byKind(window(file.primary), window(file.secondary));
+    return {
+      id: file.id,
+      name: file.name,
+      model: file.model,
+      windows: {
+        short: window(file.short) ?? former.short,
+        weekly: window(file.weekly) ?? former.weekly,
+        monthly: window(file.monthly) ?? former.monthly,
+      },
+      completeAsOfMs: file.complete_as_of_ms,
+      refusal: file.refusal,
+    };
+  };
+  return {
+    planType: own.plan_type,
+    main: limit(own.main),
+    additional: own.additional.map(limit),
+    spending: own.spending === undefined ? UNKNOWN_SPENDING : spendingOf(own.spending),
+  };
+}
+
 // --- internal ---
 
 /** The backend that the Go program writes into every account unless another is configured. */
@@ -92,7 +119,7 @@ function decodeAccount(file: AccountFile, upstream: string, nowMs: number): Acco
     email: file.user_email,
     deadLoginMark: own?.dead_login,
     health: own === undefined ? goHealth(file) : own.health,
-    quota: believable(own === undefined ? goQuota(file.quota) : ownQuota(own), nowMs),
+    quota: believable(own === undefined ? goQuota(file.quota) : decodeFigures(own), nowMs),
     lastUsedMs: file.last_used_at_ms,
     lastSwitchReason: file.last_switch_reason,
     quotaSyncMs: file.quota.last_sync_at,
@@ -154,32 +181,6 @@ function goQuota(file: QuotaFile): Quota {
       ),
     })),
     spending: UNKNOWN_SPENDING,
-  };
-}
-
-function ownQuota(own: OwnAccountFile): Quota {
-  const window = (file: WindowFile | undefined): QuotaWindow | undefined =>
-    file && { ...file, resetAtMs: file.resetAtMs, windowSeconds: file.windowSeconds };
-  const limit = (file: OwnLimitFile): LimitQuota => {
-    const former = byKind(window(file.primary), window(file.secondary));
-    return {
-      id: file.id,
-      name: file.name,
-      model: file.model,
-      windows: {
-        short: window(file.short) ?? former.short,
-        weekly: window(file.weekly) ?? former.weekly,
-        monthly: window(file.monthly) ?? former.monthly,
-      },
-      completeAsOfMs: file.complete_as_of_ms,
-      refusal: file.refusal,
-    };
-  };
-  return {
-    planType: own.plan_type,
-    main: limit(own.main),
-    additional: own.additional.map(limit),
-    spending: own.spending === undefined ? UNKNOWN_SPENDING : spendingOf(own.spending),
   };
 }
 

@@ -3,7 +3,7 @@
 import { NO_OPTIONS } from "../core/account-options.ts";
 import type { ApiBilling } from "../core/api-billing.ts";
 import { fieldsOfOptions } from "../core/option-fields.ts";
-import type { LimitQuota, QuotaWindow } from "../core/quota.ts";
+import type { LimitQuota, Quota, QuotaWindow } from "../core/quota.ts";
 import { goSlots } from "../core/windows.ts";
 import { withoutPassword } from "../network/outbound-proxy.ts";
 import type { AccountRecord } from "./account-record.ts";
@@ -75,12 +75,14 @@ export function encodeAccount(
       ...(account.resetCredits === undefined ? {} : { reset_credits: account.resetCredits }),
       redemption: account.redemption,
       auto_redeems: account.autoRedeems,
-      plan_type: quota.planType,
-      main: ownLimit(quota.main),
-      additional: quota.additional.map(ownLimit),
-      spending: quota.spending,
+      ...encodeFigures(quota),
     },
   };
+}
+
+/** The figures of an account in the format of store.json. */
+export function encodeFigures({ planType, main, additional, spending }: Quota) {
+  return { plan_type: planType, main: ownLimit(main), additional: additional.map(ownLimit), spending };
 }
 
 // --- internal ---

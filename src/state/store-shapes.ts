@@ -123,6 +123,15 @@ const OwnAccountFile = z.object({
 
 export type OwnAccountFile = z.output<typeof OwnAccountFile>;
 
+/** The figures of an account. */
+export const FiguresFile = OwnAccountFile.pick({
+  plan_type: true,
+  main: true,
+  additional: true,
+  spending: true,
+});
+export type FiguresFile = z.output<typeof FiguresFile>;
+
 const QuotaFile = z.looseObject({
   daily_limit: count,
   daily_used: count,

@@ -13,6 +13,7 @@ import {
   isExhausted,
   type LimitQuota,
   MAIN_LIMIT_ID,
+  newestFigureMs,
   type QuotaEvidence,
   type QuotaView,
   type Refusal,
@@ -29,6 +30,7 @@ import { changeHealth, countServed, countTurn, noteSwitch } from "../state/recor
 import { learn, learnRefusal } from "../state/record-figures.ts";
 import type { Store } from "../state/store.ts";
 import type { Affinity } from "./affinity.ts";
+import { evidenceOf, type PoolObserver } from "./pool-observer.ts";
 import type { RefusedLimits } from "./refused-limits.ts";
 import type { Switches } from "./switches.ts";
 import type { Upstream } from "./upstream.ts";
@@ -85,16 +87,21 @@ export interface LedgerContext {
   readonly switches: Pick<Switches, "note">;
   /** The upstream's current candidate for `model`; undefined if the upstream is gone. */
   readonly candidate: (id: string, model: string | undefined) => Candidate | undefined;
+  /** Undefined if the proxy works alone. */
+  readonly observer?: PoolObserver | undefined;
 }
 
 export function createLedger(context: LedgerContext): Ledger {
-  const { store, affinity, events, view, useCredits, refusedLimits, switches, candidate } = context;
+  const { store, affinity, events, view, useCredits, refusedLimits, switches, candidate, observer } = context;
   const { log, random } = context.deps;
   const { state } = store;
 
   const note = (record: UpstreamRecord, event: HealthEvent): boolean => {
     const isChanged = changeHealth(record, event);
-    if (isChanged) store.touch();
+    if (isChanged) {
+      store.touch();
+      observer?.changed(record, evidenceOf(event));
+    }
     return isChanged;
   };
 
@@ -133,7 +140,9 @@ export function createLedger(context: LedgerContext): Ledger {
     store.touch();
     // A served catalogue says nothing about turns.
     if (!use.turn) return;
+    const { health } = record;
     countTurn(record, use.startedMs);
+    if (record.health !== health) observer?.changed(record, use.startedMs);
     state.messageCounter++;
     // A use because of affinity, as a last resort or because of a client's pin does not make the account active.
     const isChoice = !NO_CHOICES.has(use.reason) && !use.pinned;
@@ -190,8 +199,10 @@ export function createLedger(context: LedgerContext): Ledger {
     const known = limitNamed(record.quota, limit.id) ?? limit;
     const untilMs =
       resetMs ?? exhaustedUntilMs(record.quota, known, view()) ?? nowMs + LIMIT_WITHOUT_RESET_MS;
-    if (use.model !== undefined && verdict.limitId !== undefined)
+    if (use.model !== undefined && verdict.limitId !== undefined) {
       refusedLimits.note(use.model, verdict.limitId, untilMs);
+      observer?.modelRefused(use.model, verdict.limitId, untilMs);
+    }
     if (limit.id === MAIN_LIMIT_ID)
       return cool(entry, { cause: "limit", reason: "usage-limit", untilMs }, use.fields);
     // A limit of some models does not stop the account from serving the others.
@@ -207,6 +218,7 @@ export function createLedger(context: LedgerContext): Ledger {
     noteSwitch(record, "usage-limit");
     learnRefusal(record, refusedEvidence(limit, refusal));
     store.touch();
+    observer?.changed(record);
     events.append(`${upstream.kind}.cooldown`, {
       ...fields,
       ...upstream.named,
@@ -249,8 +261,11 @@ export function createLedger(context: LedgerContext): Ledger {
       }
     },
     learn: (record, evidence) => {
+      const { figuresRevision } = record;
       learn(record, evidence, { ...view(), useCredits: useCredits() });
       store.touch();
+      if (record.figuresRevision !== figuresRevision)
+        observer?.changed(record, newestFigureMs(evidence.main) || undefined);
     },
     note,
     disable,

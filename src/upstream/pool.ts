@@ -6,10 +6,11 @@ import type { ModelOffers } from "../core/catalogue.ts";
 import type { HealthEvent } from "../core/health.ts";
 import type { Hop } from "../core/hops.ts";
 import type { Choice, PolicySettings } from "../core/policy.ts";
+import type { MovedTurn } from "../core/pool-facts.ts";
 import type { QuotaEvidence, QuotaView } from "../core/quota.ts";
 import type { Deps } from "../deps.ts";
 import type { AccountRecord } from "../state/account-record.ts";
-import type { EventLog } from "../state/events.ts";
+import type { EventFields, EventLog } from "../state/events.ts";
 import type { Store } from "../state/store.ts";
 import { accountNamed } from "../state/store-state.ts";
 import type { Account } from "./account.ts";
@@ -22,11 +23,12 @@ import { createLedger } from "./ledger.ts";
 import { createMembers } from "./members.ts";
 import { createOffering } from "./offering.ts";
 import { createPlacement, type Placement, type PlacementPolicy } from "./placement.ts";
+import type { PoolObserver } from "./pool-observer.ts";
 import { createPoolViews, type PoolViews } from "./pool-views.ts";
 import { createRefusedLimits } from "./refused-limits.ts";
 import { createRoster } from "./roster.ts";
 import { createStateOwners, type StateOwners } from "./state-owners.ts";
-import { createSwitches, type MovedTurn } from "./switches.ts";
+import { createSwitches } from "./switches.ts";
 
 export interface PoolSettings {
   readonly policy: PolicySettings &
@@ -62,10 +64,14 @@ export interface Pool extends PoolViews, Pick<Placement, "shouldMove" | "takerOf
   view(): QuotaView;
   /** Applies `event` to the health of an upstream, outside of any request. */
   note(upstreamId: string, event: HealthEvent): void;
-  /** Takes an account out of service, outside of any request. */
-  disable(accountId: string, reason: string): void;
+  /** Takes an account out of service, outside of any request. `fields`: for the event. */
+  disable(accountId: string, reason: string, fields?: EventFields): void;
+  /** The backend refuses `model` because of the limit `limitId`, until `untilMs` (Unix ms). */
+  noteModelLimit(model: string, limitId: string, untilMs: number): void;
   /** Merges figures from outside of any request. */
   learn(accountId: string, evidence: QuotaEvidence): void;
+  /** Adds a switch of another replica to the last ones. */
+  noteSwitch(moved: MovedTurn): void;
   accountOf(accountId: string): Account | undefined;
   /** The enabled upstreams that have a catalogue, in list order, without those that lead back to a proxy in `hops`. */
   serving(hops: readonly Hop[]): readonly ServingMember[];
@@ -80,12 +86,16 @@ export interface PoolContext {
   readonly events: EventLog;
   /** The turns that moved before this process started, oldest first. */
   readonly pastSwitches: readonly MovedTurn[];
+  /** Gets each turn that moves. */
+  readonly shareSwitch?: ((moved: MovedTurn) => void) | undefined;
   readonly settings: () => PoolSettings;
   /** This proxy. */
   readonly self: () => Hop;
   readonly makeAccount: (record: AccountRecord) => Account;
   /** The child proxies, in the order of the settings. */
   readonly children: () => readonly Child[];
+  /** Undefined if the proxy works alone. */
+  readonly observer?: PoolObserver | undefined;
   /** The models in the upstreams' catalogues. */
   readonly models: () => Pick<ModelOffers, "offers">;
 }
@@ -148,6 +158,7 @@ export function createPool(context: PoolContext): Pool {
   });
   const switches = createSwitches({
     past: context.pastSwitches,
+    share: context.shareSwitch,
     nowMs: () => clock.now(),
     candidate,
     label: (id) => members.byId(id)?.upstream.label,
@@ -204,14 +215,16 @@ export function createPool(context: PoolContext): Pool {
       const member = members.byId(id);
       if (member !== undefined) ledger.note(member.record, event);
     },
-    disable: (id, reason) => {
+    disable: (id, reason, fields = {}) => {
       const member = members.byId(id);
-      if (member !== undefined) ledger.disable(member, reason, {});
+      if (member !== undefined) ledger.disable(member, reason, fields);
     },
+    noteModelLimit: refusedLimits.note,
     learn: (id, evidence) => {
       const member = members.byId(id);
       if (member !== undefined) ledger.learn(member.record, evidence);
     },
+    noteSwitch: switches.add,
     accountOf: (id) => members.account(id)?.upstream,
     serving: (hops) => {
       const states = roster.candidates(capacityView(undefined));

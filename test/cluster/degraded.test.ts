@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import { readSecret } from "../../src/auth/secrets.ts";
-import { degradedWords } from "../../src/core/cluster-words.ts";
+import { degradedWords, replicaWords } from "../../src/core/cluster-words.ts";
 import { StatusAnswer } from "../../src/core/status-schema.ts";
 import { until } from "../support/pool.ts";
 import { whyNoRedis } from "../support/redis.ts";
@@ -19,7 +19,15 @@ describe.skipIf(whyNoRedis !== undefined)("a replica", () => {
     await using pool = await startReplicas({ aliases: ["alice"], count: 1 });
     const [a] = pool.list as [Replica];
     const cluster = async () => StatusAnswer.parse(await (await fetch(`${a.url}/status`)).json()).cluster;
-    expect(await cluster()).toEqual({ pool: "default", replica: expect.any(String), pending: 0 });
+    const id = expect.any(String);
+    expect(await cluster()).toEqual({
+      pool: "default",
+      replica: id,
+      pending: 0,
+      replicas: [
+        { id, name: expect.any(String), version: expect.any(String), last_seen_ms: expect.any(Number) },
+      ],
+    });
     expect((await fetch(`${a.url}/readyz`)).status).toBe(200);
     expect((await done(a.run("status", "--short"))).out).not.toContain("degraded");
     const value = (name: string) => async () => sumOf(await metricsOf(a), name);
@@ -116,4 +124,27 @@ test("the words for a replica without its server name the pool and the time", ()
   expect(words(nowMs - 60_000)).toBe("pool team: degraded since 11:59:00");
   expect(words(nowMs - 2 * 24 * 3_600_000)).toBe("pool team: degraded since 16 Mar 12:00");
   expect(degradedWords({}, nowMs)).toBeUndefined();
+});
+
+test("the words for replicas begin with this one, and say which are connected", () => {
+  const nowMs = Date.parse("2026-03-18T12:00:00");
+  const about = (id: string, name: string, agoMs: number) => ({
+    ...{ id, name, version: "1", last_seen_ms: nowMs - agoMs },
+  });
+  const replicas = [about("1", "mini", 240_000), about("2", "edge", 2_000), about("3", "lab", 4_000)];
+  const words = (more: object) =>
+    replicaWords({ cluster: { pool: "team", replica: "3", pending: 0, replicas, ...more } }, nowMs).map(
+      ({ name, state, isConnected }) => `${name}: ${state}${isConnected ? "" : " (not connected)"}`,
+    );
+  expect(words({})).toEqual([
+    "lab: connected, this replica",
+    "edge: connected",
+    "mini: last seen 4 min ago (not connected)",
+  ]);
+  expect(words({ degraded_since_ms: nowMs - 60_000 })).toEqual([
+    "lab: degraded since 11:59:00, this replica (not connected)",
+    "edge: last seen a moment ago (not connected)",
+    "mini: last seen 4 min ago (not connected)",
+  ]);
+  expect(replicaWords({}, nowMs)).toEqual([]);
 });

@@ -5,6 +5,7 @@ import { readInfo } from "../../src/cluster/engine-info.ts";
 import { poolRecords } from "../../src/cluster/pool-records.ts";
 import { SCRIPTS } from "../../src/cluster/scripts.ts";
 import { createSealer } from "../../src/cluster/sealing.ts";
+import { signalRecords } from "../../src/cluster/signal-records.ts";
 import { systemDeps } from "../../src/deps.ts";
 import { CodexlbError } from "../../src/errors.ts";
 import { until } from "../support/pool.ts";
@@ -150,7 +151,8 @@ test.skipIf(whyNoRedis !== undefined)("the rights in docs/cluster.md are enough"
   using engine = open(url);
   await engine.connected(5_000);
   let changes = 0;
-  engine.watch({ ...IGNORED, changed: () => changes++ });
+  const messages: string[] = [];
+  engine.watch({ ...IGNORED, changed: () => changes++, signalled: (message) => messages.push(message) });
   await until("the channel has a subscriber", async () => (await redis.cli("PUBSUB", "CHANNELS")) !== "");
   const sealer = createSealer(new Uint8Array(32), "team", deps.random);
   const records = poolRecords(engine, sealer, "team");
@@ -163,7 +165,11 @@ test.skipIf(whyNoRedis !== undefined)("the rights in docs/cluster.md are enough"
     revision: "0",
     signals: { epoch: "0", revision: 0 },
     engineMs: expect.any(Number),
+    sentRecords: "0",
+    members: [{ id: "r", about: { name: "n", version: "v" }, agoMs: 0 }],
   });
+  expect(await records.lease("r", ["job"])).toEqual([true]);
+  await records.release("r", ["job"]);
   expect(await records.put({ name: "pin", value: "x" }, 0, 1)).toBe(true);
   const tag = sealer.tagOf("pin");
   expect(await records.generations()).toEqual(new Map([[tag, 1]]));
@@ -171,6 +177,19 @@ test.skipIf(whyNoRedis !== undefined)("the rights in docs/cluster.md are enough"
   expect(await records.begin("pin", 1, by)).toEqual({ kind: "yours", fence: "1", lost: "" });
   await records.finish("pin", "1", undefined);
   expect((await records.members()).map(({ id, about }) => [id, about.name])).toEqual([["r", "n"]]);
+  const signals = signalRecords(engine, "team");
+  const signal = { tag: "tag", atMs: 1, sealed: "text" };
+  await signals.send("r", [
+    { ...signal, lifetimeMs: 60_000 },
+    { ...signal, tag: "ended", lifetimeMs: -1 },
+  ]);
+  const found = { ...signal, endsMs: expect.any(Number), replica: "r" };
+  expect(await signals.after(0)).toMatchObject({ revision: 2, completeTo: 2, records: [found] });
+  expect(await signals.find("tag")).toEqual(found);
+  await signals.send("r", []);
+  expect(await redis.cli("ZRANGE", "{codexlb:team}:signal_ends", "0", "-1")).toBe("tag");
+  await until("the signals arrive", () => messages.length === 1);
+  expect(signals.parse(messages[0]!)).toMatchObject({ revision: 2, count: 2, records: [found, {}] });
   const next = createSealer(new Uint8Array(32).fill(1), "team", deps.random);
   expect(await records.rekey("id", next)).toBe("done");
   await records.leave("r");

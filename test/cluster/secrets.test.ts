@@ -3,6 +3,7 @@
 import { expect, test } from "bun:test";
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { createSseClient } from "../../src/mock/client.ts";
 import { until } from "../support/pool.ts";
 import { whyNoRedis } from "../support/redis.ts";
 import { done, startReplicas } from "../support/replicas.ts";
@@ -17,29 +18,49 @@ test.skipIf(whyNoRedis !== undefined)(
   async () => {
     const engine = ["--appendonly", "yes", "--rdbcompression", "no"];
     await using pool = await startReplicas({
-      aliases: ["canary@example.com", "bob"],
+      aliases: ["canary@example.com", "canary-two"],
       engine,
       tokenSeconds: 20,
     });
     const [a, b] = pool.list;
     const home = join(pool.tool.directory, "login-more");
     mkdirSync(home);
-    writeFileSync(join(home, "auth.json"), pool.mock.authFile("bob"), { mode: 0o600 });
+    writeFileSync(join(home, "auth.json"), pool.mock.authFile("canary-two"), { mode: 0o600 });
     writeFileSync(join(home, "config.toml"), 'model = "canary-model"\n');
-    await done(a!.run("account", "import", "--replace", "--from", home, "bob"));
+    await done(a!.run("account", "import", "--replace", "--from", home, "canary-two"));
     await done(
-      a!.run("account", "set", "bob", "--note", "canary-note", "--outbound-proxy", "http://u:canarypw@p:1"),
+      a!.run(
+        "account",
+        "set",
+        "canary-two",
+        "--note",
+        "canary-note",
+        "--outbound-proxy",
+        "http://u:canarypw@p:1",
+      ),
     );
     const { out: key } = await done(b!.run("key", "add", "canary-key"));
     await done(b!.run("account", "pin", "canary@example.com"));
+    await createSseClient(a!.url, "canary-session").turn("hello");
+    await until(
+      "the engine has the record of the turn",
+      async () => (await pool.redis.cli("EXISTS", "{codexlb:default}:usage")) === "1",
+      20_000,
+    );
     await until("the engine has the key", async () =>
       (await a!.run("key", "list")).out.includes("canary-key"),
+    );
+    pool.mock.faults.add({ on: "turn", account: "canary-two", answer: { status: 500 } });
+    const client = createSseClient(b!.url, "canary-session");
+    await client.turn("canary-text", "canary-slug");
+    await until(
+      "the engine has signals of the session and of its accounts",
+      async () => Number(await pool.redis.cli("HLEN", "{codexlb:default}:signals")) >= 3,
     );
     await pool.redis.cli("SAVE");
     const secrets = new Set([
       "canary",
       "example.com",
-      "bob",
       "mock-refresh",
       key.trim(),
       "refresh_token",
@@ -59,6 +80,7 @@ test.skipIf(whyNoRedis !== undefined)(
     expect(dumps.some((path) => path.endsWith(".rdb"))).toBe(true);
     expect(dumps.some((path) => path.includes("appendonly"))).toBe(true);
     expect(dumps.map((path) => readFileSync(path, "latin1")).join("")).toContain("{codexlb:default}:records");
+    expect(dumps.map((path) => readFileSync(path, "latin1")).join("")).toContain("{codexlb:default}:signals");
     for (const path of dumps) {
       const text = readFileSync(path, "latin1");
       for (const secret of secrets) {

@@ -103,7 +103,7 @@ test("an availability has one rank, one word, and one report to a run", () => {
 });
 
 describe("a candidate", () => {
-  const record = { id: "a", draining: false, inFlight: 1, ramp: undefined };
+  const record = { id: "a", draining: false, inFlight: 1, inFlightElsewhere: 0, ramp: undefined };
   const open: Capacity = {
     condition: "ready",
     untilMs: 0,
@@ -152,6 +152,11 @@ describe("a candidate", () => {
     const exhausted = { ...open, condition: "exhausted" } as const;
     expect(candidateOf({ ...record, ramp: 1 }, open, HEALTHY).condition).toBe("probing");
     expect(candidateOf({ ...record, ramp: 2 }, open, HEALTHY).condition).toBe("ready");
+    expect(candidateOf({ ...record, inFlightElsewhere: 1, ramp: 2 }, open, HEALTHY)).toMatchObject({
+      condition: "probing",
+      inFlight: 2,
+      inFlightElsewhere: 1,
+    });
     expect(candidateOf({ ...record, ramp: 1 }, exhausted, HEALTHY).condition).toBe("exhausted");
   });
 

@@ -37,6 +37,7 @@ export function candidate(
     turnsOnly: false,
     draining: false,
     inFlight: 0,
+    inFlightElsewhere: 0,
     ramp: undefined,
     score: 0.5,
     options: DEFAULT_OPTIONS,

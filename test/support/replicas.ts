@@ -35,6 +35,8 @@ export interface Replicas extends AsyncDisposable {
 
 export interface ReplicasOptions {
   readonly aliases: readonly string[];
+  /** More accounts of the backend, which the pool does not have. */
+  readonly strangers?: readonly string[];
   readonly count?: number;
   /** Lifetime of access tokens, seconds. */
   readonly tokenSeconds?: number;
@@ -49,9 +51,9 @@ export interface ReplicasOptions {
   /** The executable, if several pools share its copy. Default: an own copy. */
   readonly tool?: Executable;
   /** The URL under which the replica with this index reaches the engine. Default: the engine's socket. */
-  readonly engineUrl?: (redis: TestRedis, index: number) => string;
-  /** Additional environment variables for the proxy with this index at its first start. */
-  readonly env?: (index: number) => Record<string, string>;
+  readonly engineUrl?: (redis: TestRedis, index: number) => string | Promise<string>;
+  /** Additional environment variables for the proxy with this index. */
+  readonly env?: (index: number, mock: MockBackend) => Record<string, string>;
 }
 
 /** Creates a pool from one root with `aliases`, joins it with the others, and starts a proxy on each. */
@@ -62,7 +64,7 @@ export async function startReplicas(options: ReplicasOptions): Promise<Replicas>
   const directory = own?.path ?? tool.directory;
   const redis = await startRedis(engine, options.server);
   const mock = startMock({
-    accounts: aliases.map((alias) => ({ alias, turns: 1_000_000 })),
+    accounts: [...aliases, ...(options.strangers ?? [])].map((alias) => ({ alias, turns: 1_000_000 })),
     clock: systemDeps().clock,
     ...(tokenSeconds === undefined ? {} : { tokenSeconds }),
   });
@@ -72,18 +74,20 @@ export async function startReplicas(options: ReplicasOptions): Promise<Replicas>
     CODEXLB_CLUSTER_KEY_FILE: join(directory, "pool.key"),
     CODEXLB_TOKEN_URL: mock.tokenUrl,
   };
-  const made = Array.from({ length: count }, (_, index) => {
+  const making = Array.from({ length: count }, async (_, index) => {
     const layout = layoutOf(join(directory, `replica${index}`));
     mkdirSync(layout.root, { mode: 0o700 });
     writeFileSync(layout.config, options.config ?? '[policy]\nmode = "round_robin"\n', { mode: 0o600 });
-    const url = options.engineUrl?.(redis, index) ?? redis.url;
-    return replica(tool, layout, mock, { ...env, CODEXLB_CLUSTER_URL: url });
+    const url = (await options.engineUrl?.(redis, index)) ?? redis.url;
+    const more = options.env?.(index, mock);
+    return replica(tool, layout, mock, { ...env, CODEXLB_CLUSTER_URL: url, ...more });
   });
+  const made = await Promise.all(making);
   const [first, ...others] = made;
   for (const alias of aliases) enrol(first!.layout, alias, mock.authFile(alias));
   await done(first!.run("cluster", "init"));
   await Promise.all(others.map((other) => done(other.run("cluster", "join"))));
-  await Promise.all(made.map((one, index) => one.start(options.env?.(index))));
+  await Promise.all(made.map((one) => one.start()));
   return {
     tool,
     directory,

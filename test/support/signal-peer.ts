@@ -36,9 +36,11 @@ export interface SignalPeer extends Disposable {
 
 export interface SignalPeerOptions {
   /** How far the clock of this replica is ahead of that of the machine, ms. Default: 0. */
-  readonly aheadMs?: number;
+  readonly aheadMs?: () => number;
   /** Default: 32 zeros. */
   readonly key?: Uint8Array;
+  /** Called before the replica connects. */
+  readonly prepare?: (exchange: SignalExchange) => void;
   /** False for the messages on the channel that get lost. Default: none. */
   readonly isHeard?: (message: string) => boolean;
 }
@@ -50,7 +52,7 @@ export async function signalPeer(
 ): Promise<SignalPeer> {
   const system = systemDeps();
   const warnings: string[] = [];
-  const clock = { ...system.clock, now: () => system.clock.now() + (options.aheadMs ?? 0) };
+  const clock = { ...system.clock, now: () => system.clock.now() + (options.aheadMs?.() ?? 0) };
   const deps = { ...system, clock, log: { info: () => {}, warn: (text: string) => warnings.push(text) } };
   const sealer = createSealer(options.key ?? new Uint8Array(32), "team", deps.random);
   const engine = createEngine({ url, pool: "team", deps });
@@ -72,6 +74,7 @@ export async function signalPeer(
   });
   const notes: Signal<Note>[] = [];
   exchange.watch(NOTES, (signal) => notes.push(signal));
+  options.prepare?.(exchange);
   await engine.connected(5_000);
   const { promise: subscribed, resolve } = Promise.withResolvers<void>();
   engine.watch({

@@ -7,6 +7,7 @@ import { manyAccounts } from "./accounts.ts";
 import { failover } from "./failover.ts";
 import { hops } from "./hops.ts";
 import { memory } from "./memory.ts";
+import { replicas } from "./replicas.ts";
 import { start } from "./start.ts";
 import { usageRecord } from "./usage-record.ts";
 import { usageYear } from "./usage-year.ts";
@@ -29,4 +30,5 @@ export const ROWS: Readonly<Record<RowName, Row>> = {
   k: failover,
   l: usageRecord,
   m: usageYear,
+  n: replicas,
 };

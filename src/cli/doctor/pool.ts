@@ -46,7 +46,7 @@ function outageRemedy(status: StatusAnswer, { first }: Outage, nowMs: number): s
     own.find(({ state }) => causes.includes(state.cause));
   const enable = closed("off") ?? closed("draining");
   if (enable !== undefined) return `run: ${advised("account enable", enable.alias)}`;
-  const login = closed("login")?.state.command;
+  const login = closed("login", "key")?.state.command;
   if (login !== undefined) return `run: ${login}`;
   return first === undefined
     ? `for what to do about each account, see: ${advised("status")}`

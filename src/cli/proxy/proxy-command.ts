@@ -6,16 +6,17 @@ import { advised, setAdvisedFlags } from "../../advice.ts";
 import { type Daemon, startDaemon } from "../../daemon/daemon.ts";
 import { createSupervisor } from "../../daemon/supervisor.ts";
 import { untilDrained } from "../../daemon/wait-for-drain.ts";
-import { CodexlbError } from "../../errors.ts";
+import { CodexlbError, messageOf } from "../../errors.ts";
 import { hideNoProxy } from "../../network/egress.ts";
 import { printMessage } from "../../print.ts";
+import { forgetStartFlags, keepStartFlags } from "../../state/start-flags.ts";
 import { flagsOfProxy } from "../advised-flags.ts";
 import { contextOf, removeNewRoot, reportNewRoot, rootExists } from "../context.ts";
 import { withRootLockedExit } from "../run/root-locked.ts";
 import { isCompiled } from "../self.ts";
 import { restart, start, status, stop } from "./control-commands.ts";
 import logs from "./logs-command.ts";
-import { overridesOf, PROXY_FLAGS } from "./proxy-flags.ts";
+import { overridesOf, PROXY_FLAGS, startFlagsOf } from "./proxy-flags.ts";
 import { listenForSignals } from "./proxy-signals.ts";
 
 export default defineCommand({
@@ -44,6 +45,11 @@ export default defineCommand({
       if (isNewRoot) removeNewRoot(context);
       throw args["until-deserted"] ? withRootLockedExit(error) : error;
     });
+    try {
+      keepStartFlags(layout.startFlags, startFlagsOf(args));
+    } catch (error) {
+      deps.log.warn(`${messageOf(error)}; a restart after a kill will not use the flags of this proxy`);
+    }
     printMessage(
       `codexlb proxy ${daemon.name} listening on ${daemon.listensOn} (upstream=${daemon.upstream}, logs=${layout.events})`,
     );
@@ -74,6 +80,8 @@ export default defineCommand({
     if (waiting !== undefined && reason instanceof CodexlbError) deps.log.warn(reason.message);
     if (waiting !== undefined)
       deps.log.info(`${waiting.message}; a second signal stops the proxy immediately`);
+    // The root belongs to another proxy now, or has moved, if the reason is an error.
+    if (!(reason instanceof CodexlbError)) forgetStartFlags(layout.startFlags);
     await daemon.stop(reason instanceof CodexlbError ? reason.code : reason, signals.hurry);
     if (reason instanceof CodexlbError) throw reason;
     if (signals.hurry.aborted)

@@ -63,6 +63,8 @@ async function forwardBody(
   if (refused !== undefined) return refusedByLimit(incoming, refused);
   const { anchorsId } = incoming;
   const state = stateOf(path, facts);
+  const learning = context.bindings?.learn(facts.session, state);
+  if (learning !== undefined) await learning;
   const trace = isMessage ? context.beginTrace?.(request.headers.get("traceparent")) : undefined;
   const recorder = isMessage ? recorderOf(context, incoming, facts, trace) : undefined;
   const exchange = createExchange(context, incoming, {

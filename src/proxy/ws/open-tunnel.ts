@@ -34,6 +34,8 @@ export async function openTunnel(
   };
   if (session !== undefined && context.handovers.tooMany(session))
     return sentToHttp("the session was handed over too often without output");
+  const learning = context.bindings?.learn(session);
+  if (learning !== undefined) await learning;
   const exchange = createExchange(context, incoming, {
     session,
     model: undefined,
