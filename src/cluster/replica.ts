@@ -4,6 +4,7 @@ import type { Deps } from "../deps.ts";
 import { CodexlbError, fullMessageOf } from "../errors.ts";
 import type { EventLog } from "../state/events.ts";
 import { VERSION } from "../version.ts";
+import { createDegradation } from "./degradation.ts";
 import { createEngine } from "./engine.ts";
 import { createEngineClock } from "./engine-clock.ts";
 import { engineLeases } from "./engine-leases.ts";
@@ -56,6 +57,7 @@ export function createReplica(options: ReplicaOptions): Sharing {
   const nextKey = nextKeyReport(keyring, keyPlace, log);
   const records = poolRecords(engine, sealer, file.pool, keyring.use);
   const counts = createReplicaCounts();
+  const degradation = createDegradation(deps, events, file.pool);
   const engineClock = createEngineClock(clock);
   const signals = createSignalExchange({
     deps,
@@ -67,7 +69,6 @@ export function createReplica(options: ReplicaOptions): Sharing {
   });
   let facts: LocalFacts | undefined;
   let reconcile: (() => Promise<void>) | undefined;
-  let degraded: { readonly sinceMs: number; readonly why: string } | undefined;
   let connectedAtMs: number | undefined;
   /** The revision of the pool after the last comparison. */
   let seen: string | undefined;
@@ -84,7 +85,7 @@ export function createReplica(options: ReplicaOptions): Sharing {
     usage,
     membership: `${file.poolId} ${file.replica}`,
     name,
-    isReady: () => isOpen && degraded === undefined,
+    isReady: () => isOpen && degradation.now() === undefined,
   });
   const warned = new Set<string>();
 
@@ -102,26 +103,6 @@ export function createReplica(options: ReplicaOptions): Sharing {
   const warnOnce = (message: string): void => {
     if (!warned.has(message)) log.warn(message);
     warned.add(message);
-  };
-
-  const failed = (error: unknown): void => {
-    const why = fullMessageOf(error);
-    const before = degraded;
-    // The first failure is often only that the connection closed; a later one says why it does not come back.
-    degraded = { sinceMs: before?.sinceMs ?? clock.now(), why };
-    if (before !== undefined) return;
-    events.append("cluster.degraded", { error: why });
-    log.warn(
-      `the pool ${file.pool} cannot be used for now, and this replica works with what it knows: ${why}`,
-    );
-  };
-
-  const succeeded = (): void => {
-    if (degraded === undefined) return;
-    const seconds = Math.round((clock.now() - degraded.sinceMs) / 1000);
-    degraded = undefined;
-    events.append("cluster.recovered", { degraded_seconds: seconds });
-    log.info(`the pool ${file.pool} can be used again after ${seconds} s`);
   };
 
   /**
@@ -182,7 +163,7 @@ export function createReplica(options: ReplicaOptions): Sharing {
       hasRead = true;
       changed();
     }
-    succeeded();
+    degradation.succeeded();
     exchange.look(polled.sentRecords);
   };
 
@@ -192,7 +173,7 @@ export function createReplica(options: ReplicaOptions): Sharing {
       counts.compared("done");
     } catch (error) {
       counts.compared("failed");
-      failed(error);
+      degradation.failed(error);
       throw error;
     }
   });
@@ -200,7 +181,7 @@ export function createReplica(options: ReplicaOptions): Sharing {
   const tick = (): void => {
     cancel?.();
     void sync()
-      .catch(() => {}) // `failed` has reported it
+      .catch(() => {}) // it is reported
       .finally(() => {
         // Another call may have set a timer meanwhile.
         cancel?.();
@@ -232,7 +213,7 @@ export function createReplica(options: ReplicaOptions): Sharing {
     clock,
     lease: (jobs) => records.lease(file.replica, jobs),
     release: (jobs) => records.release(file.replica, jobs),
-    isUsable: () => isOpen && degraded === undefined,
+    isUsable: () => isOpen && degradation.now() === undefined,
     replicas: file.replicas,
   });
 
@@ -241,7 +222,7 @@ export function createReplica(options: ReplicaOptions): Sharing {
     signals,
     replica: file.replica,
     replicas: file.replicas,
-    isCutOff: () => degraded !== undefined,
+    isCutOff: () => degradation.now() !== undefined,
   };
   const keyShares = createKeyShares(countsContext);
 
@@ -276,7 +257,7 @@ export function createReplica(options: ReplicaOptions): Sharing {
         log,
         renewed: counts.renewedElsewhere,
       });
-      await engine.connected(PATIENCE_MS).catch(failed);
+      await engine.connected(PATIENCE_MS).catch(degradation.failed);
       engine.watch({
         connected: () => {
           connectedAtMs = clock.monotonic();
@@ -299,7 +280,7 @@ export function createReplica(options: ReplicaOptions): Sharing {
     stop: async () => {
       isStopped = true;
       cancel?.();
-      if (degraded === undefined) {
+      if (degradation.now() === undefined) {
         await within(PATIENCE_MS, sync());
         keyShares.flush();
         await within(PATIENCE_MS, signals.flush());
@@ -312,7 +293,7 @@ export function createReplica(options: ReplicaOptions): Sharing {
       pool: file.pool,
       replica: file.replica,
       engine: engine.shown,
-      degraded,
+      degraded: degradation.now(),
       pending: file.pending().length,
       replicas: members,
       hasRead,

@@ -1,0 +1,135 @@
+// Three replicas behind the nginx of packaging/cluster: streams, WebSockets, and replicas that leave.
+
+import { describe, expect, test } from "bun:test";
+import WebSocket from "ws";
+import { createSocketClient, createSseClient } from "../../src/mock/client.ts";
+import { startNginx, whyNoNginx } from "../support/nginx.ts";
+import { until } from "../support/pool.ts";
+import { whyNoRedis } from "../support/redis.ts";
+import { type Replica, startReplicas } from "../support/replicas.ts";
+
+const PATIENCE_MS = 60_000;
+const PATH = "/backend-api/codex/responses";
+
+const open = (url: string): Promise<WebSocket> =>
+  new Promise((resolve, reject) => {
+    const socket = new WebSocket(url.replace("http", "ws") + PATH);
+    socket.once("open", () => resolve(socket));
+    socket.once("error", reject);
+  });
+
+/** How many requests and turns the replica has in flight. */
+const turnsOf = async ({ url }: Replica): Promise<number> => {
+  const { accounts } = (await (await fetch(`${url}/status`)).json()) as { accounts: { in_flight: number }[] };
+  return accounts.reduce((sum, { in_flight }) => sum + in_flight, 0);
+};
+
+describe.skipIf(whyNoRedis !== undefined || whyNoNginx !== undefined)("a pool behind nginx", () => {
+  test("serves streams as they are sent, WebSockets and large bodies", async () => {
+    await using pool = await startReplicas({ aliases: ["alice"] });
+    await using nginx = await startNginx(pool.list.map(({ url }) => url));
+    expect(nginx.check).toContain("test is successful");
+    expect((await fetch(`${nginx.url}/readyz`)).status).toBe(200);
+    expect(await createSseClient(nginx.url, "s1").turn("hello")).toBe("Hello from alice");
+    expect(await createSseClient(nginx.url, "s2").turn("x".repeat(4 * 1024 * 1024))).toBe("Hello from alice");
+    const client = createSocketClient(nginx.url, "s3");
+    for (let turn = 0; turn < 3; turn++) expect(await client.turn("hello")).toBe("Hello from alice");
+    client.close();
+    // The backend waits in the middle of the response, whose first part nginx must not keep.
+    pool.mock.faults.add({ on: "sse", times: 1, gateAfter: 3 });
+    const response = await fetch(`${nginx.url}${PATH}`, {
+      method: "POST",
+      headers: { "content-type": "application/json", "session-id": "s4" },
+      body: JSON.stringify({ model: "m", stream: true, store: false, input: [] }),
+    });
+    let events = "";
+    const decoder = new TextDecoder();
+    for await (const chunk of response.body ?? []) {
+      events += decoder.decode(chunk);
+      // What was sent before the gate has arrived.
+      pool.mock.faults.release();
+    }
+    expect(events).toContain("response.completed");
+  }, 120_000);
+
+  test("loses no turn while two of its replicas are taken out one after the other", async () => {
+    await using pool = await startReplicas({
+      aliases: ["alice", "bob"],
+      config: "[proxy]\ndrain_delay_seconds = 1\n",
+    });
+    await using nginx = await startNginx(pool.list.map(({ url }) => url));
+    const errors: unknown[] = [];
+    let turns = 0;
+    let isOver = false;
+    const clients = ["s1", "s2", "s3", "s4"].map(async (session) => {
+      while (!isOver) {
+        await createSseClient(nginx.url, session)
+          .turn("hello")
+          .then(
+            () => turns++,
+            (error) => errors.push(error),
+          );
+      }
+    });
+    for (const replica of pool.list.slice(0, 2)) {
+      const before = turns;
+      await until("turns are served", () => turns > before + 20, PATIENCE_MS);
+      await replica.stop();
+    }
+    const before = turns;
+    await until("turns are served by the last one", () => turns > before + 20, PATIENCE_MS);
+    isOver = true;
+    await Promise.all(clients);
+    expect(errors).toEqual([]);
+    console.log(`${turns} turns while two of three replicas left`);
+  }, 180_000);
+
+  test("moves a WebSocket to another replica after its turn, when its replica shuts down", async () => {
+    await using pool = await startReplicas({ aliases: ["alice"] });
+    await using nginx = await startNginx(pool.list.map(({ url }) => url));
+    const idle = await Promise.all(pool.list.map(() => open(nginx.url)));
+    const closings: number[] = [];
+    for (const socket of idle) socket.on("close", (code) => closings.push(code));
+    pool.mock.faults.add({ on: "message", times: 1, gateAfter: 3 });
+    const client = createSocketClient(nginx.url, "s1");
+    const turn = client.turn("hello");
+    let busy: Replica | undefined;
+    await until(
+      "a replica has the turn",
+      async () => {
+        const uses = await Promise.all(pool.list.map(turnsOf));
+        busy = pool.list[uses.indexOf(1)];
+        return busy !== undefined;
+      },
+      PATIENCE_MS,
+    );
+    const stopping = busy?.stop();
+    // One of the idle sockets was at the same replica.
+    await until("the idle socket is closed", () => closings.length === 1, PATIENCE_MS);
+    pool.mock.faults.release();
+    expect(await turn).toBe("Hello from alice");
+    await stopping;
+    expect(closings).toEqual([1001]);
+    expect(await client.turn("hello again")).toBe("Hello from alice");
+    client.close();
+    for (const socket of idle) socket.terminate();
+  }, 120_000);
+
+  test("serves when a replica was killed", async () => {
+    await using pool = await startReplicas({ aliases: ["alice"] });
+    await using nginx = await startNginx(pool.list.map(({ url }) => url));
+    const killed = pool.list[1] as Replica;
+    process.kill(killed.pid, "SIGKILL");
+    await until(
+      "it has ended",
+      () =>
+        fetch(killed.url).then(
+          () => false,
+          () => true,
+        ),
+      PATIENCE_MS,
+    );
+    for (let turn = 0; turn < 6; turn++)
+      expect(await createSseClient(nginx.url, `s${turn}`).turn("hello")).toBe("Hello from alice");
+  }, 120_000);
+});
