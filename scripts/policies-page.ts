@@ -113,8 +113,8 @@ spend_floors = "last"
   usage limit. Only a pin goes below a floor, because you name the account yourself.
 - **If no other account can serve,** codexlb spends credits first, then quota below a floor, and only then tries
   accounts that look exhausted. An [API key](api-key.md) comes last.
-  \`status\` and \`explain\` show that. With \`policy.spend_floors = "never"\` the proxy
-  instead refuses the turn with a usage-limit error that has the window's reset. The pool's figures then leave out what
+  \`status\` and \`explain\` show that. With \`policy.spend_floors = "never"\` the proxy instead refuses the turn with a
+  usage-limit error that has the window's reset and says how to remove the floor. The pool's figures then leave out what
   is kept back: the row \`pool\` of \`status\`, the limits that Codex shows, \`pool_low\` notifications and the pool's
   forecast contain what the pool may use. An account with 50 % left and a floor of 20 % counts as 30 %. Separate limits
   of single models are shown whole.

@@ -1,5 +1,5 @@
-// Runs the tests in the given paths; flags go to `bun test`. The last line of output is `N passed, N failed`, followed by
-// `, N skipped` if tests were skipped.
+// Runs the tests in the given paths, one file per processor at a time; flags go to `bun test`. The last line of output is
+// `N passed, N failed`, followed by `, N skipped` if tests were skipped.
 
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -12,7 +12,7 @@ const directory = mkdtempSync(join(tmpdir(), "codexlb-report-"));
 const report = join(directory, "junit.xml");
 
 const run = Bun.spawn(
-  [process.execPath, "test", "--reporter=junit", `--reporter-outfile=${report}`, ...options],
+  [process.execPath, "test", "--parallel", "--reporter=junit", `--reporter-outfile=${report}`, ...options],
   { stdin: "ignore", stdout: "inherit", stderr: "inherit" },
 );
 const code = await run.exited;

@@ -61,6 +61,7 @@ export const ADVISED_COMMANDS = {
   "cluster leave": ON_ROOT,
   "cluster status": ON_ROOT,
   "cluster export": ON_ROOT,
+  "cluster rekey": ON_ROOT,
   // A service need not listen where one command looked for a proxy.
   "service install": ON_ROOT,
   upgrade: ON_ROOT,

@@ -4,11 +4,13 @@
 export const ERROR_CODES = {
   usage: { status: 400, exit: 2 },
   invalid_request: { status: 400, exit: 2 },
-  invalid_alias: { status: 400, exit: 1 },
+  invalid_alias: { status: 400, exit: 2 },
   invalid_config: { status: 500, exit: 1 },
   invalid_auth_file: { status: 400, exit: 1 },
   identity_differs: { status: 409, exit: 1 },
   already_enrolled: { status: 409, exit: 1 },
+  /** Another account has the same API key. */
+  key_enrolled: { status: 409, exit: 1 },
   login_older: { status: 409, exit: 1 },
   login_failed: { status: 400, exit: 1 },
   account_not_found: { status: 404, exit: 1 },

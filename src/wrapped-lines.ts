@@ -1,4 +1,5 @@
-// Wraps text for a terminal, at spaces. Text that a person copies stays in one piece: commands, paths, URLs, settings.
+// Wraps text for a terminal, at spaces. Text that a person copies stays in one piece (commands, paths, URLs, settings), and
+// so does a number with its unit.
 
 import { ADVISED_COMMANDS } from "./advice.ts";
 
@@ -30,7 +31,7 @@ export function wrappedLines(
   const indent = " ".repeat(Bun.stringWidth(first));
   const width = Math.max(strict ? 1 : LEAST_COLUMNS, columns - indent.length);
   if (Bun.stringWidth(text) <= width) return [`${first}${text}`];
-  const glued = text.replace(COPIED, (piece) =>
+  const glued = text.replace(WHOLE, (piece) =>
     strict && Bun.stringWidth(piece) > width ? piece : piece.replaceAll(" ", GLUE),
   );
   return Bun.wrapAnsi(glued, width, { hard: strict })
@@ -66,4 +67,8 @@ const HEADER = String.raw`\bAuthorization: Bearer [\w$-]+`;
 const SETTING = String.raw`\b[a-z_]+(?:\.[a-z_]+)* = (?:"[^"]*"|[\w.]+)`;
 /** Text in backquotes. */
 const QUOTED = "`[^`]+`";
-const COPIED = new RegExp([PHRASE, IN_SENTENCE, HEADER, SETTING, QUOTED].join("|"), "g");
+/** A number and what it counts: `7 days`, `20.00 USD`, `2 reset credits`. */
+const UNITS =
+  "%|ms|s|min|h|(?:second|minute|hour|day|week|month)s?|USD|bytes|[KMG]i?B|points|characters|columns|times?|(?:reset )?credits?|(?:turn|request|account|session|warning)s?";
+const FIGURE = String.raw`(?<![\d.,])\d[\d.,]* (?:${UNITS})(?!\w)`;
+const WHOLE = new RegExp([PHRASE, IN_SENTENCE, HEADER, SETTING, QUOTED, FIGURE].join("|"), "g");

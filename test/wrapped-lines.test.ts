@@ -133,6 +133,33 @@ describe("a command in a message", () => {
   });
 });
 
+test.each([
+  "7 days",
+  "12 min",
+  "5 h",
+  "30 s",
+  "500 ms",
+  "2.5 %",
+  "20.00 USD",
+  "64 MiB",
+  "1 turn",
+  "1,200 accounts",
+  "2 reset credits",
+])("%s stays on one line, in colour too", (figure) => {
+  const text = `the account alice of this proxy has a window that is reset in ${figure}, and then serves again`;
+  for (let columns = 30; columns <= 90; columns++)
+    for (const one of [text, text.replace(figure, `\u001b[31m${figure}\u001b[39m`)]) {
+      const lines = wrappedLines(one, { columns }).map(Bun.stripANSI);
+      expect([columns, lines.some((line) => line.includes(figure))]).toEqual([columns, true]);
+      expect(lines.join(" ")).toBe(text);
+      expect(widest(lines)).toBeLessThanOrEqual(columns);
+    }
+});
+
+test("a figure that is wider than a cell is wrapped in it", () => {
+  expect(wrappedLines("2 reset credits", { columns: 8, strict: true })).toEqual(["2 reset", "credits"]);
+});
+
 test("a header, a setting and text in backquotes stay in one piece", () => {
   expect(wrappedLines("install it with `npm install -g @openai/codex` first", { columns: 40 })).toEqual([
     "install it with",

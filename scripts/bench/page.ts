@@ -115,6 +115,9 @@ const METHOD = `## Method
 - A delay is the time from the moment at which the backend makes an event to the moment at which the client has read it.
 - Memory per connection is the growth of resident memory by 3,000 connections after the first 300, in a fresh process.
 - Row (m) is the time until the proxy's admin API has answered, with the sums that a running proxy has of closed days.
+- Row (n) has a pool of two replicas, and a Redis server with an append-only file. The commands are those that both
+  replicas send, as the server counts them. The delay of a cooldown is measured in one process, with the connections and
+  the encryption of two replicas: from the moment at which one notices it until the other has read it.
 - Before anything is measured, the benchmark compares the status, the bytes, and the number and order of events of every
   path with those of the backend.
 `;

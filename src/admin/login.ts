@@ -34,7 +34,7 @@ export function loginRoutes({ logins }: LoginContext) {
   return new Hono().post("/admin/account/login", body("login", LoginBody), async (c) => {
     const { alias, login_args, replace } = c.req.valid("json");
     const request = { alias, args: login_args, replace };
-    logins.check(request);
+    await logins.check(request);
     if (c.req.query("stream") === "1") {
       const asLines = (c.req.header("accept") ?? "").includes(LOGIN_LINES_TYPE);
       return streamed(logins, request, asLines ? LINES : PLAIN);

@@ -1,9 +1,10 @@
-// Paths that every client on this machine can read: whether the proxy runs, the state of its pool, and Codex's questions
+// Paths that every client on this machine can read: whether the proxy runs and can serve, the state of its pool, and Codex's questions
 // about its account, answered for the whole pool.
 
 import { Hono } from "hono";
 import { checkRuntimeAuth } from "../auth/runtime-auth.ts";
 import { STUB_ACCOUNT_ID } from "../auth/stub.ts";
+import type { SharingState } from "../cluster/sharing.ts";
 import type { Forecasts } from "../core/forecast/status-forecast.ts";
 import { HOPS_HEADER, type Hop, parseHops } from "../core/hops.ts";
 import { statusDocument, waitingField } from "../core/status.ts";
@@ -18,8 +19,10 @@ import type { Children } from "../upstream/children.ts";
 import { isAccountsCheckPath, isUsagePath } from "../upstream/paths.ts";
 import type { PooledResets } from "../upstream/pooled-resets.ts";
 import type { Refresher } from "../upstream/refresher.ts";
+import { type ReadinessContext, readinessObstacle } from "./readiness.ts";
+import { clusterField } from "./sharing-fields.ts";
 
-export interface ObserveContext {
+export interface ObserveContext extends ReadinessContext {
   readonly deps: Pick<Deps, "clock">;
   readonly pool: ProxyContext["pool"];
   readonly refresher: Refresher;
@@ -31,22 +34,28 @@ export interface ObserveContext {
   readonly resets: Pick<PooledResets, "count">;
   readonly usage: Pick<UsageStore, "health">;
   readonly waiting: Pick<WaitingTurns, "summary">;
+  /** Undefined for a proxy that works alone. */
+  readonly sharing: () => SharingState | undefined;
   /** The CODEX_HOME that `codexlb run` uses. */
   readonly runtimeHome: () => string;
 }
 
 /** True for the paths of `observeRoutes`. */
 export function isObservePath(method: string, path: string): boolean {
-  if (path === "/healthz" || path === "/status" || path === "/health/auth-runtime") return true;
+  if (OBSERVE_PATHS.has(path)) return true;
   if (method !== "GET" && method !== "HEAD") return false;
   return path === "/" || isUsagePath(path) || isAccountsCheckPath(path);
 }
 
 export function observeRoutes(context: ObserveContext): Hono {
-  const { deps, pool, refresher, children, self, forecasts, anchoring, resets, usage, waiting, runtimeHome } =
-    context;
+  const { deps, pool, refresher, children, self, forecasts, anchoring } = context;
+  const { resets, usage, waiting, sharing, runtimeHome } = context;
   const app = new Hono();
   app.all("/healthz", (c) => c.json({ ok: true }));
+  app.all("/readyz", (c) => {
+    const obstacle = readinessObstacle(context);
+    return obstacle === undefined ? c.json({ ok: true }) : c.json({ ok: false, ...obstacle }, 503);
+  });
   app.get("/", (c) => c.json({ ok: true, service: "codexlb-proxy" }));
   app.all("/status", async (c) => {
     // In a circle of proxies, the refresh ends at the proxy where it began.
@@ -65,6 +74,7 @@ export function observeRoutes(context: ObserveContext): Hono {
       ...(failed === undefined ? {} : { refresh_failed: failed }),
       ...(health.kind === "failing" ? { usage_problem: health.why } : {}),
       ...(anchor === undefined ? {} : { anchor }),
+      ...clusterField(sharing()),
       runtime_auth: checkRuntimeAuth(runtimeHome()),
     });
   });
@@ -83,6 +93,13 @@ export function observeRoutes(context: ObserveContext): Hono {
 }
 
 // --- internal ---
+
+const OBSERVE_PATHS: ReadonlySet<string> = new Set([
+  "/healthz",
+  "/readyz",
+  "/status",
+  "/health/auth-runtime",
+]);
 
 /** Throws `invalid_request`. */
 function wantsRefresh(value = ""): boolean {

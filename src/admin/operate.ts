@@ -19,6 +19,7 @@ import type { Pool } from "../upstream/pool.ts";
 import { COMMIT, VERSION } from "../version.ts";
 import { explanationFor } from "./explain.ts";
 import { body, NEXT_OFFSET_HEADER, requiredText } from "./requests.ts";
+import { sharingBody } from "./sharing-fields.ts";
 
 export interface OperateContext {
   readonly pool: Pick<Pool, "explain">;
@@ -140,13 +141,6 @@ function limitsIn(fields: KeyLimitFields): KeyLimitChanges {
 
 function versionBody({ startedMs, tokenUrl, ...info }: ProxyInfo) {
   return { version: VERSION, commit: COMMIT, ...info, token_url: tokenUrl, started_at_ms: startedMs };
-}
-
-function sharingBody(state: SharingState | undefined) {
-  if (state === undefined) return null;
-  const { pool, replica, engine, degraded, pending } = state;
-  const since = degraded === undefined ? {} : { degraded_since_ms: degraded.sinceMs, error: degraded.why };
-  return { pool, replica, engine, pending, ...since };
 }
 
 function keyBody({ name, role, tags, createdMs, lastUsedMs, ...limited }: KeyInfo) {

@@ -86,10 +86,15 @@ function query() {
 /** The part of `asked` that the holder may see. Throws `unauthorized` if it asks about accounts it must not know. */
 function restricted(asked: UsageQuery, holder: Holder | undefined, isRelayed: boolean): UsageQuery {
   if (holder === undefined || seesEverything(holder, isRelayed)) return asked;
-  if (!seesAccounts(holder, isRelayed) && (asked.by === "account" || asked.account !== undefined))
-    throw new CodexlbError("unauthorized", "this key can see its own usage, but not the accounts", {
-      next: "group by day, model, project or session, or use the admin token",
-    });
+  const isAboutUpstreams = asked.by === "account" || asked.by === "proxy" || asked.account !== undefined;
+  if (isAboutUpstreams && !seesAccounts(holder, isRelayed))
+    throw new CodexlbError(
+      "unauthorized",
+      "this key can see its own usage, but not the accounts and proxies",
+      {
+        next: "group by day, model, project or session, or use the admin token",
+      },
+    );
   const own = holder.name ?? "";
   if (asked.key !== undefined && asked.key !== own)
     throw new CodexlbError("unauthorized", "this key can see only its own usage", {

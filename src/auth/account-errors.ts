@@ -2,6 +2,7 @@
 
 import { advised } from "../advice.ts";
 import { reasonWords } from "../core/reason-words.ts";
+import type { UselessOption } from "../core/useless-options.ts";
 import { CodexlbError } from "../errors.ts";
 import type { AccountRecord } from "../state/account-record.ts";
 
@@ -17,9 +18,13 @@ export function loginNeeded({ alias, health, billing }: AccountRecord): CodexlbE
   });
 }
 
-/** The error for setting a monthly cap on an account that has no API key. */
-export function capWithoutKey({ alias }: AccountRecord): CodexlbError {
-  return new CodexlbError("invalid_request", `${alias} has no API key, so it cannot have a monthly cap`, {
-    next: `add an API key as an account of its own with: ${advised("account add-key", "ALIAS", "--key-stdin", "--monthly-cap", "20usd")}`,
+/** The error for setting an option that would have no effect. */
+export function uselessOption({ alias }: AccountRecord, { field, why }: UselessOption): CodexlbError {
+  const flag = field.replace("_", "-");
+  return new CodexlbError("invalid_request", `setting ${flag} of ${alias}: ${why}`, {
+    next:
+      field === "monthly_cap"
+        ? `add an API key as an account of its own with: ${advised("account add-key", "ALIAS", "--key-stdin", "--monthly-cap", "20usd")}`
+        : `limit what it spends with: ${advised("account set", alias, "--monthly-cap", "20usd")}`,
   });
 }

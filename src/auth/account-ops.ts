@@ -4,6 +4,7 @@
 import { z } from "zod";
 import { changedOptions, type OptionChanges, type OptionValues } from "../core/account-options.ts";
 import { fieldsOfOptions, OptionFields, optionEntries, requireOptions } from "../core/option-fields.ts";
+import { uselessOptions } from "../core/useless-options.ts";
 import type { Deps } from "../deps.ts";
 import { CodexlbError } from "../errors.ts";
 import { outboundProxyProblem } from "../network/outbound-proxy.ts";
@@ -20,11 +21,15 @@ import {
 } from "../state/record-changes.ts";
 import type { Store } from "../state/store.ts";
 import { encodeAccount } from "../state/store-encode.ts";
+import { accountNamed } from "../state/store-state.ts";
 import type { AccountDetails } from "./account-details.ts";
-import { capWithoutKey, loginNeeded } from "./account-errors.ts";
+import { loginNeeded, uselessOption } from "./account-errors.ts";
+import { parseAuthFile } from "./auth-file.ts";
 import { type EnrolChange, findAccount, installReversibly, removeAccount } from "./enrol.ts";
 import type { Identity } from "./identity.ts";
 import { createRedeemOps, type RedeemOps, type ResetSpender } from "./redeem-ops.ts";
+import { checkNewAlias } from "./reserved-aliases.ts";
+import { refuseSameKey } from "./spent-keys.ts";
 
 /**
  * One account as in `GET /admin/accounts` and store.json: the fields of the Go program, and under `codexlb` those that
@@ -113,7 +118,10 @@ export interface SettingsChange {
 
 export interface AccountOps extends RedeemOps {
   list(): Promise<readonly ListedAccount[]>;
-  /** Throws what `installReversibly` throws. */
+  /**
+   * Throws what `installReversibly` throws, `invalid_alias` for an alias that no new account may have, and `key_enrolled`
+   * for an API key that another account has.
+   */
   import(alias: string, files: ImportFiles): Promise<ImportResult>;
   /** `name` is an alias or id, here and below. Throws `account_not_found`. */
   remove(name: string): Promise<RemovedAccount>;
@@ -182,6 +190,8 @@ export function createAccountOps({
   return {
     list: async () => state.accounts.map(listed),
     import: async (alias, files) => {
+      if (accountNamed(state, alias) === undefined) checkNewAlias(alias);
+      refuseSameKey(parseAuthFile(files.auth, `auth.json of ${alias}`), alias, state.accounts);
       const { record, change, undo } = installReversibly(state, layout, alias, files);
       write(undo);
       changed("imported", record);
@@ -237,7 +247,8 @@ export function createAccountOps({
         });
       if (options !== undefined) requireOptions(options);
       const record = findAccount(state, name);
-      if (options?.monthlyCap != null && record.billing === undefined) throw capWithoutKey(record);
+      const [useless] = uselessOptions(options ?? {}, record.billing !== undefined);
+      if (useless !== undefined) throw uselessOption(record, useless);
       const before = { ...record };
       if (outboundProxy !== undefined) setOutboundProxy(record, outboundProxy ?? undefined);
       if (options !== undefined) setOptions(record, changedOptions(record.options, options));

@@ -2,6 +2,7 @@
 // are in one file, so that no setting can send the key to another host.
 
 import { z } from "zod";
+import { capProblem } from "../core/account-options.ts";
 import { parseJson } from "../core/json.ts";
 import { withoutTrailingSlash } from "../core/urls.ts";
 import { isLoopbackHost } from "../network/private-hosts.ts";
@@ -32,6 +33,26 @@ export function apiKeyIn(text: string): ApiKey | string | undefined {
   return problem ?? { key, baseUrl: withoutTrailingSlash(baseUrl) };
 }
 
+/** `text`, the auth.json of an API key, with the monthly cap of its account: an exported file keeps it for an import. */
+export function withExportedCap(text: string, capUsd: number): string {
+  const file = parseJson(text) as Record<string, unknown>;
+  return `${JSON.stringify({ ...file, [CAP_KEY]: capUsd }, undefined, 2)}\n`;
+}
+
+/**
+ * `text`, an auth.json, without the monthly cap that `withExportedCap` added, and that cap in USD. The cap is undefined
+ * and the text unchanged if there is none.
+ */
+export function takeExportedCap(text: string): {
+  readonly auth: string;
+  readonly capUsd: number | undefined;
+} {
+  const found = ExportedFile.safeParse(parseJson(text)).data;
+  if (found === undefined) return { auth: text, capUsd: undefined };
+  const { [CAP_KEY]: capUsd, ...file } = found;
+  return { auth: `${JSON.stringify(file, undefined, 2)}\n`, capUsd };
+}
+
 /** Why `key` cannot be an API key; undefined if it can. The text does not contain the key. */
 export function apiKeyProblem(key: string): string | undefined {
   if (key === "") return "the API key is empty";
@@ -52,8 +73,9 @@ export function apiUrlProblem(url: string): string | undefined {
 
 // --- internal ---
 
-/** A field that codexlb adds to those of Codex. */
+/** Fields that codexlb adds to those of Codex. The second one is in exported files only. */
 const URL_KEY = "codexlb_base_url";
+const CAP_KEY = "codexlb_monthly_cap_usd";
 
 const KEY = /^[!-~]{1,1024}$/;
 
@@ -61,4 +83,8 @@ const KeyFile = z.looseObject({
   auth_mode: z.literal("apikey"),
   OPENAI_API_KEY: z.string(),
   [URL_KEY]: z.string(),
+});
+
+const ExportedFile = KeyFile.extend({
+  [CAP_KEY]: z.number().refine((usd) => capProblem(usd) === undefined),
 });

@@ -23,7 +23,7 @@ import {
   sameIdentity,
 } from "./identity.ts";
 import { REMOVED_PREFIX } from "./leftovers.ts";
-import { adoptLogin, keepSpent, refuseSameKey } from "./spent-keys.ts";
+import { adoptLogin, keepSpent } from "./spent-keys.ts";
 import { looksLikeStub } from "./stub.ts";
 import { readableText, refuseLink, writeHome } from "./write-home.ts";
 
@@ -81,7 +81,6 @@ export function installReversibly(
     refuseOlder(known, credentials);
   }
   if (known === undefined && !files.replace) refuseDuplicate(credentials, state.accounts.map(identityOf));
-  if (!files.replace) refuseSameKey(credentials, alias, state.accounts);
   const homeDir = join(layout.accounts, alias);
   const isNew = known === undefined || isAnother(known, credentials);
   const isSame = isInstalled(homeDir, files);

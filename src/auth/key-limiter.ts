@@ -1,10 +1,11 @@
 // Enforces the limits of one key, and counts what it uses. Everything is in memory, so a request never waits for it; a
-// turn that is let in allocates nothing.
+// turn that is let in allocates nothing. If replicas share the key, what it has used on the others counts as well.
 
 import { allowsModel, type KeyLimitProblem, type KeyLimits, type KeyUse } from "../core/key-limits.ts";
 import { startOfDay } from "../core/local-days.ts";
 import { createMinuteCount } from "../core/minute-count.ts";
 import type { Clock } from "../deps.ts";
+import type { KeyShare, OwnKeyUse } from "./key-share.ts";
 
 /** What a key has used, as it is kept on disk. */
 export interface KeptUse {
@@ -13,6 +14,8 @@ export interface KeptUse {
   readonly tokens: number;
   /** The turns of the last minute: how many seconds before the write, and how many. */
   readonly minute: readonly (readonly [number, number])[];
+  /** The most tokens that a turn has used; undefined if no turn has ended. */
+  readonly largestTurn?: number | undefined;
 }
 
 /** The limiter of a key stays the same object while the key exists, so that open connections see changed limits. */
@@ -30,11 +33,13 @@ export interface KeyLimiter {
   begin(model: string | undefined, isCounted: boolean): KeyLimitProblem | undefined;
   /** Removes the last turn from the count, because its client was asked to send it again. */
   takeBack(): void;
-  /** A turn used so many tokens. */
-  spend(tokens: number): void;
-  /** What the key has used; undefined while it has no limit. */
+  /** A turn that may begin has begun. */
+  turnBegan(): void;
+  /** It has ended, and used so many tokens. */
+  turnEnded(tokens: number): void;
+  /** What the key has used, on all replicas; undefined while it has no limit. */
   use(): KeyUse | undefined;
-  /** The use to be kept on disk; undefined if there is none that matters. */
+  /** The use of this process to be kept on disk; undefined if there is none that matters. */
   kept(): KeptUse | undefined;
 }
 
@@ -46,6 +51,8 @@ export interface KeyLimiterOptions {
   readonly keptAgoMs?: number | undefined;
   /** Called when something was counted. */
   readonly counted: () => void;
+  /** Opens the share of what the replicas of a pool have used. `own`: what this one has. Default: there are no others. */
+  readonly shareOf?: ((own: () => OwnKeyUse | undefined) => KeyShare) | undefined;
 }
 
 export function createKeyLimiter({
@@ -53,7 +60,8 @@ export function createKeyLimiter({
   limits: first,
   kept,
   keptAgoMs = 0,
-  counted,
+  counted: written,
+  shareOf,
 }: KeyLimiterOptions): KeyLimiter {
   let limits = first;
   const ageSeconds = Math.max(0, Math.floor(keptAgoMs / 1_000));
@@ -64,6 +72,9 @@ export function createKeyLimiter({
   let dayStartMs = startOfDay(clock.now());
   let dayEndMs = startOfDay(clock.now(), 1);
   let tokens = kept?.dayStartMs === dayStartMs ? kept.tokens : 0;
+  let largestTurn = kept?.largestTurn ?? 0;
+  let inFlight = 0;
+  let turns = 0;
 
   /** Begins a new day, also if the clock was set back to another one. */
   const today = (nowMs: number): void => {
@@ -71,6 +82,19 @@ export function createKeyLimiter({
     dayStartMs = startOfDay(nowMs);
     dayEndMs = startOfDay(nowMs, 1);
     tokens = 0;
+  };
+
+  const own = (): OwnKeyUse | undefined => {
+    if (limits === undefined) return undefined;
+    today(clock.now());
+    const ages = minute.ages(clock.monotonic());
+    return { limits, dayStartMs, dayEndMs, tokens, largestTurn, inFlight, turns, minute: ages };
+  };
+
+  const share = shareOf?.(own);
+  const counted = (): void => {
+    written();
+    share?.counted();
   };
 
   const expiredMs = (): number | undefined => {
@@ -93,15 +117,23 @@ export function createKeyLimiter({
         return { kind: "model", model, models };
       if (tokensPerDay !== undefined) {
         today(clock.now());
-        if (tokens >= tokensPerDay) return { kind: "tokens_per_day", tokensPerDay, resetMs: dayEndMs };
+        const left = tokensPerDay - tokens - (share?.tokens() ?? 0);
+        if (left <= 0) return { kind: "tokens_per_day", tokensPerDay, resetMs: dayEndMs };
+        if (isCounted && share?.mayUseTokens(left) === false)
+          return { kind: "tokens_unsure", tokensPerDay, waitSeconds: UNSURE_SECONDS };
       }
       if (!isCounted) return undefined;
       const atMs = clock.monotonic();
-      if (turnsPerMinute !== undefined && minute.within(atMs) >= turnsPerMinute) {
-        const waitSeconds = minute.secondsUntilBelow(turnsPerMinute, atMs);
-        return { kind: "rpm", turnsPerMinute, waitSeconds };
+      if (turnsPerMinute !== undefined) {
+        const left = turnsPerMinute - minute.within(atMs) - (share?.turns() ?? 0);
+        if (left <= 0) {
+          const waitSeconds = (share ?? minute).secondsUntilBelow(turnsPerMinute, atMs);
+          return { kind: "rpm", turnsPerMinute, waitSeconds };
+        }
+        if (share?.mayBegin(left) === false) return { kind: "rpm", turnsPerMinute, waitSeconds: 1 };
       }
       minute.add(atMs);
+      turns++;
       counted();
       return undefined;
     },
@@ -110,25 +142,37 @@ export function createKeyLimiter({
       minute.takeBack();
       counted();
     },
-    spend: (used) => {
-      if (limits === undefined || used === 0) return;
+    turnBegan: () => {
+      inFlight++;
+      share?.counted();
+    },
+    turnEnded: (used) => {
+      inFlight--;
+      if (limits === undefined || used === 0) return share?.counted();
       today(clock.now());
       tokens += used;
+      largestTurn = Math.max(largestTurn, used);
       counted();
     },
     use: () => {
       if (limits === undefined) return undefined;
       today(clock.now());
       return {
-        turnsLastMinute: minute.within(clock.monotonic()),
-        tokensToday: tokens,
+        turnsLastMinute: minute.within(clock.monotonic()) + (share?.turns() ?? 0),
+        tokensToday: tokens + (share?.tokens() ?? 0),
         dayEndsMs: dayEndMs,
       };
     },
     kept: () => {
       today(clock.now());
       const ages = minute.ages(clock.monotonic());
-      return tokens === 0 && ages.length === 0 ? undefined : { dayStartMs, tokens, minute: ages };
+      if (tokens === 0 && ages.length === 0) return undefined;
+      return { dayStartMs, tokens, minute: ages, ...(largestTurn === 0 ? {} : { largestTurn }) };
     },
   };
 }
+
+// --- internal ---
+
+/** After this time a client may ask again whether there are tokens left. Turns in flight end meanwhile. */
+const UNSURE_SECONDS = 10;

@@ -41,11 +41,12 @@ export function openKeyUse({ path, clock, log, isOurs, uses }: KeyUseFileOptions
     cancel = undefined;
     if (!isOurs()) return;
     try {
-      const keys = [...uses()].map(([id, { dayStartMs, tokens, minute }]) => ({
+      const keys = [...uses()].map(([id, { dayStartMs, tokens, minute, largestTurn }]) => ({
         id,
         day_start_ms: dayStartMs,
         tokens,
         minute,
+        largest_turn: largestTurn,
       }));
       writeFileAtomic(path, `${JSON.stringify({ version: 1, written_ms: clock.now(), keys })}\n`);
       hasWarned = false;
@@ -81,11 +82,13 @@ const Use = z.object({
   tokens: z.int().nonnegative(),
   /** How many seconds before the write, and how many turns. */
   minute: z.array(z.tuple([z.int().nonnegative(), z.int().min(0).max(MOST_TURNS_PER_MINUTE)])),
+  /** The most tokens that a turn has used. */
+  largest_turn: z.int().nonnegative().optional(),
 });
 const UseFile = z.object({ version: z.literal(1), written_ms: z.number(), keys: z.array(Use) });
 
-function keptUse({ day_start_ms, tokens, minute }: Omit<z.output<typeof Use>, "id">): KeptUse {
-  return { dayStartMs: day_start_ms, tokens, minute };
+function keptUse({ day_start_ms, tokens, minute, largest_turn }: Omit<z.output<typeof Use>, "id">): KeptUse {
+  return { dayStartMs: day_start_ms, tokens, minute, largestTurn: largest_turn };
 }
 
 function readUses(path: string, log: Deps["log"]): z.output<typeof UseFile> | undefined {

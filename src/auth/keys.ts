@@ -15,6 +15,7 @@ import type { Deps } from "../deps.ts";
 import { CodexlbError, messageOf } from "../errors.ts";
 import { writeFileAtomic } from "../state/atomic-file.ts";
 import { createKeyLimiter, type KeptUse, type KeyLimiter } from "./key-limiter.ts";
+import type { KeyShares } from "./key-share.ts";
 import { openKeyUse } from "./key-use-file.ts";
 import { type KeptKey, type KeyRole, keptLimits, keysText, limitsOf, readKeys } from "./keys-file.ts";
 import { keyIdOf } from "./proof.ts";
@@ -86,10 +87,12 @@ export interface KeysDeps extends Pick<Deps, "clock" | "random" | "log"> {
   readonly removed?: (id: string) => void;
   /** The file that keeps what limited keys have used, and whether the root is this process's; default: it is not kept. */
   readonly useFile?: { readonly path: string; readonly isOurs: () => boolean };
+  /** What the other replicas of a pool have used of each key's limits; default: there are none. */
+  readonly shares?: KeyShares | undefined;
 }
 
 /** The keys in the file `path`; no file means none. Throws `file_unusable` for a file that cannot be read. */
-export function openKeys(path: string, { clock, random, log, removed, useFile }: KeysDeps): Keys {
+export function openKeys(path: string, { clock, random, log, removed, useFile, shares }: KeysDeps): Keys {
   const uses = (): ReadonlyMap<string, KeptUse> =>
     new Map(
       keys.flatMap(({ id, limiter }) => {
@@ -106,6 +109,7 @@ export function openKeys(path: string, { clock, random, log, removed, useFile }:
       kept: useKept?.of(id),
       keptAgoMs: useKept?.writtenAgoMs,
       counted: () => useKept?.touch(),
+      shareOf: shares && ((own) => shares.open(id, own)),
     });
     return { ...key, id, limiter };
   };
@@ -135,6 +139,7 @@ export function openKeys(path: string, { clock, random, log, removed, useFile }:
   };
   const forget = ({ id }: OpenKey): void => {
     lastUsed.delete(id);
+    shares?.close(id);
     removed?.(id);
   };
   const named = (name: string): OpenKey => {

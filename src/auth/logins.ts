@@ -19,8 +19,11 @@ export interface LoginRequest {
 }
 
 export interface Logins {
-  /** Checks a request before the login starts. Throws `invalid_alias`, `invalid_request`, `codex_not_found`. */
-  check(request: Pick<LoginRequest, "alias" | "args">): void;
+  /**
+   * Checks a request before the login starts. Throws `invalid_alias`, `identity_differs`, `invalid_request`,
+   * `codex_not_found`.
+   */
+  check(request: Pick<LoginRequest, "alias" | "args" | "replace">): Promise<void>;
   /** Never throws. */
   run(request: LoginRequest): Promise<LoginEnd>;
   /** Ends all running logins, because the proxy shuts down. */

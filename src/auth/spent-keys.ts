@@ -2,9 +2,10 @@
 // removing the key and adding it again. Also refuses a key that another account has.
 
 import { advised } from "../advice.ts";
+import { withoutUseless } from "../core/useless-options.ts";
 import { CodexlbError } from "../errors.ts";
 import type { AccountRecord } from "../state/account-record.ts";
-import { setBilling } from "../state/record-changes.ts";
+import { setBilling, setOptions } from "../state/record-changes.ts";
 import { MOST_SPENT_KEYS, type StoreState } from "../state/store-state.ts";
 import type { Credentials } from "./auth-file.ts";
 import { adoptIdentity, loginMarkOf } from "./identity.ts";
@@ -23,16 +24,21 @@ export function keepSpent(state: StoreState, { billing, loginMark: mark }: Accou
   state.spentKeys = [...others, { mark, month, spentUsd }].slice(-MOST_SPENT_KEYS);
 }
 
-/** Like `adoptIdentity`; what the former key has spent is kept, and what the new one has spent counts against the cap. */
+/**
+ * Like `adoptIdentity`; what the former key has spent is kept, and what the new one has spent counts against the cap. A key
+ * in place of a login loses its floors, and a login in place of a key its cap.
+ */
 export function adoptLogin(state: StoreState, record: AccountRecord, credentials: Credentials): void {
   if (record.loginMark !== loginMarkOf(credentials)) keepSpent(state, record);
   adoptIdentity(record, credentials);
   takeSpent(state, record);
+  const options = withoutUseless(record.options, record.billing !== undefined);
+  if (options !== record.options) setOptions(record, options);
 }
 
 /**
- * Throws `already_enrolled` for an API key that one of `accounts` other than `alias` has: each of them would have its
- * own cap.
+ * Throws `key_enrolled` for an API key that one of `accounts` other than `alias` has: each of them would have its own
+ * cap.
  */
 export function refuseSameKey(
   credentials: Credentials,
@@ -43,8 +49,8 @@ export function refuseSameKey(
   const mark = loginMarkOf(credentials);
   const other = accounts.find((one) => one.alias !== alias && one.billing && one.loginMark === mark);
   if (other === undefined) return;
-  throw new CodexlbError("already_enrolled", `this API key is already enrolled, as ${other.alias}`, {
-    next: `change its monthly cap with: ${advised("account set", other.alias, "--monthly-cap", "USD")}; to enrol it a second time, with a cap of its own, add --replace`,
+  throw new CodexlbError("key_enrolled", `this API key is already enrolled, as ${other.alias}`, {
+    next: `change its monthly cap with: ${advised("account set", other.alias, "--monthly-cap", "USD")}; to enrol it under another alias, first run: ${advised("account rm", other.alias)}`,
   });
 }
 

@@ -1,6 +1,7 @@
 // What every command needs: the root, the clock, the environment, the log.
 
-import { existsSync, readdirSync, rmSync, statSync } from "node:fs";
+import { existsSync, readdirSync, rmdirSync, rmSync, statSync } from "node:fs";
+import { join } from "node:path";
 import { advised } from "../advice.ts";
 import type { Deps } from "../deps.ts";
 import { systemDeps } from "../deps.ts";
@@ -94,6 +95,18 @@ export function removeNewRoot({ deps, layout }: CommandContext): void {
   } finally {
     lock.release();
   }
+}
+
+/**
+ * Removes the root that this command has just created, after an error before anything was written there. The command
+ * holds the lock. A root with more than the lock's file stays, and is reported.
+ */
+export function removeEmptyRoot(context: CommandContext): void {
+  const { root, lock } = context.layout;
+  if (!existsSync(root)) return;
+  if (readdirSync(root).some((name) => join(root, name) !== lock)) return reportNewRoot(context);
+  rmSync(lock, { force: true });
+  rmdirSync(root);
 }
 
 /** Reports that the command has created the root. */

@@ -118,11 +118,14 @@ export function integerFlag(value: string | undefined, flag: string): number | u
   return number;
 }
 
-/** A duration in Go's syntax (`3s`, `10m`, `1h30m`, `500ms`) in ms; 0 for a negative one. Throws `usage`. */
+/** A duration (`500ms`, `3s`, `10m`, `1h30m`, `2d`) in ms; 0 for a negative one. Throws `usage`. */
 export function durationFlag(value: string, flag: string): number {
   const ms = durationOf(value);
   if (ms !== undefined) return ms;
-  throw usage(`flag --${flag}: ${JSON.stringify(value)} is not a duration`, "write it as 3s, 10m or 1h30m");
+  throw usage(
+    `flag --${flag}: ${JSON.stringify(value)} is not a duration`,
+    "write it as 3s, 10m, 1h30m or 2d",
+  );
 }
 
 /** The next step of a usage error that has no better one; `main` names the command in it. */

@@ -1,8 +1,10 @@
 // The connection to the engine. The only file that imports ioredis, which is loaded only here and only for a cluster.
 
+import { isIP } from "node:net";
 import { Redis } from "ioredis";
 import type { Deps } from "../deps.ts";
 import { CodexlbError, connectProblem, messageOf, systemCodeOf } from "../errors.ts";
+import { certificateProblem } from "../network/connect-problem.ts";
 import { type EngineAddress, engineAddress, shownEngine } from "../network/engine-url.ts";
 import { trustOf } from "../network/trust.ts";
 import { type EngineInfo, readInfo } from "./engine-info.ts";
@@ -32,6 +34,8 @@ export interface EngineListeners {
   readonly signalled: (message: string) => void;
   /** Also called after every reconnection. What was sent before did not arrive. */
   readonly subscribed: () => void;
+  /** The engine refuses the subscription. It is tried again every few seconds. */
+  readonly unsubscribed?: (problem: CodexlbError) => void;
 }
 
 export interface EngineOptions {
@@ -102,7 +106,10 @@ export function createEngine({ url, pool, deps }: EngineOptions): Engine {
     channel === signalChannel ? listeners.signalled(message) : listeners.changed(),
   );
   subscriber.on("ready", () =>
-    subscribe(subscriber, [channelOf(pool), signalChannel], () => listeners.subscribed()),
+    subscribe(subscriber, [channelOf(pool), signalChannel], {
+      done: () => listeners.subscribed(),
+      refused: (error) => listeners.unsubscribed?.(failed(error)),
+    }),
   );
   const failed = (error: unknown): CodexlbError => engineError(shown, error, problem);
   const asked = async <T>(question: () => Promise<T>): Promise<T> => {
@@ -154,14 +161,22 @@ export function createEngine({ url, pool, deps }: EngineOptions): Engine {
 type Scripted = Record<ScriptName, (...args: readonly (string | number)[]) => Promise<unknown>>;
 
 /** Subscribes the connection that is ready now, and tries again while it lasts. */
-function subscribe(subscriber: Redis, channels: readonly string[], done: () => void): void {
+function subscribe(
+  subscriber: Redis,
+  channels: readonly string[],
+  results: { readonly done: () => void; readonly refused: (error: unknown) => void },
+): void {
   const { stream } = subscriber;
   const isSame = () => subscriber.status === "ready" && subscriber.stream === stream;
   subscriber.subscribe(...channels).then(
     () => {
-      if (isSame()) done();
+      if (isSame()) results.done();
     },
-    () => void setTimeout(() => isSame() && subscribe(subscriber, channels, done), LONGEST_RETRY_MS).unref(),
+    (error) => {
+      if (!isSame()) return;
+      results.refused(error);
+      setTimeout(() => isSame() && subscribe(subscriber, channels, results), LONGEST_RETRY_MS).unref();
+    },
   );
 }
 
@@ -173,7 +188,9 @@ function connectionOf({ at, username, password, database }: EngineAddress, { env
   };
   if (at.kind === "unix") return { path: at.path, ...login };
   const ca = trustOf(env)?.ca;
-  const tls = at.tls ? { tls: { servername: at.host, ...(ca === undefined ? {} : { ca: [...ca] }) } } : {};
+  // An address cannot be a server name (RFC 6066); the certificate is compared with it all the same.
+  const name = isIP(at.host) === 0 ? { servername: at.host } : {};
+  const tls = at.tls ? { tls: { ...name, ...(ca === undefined ? {} : { ca: [...ca] }) } } : {};
   return { host: at.host, port: at.port, ...login, ...tls };
 }
 
@@ -184,6 +201,10 @@ const REFUSALS: Readonly<Record<string, readonly [what: string, next: string]>> 
   NOPERM: [
     "the user lacks a right that codexlb needs",
     "give the user the rights in docs/cluster.md, section Server",
+  ],
+  OTHERPOOL: [
+    "the pool was replaced, or its key was changed",
+    "wait for the next comparison, or see docs/cluster.md",
   ],
   OOM: ["the memory of the server is full", "raise maxmemory on the server"],
   READONLY: ["the server is read-only", "name the primary server in cluster.url"],
@@ -220,7 +241,8 @@ const LONGEST_REPLY = 120;
 const NO_RIGHT_IN_SCRIPT = /user executing the script can't (?:run|access)/;
 
 function whyOf(error: unknown): string {
-  if (systemCodeOf(error) !== undefined) return connectProblem(error);
+  const code = systemCodeOf(error);
+  if (code !== undefined) return certificateProblem(code, "the server") ?? connectProblem(error);
   const message = messageOf(error);
   if (message === "Command timed out") return `no answer within ${COMMAND_TIMEOUT_MS} ms`;
   return /^Connection is closed|^Stream isn't writeable/.test(message) ? "connection closed" : message;

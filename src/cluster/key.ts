@@ -1,10 +1,10 @@
 // The key of a pool: 32 random bytes that never enter the engine. Everything that the engine stores is sealed with it.
 
-import { lstatSync } from "node:fs";
+import { lstatSync, renameSync } from "node:fs";
 import { resolve } from "node:path";
 import { advised } from "../advice.ts";
 import type { Deps } from "../deps.ts";
-import { CodexlbError } from "../errors.ts";
+import { CodexlbError, systemCodeOf, systemProblem } from "../errors.ts";
 import { readTextIfPresent, writeFileAtomic } from "../state/atomic-file.ts";
 
 /** The variable with the key itself. */
@@ -25,20 +25,62 @@ export interface KeyPlace {
  * base64, or if other users can read the file.
  */
 export function poolKey({ env, keyFile }: KeyPlace): Uint8Array {
-  const variable = env.CODEXLB_CLUSTER_KEY?.trim();
+  const variable = variableIn(env);
   if (variable) return decoded(variable, KEY_VARIABLE);
   if (keyFile === "")
     throw invalid("the cluster has no key", `set cluster.key_file in config.toml, or ${KEY_VARIABLE}`);
   const path = resolve(keyFile);
-  const text = readTextIfPresent(path, LONGEST_KEY_FILE_BYTES);
-  if (text === undefined)
+  const key = keyIn(path);
+  if (key !== undefined) return key;
+  throw invalid(
+    `reading the cluster's key from ${path}: no such file`,
+    `copy the key file from another replica, or create the pool with: ${advised("cluster init")}`,
+  );
+}
+
+/** Where the next key is while `codexlb cluster rekey` distributes it; undefined if the environment has the key. */
+export function nextKeyFile({ env, keyFile }: KeyPlace): string | undefined {
+  return variableIn(env) || keyFile === "" ? undefined : `${resolve(keyFile)}.next`;
+}
+
+/** The next key; undefined if there is none. Throws like `poolKey`. */
+export function nextPoolKey(place: KeyPlace): Uint8Array | undefined {
+  const path = nextKeyFile(place);
+  return path === undefined ? undefined : keyIn(path);
+}
+
+/** Creates the file of the next key, unless it exists. Returns its path. Throws like `createPoolKey`. */
+export function createNextPoolKey(place: KeyPlace, random: Deps["random"]): string {
+  const path = nextKeyFile(place);
+  if (path === undefined)
     throw invalid(
-      `reading the cluster's key from ${path}: no such file`,
-      `copy the key file from another replica, or create the pool with: ${advised("cluster init")}`,
+      `the key of the pool is not in a file, so ${advised("cluster rekey")} cannot replace it`,
+      `write the key to a file, and set cluster.key_file instead of ${KEY_VARIABLE}`,
     );
-  if ((lstatSync(path).mode & FOR_OTHERS) !== 0)
-    throw invalid(`other users can access the cluster's key in ${path}`, `run: chmod 600 ${path}`);
-  return decoded(text, path);
+  if (keyIn(path) === undefined) writeKey(path, random);
+  return path;
+}
+
+/** Replaces the key file by that of the next key. Throws `file_unusable`. */
+export function adoptNextPoolKey(place: KeyPlace): void {
+  const path = nextKeyFile(place);
+  const key = path && keyIn(path);
+  // The old key is overwritten by a rename, so there is a readable key at every moment.
+  if (path === undefined || key === undefined) return;
+  try {
+    renameSync(path, resolve(place.keyFile));
+  } catch (error) {
+    // A replica with the same files has replaced it in the meantime.
+    if (systemCodeOf(error) === "ENOENT") return;
+    throw new CodexlbError(
+      "file_unusable",
+      `replacing ${place.keyFile} by ${path}: ${systemProblem(error)}`,
+      {
+        next: "move the file yourself; until then codexlb uses both",
+        cause: error,
+      },
+    );
+  }
 }
 
 /**
@@ -47,10 +89,10 @@ export function poolKey({ env, keyFile }: KeyPlace): Uint8Array {
  */
 export function createPoolKey(place: KeyPlace, random: Deps["random"]): string | undefined {
   const { env, keyFile } = place;
-  if (env.CODEXLB_CLUSTER_KEY?.trim() || keyFile === "") return undefined;
+  if (variableIn(env) || keyFile === "") return undefined;
   const path = resolve(keyFile);
   if (readTextIfPresent(path, LONGEST_KEY_FILE_BYTES) !== undefined) return undefined;
-  writeFileAtomic(path, `${Buffer.from(random(KEY_BYTES)).toString("base64")}\n`);
+  writeKey(path, random);
   return path;
 }
 
@@ -58,6 +100,23 @@ export function createPoolKey(place: KeyPlace, random: Deps["random"]): string |
 
 /** A key has 44 characters. */
 const LONGEST_KEY_FILE_BYTES = 4 * 1024;
+
+function variableIn(env: Deps["env"]): string | undefined {
+  return env.CODEXLB_CLUSTER_KEY?.trim() || undefined;
+}
+
+/** The key in the file at `path`; undefined if there is no such file. */
+function keyIn(path: string): Uint8Array | undefined {
+  const text = readTextIfPresent(path, LONGEST_KEY_FILE_BYTES);
+  if (text === undefined) return undefined;
+  if ((lstatSync(path).mode & FOR_OTHERS) !== 0)
+    throw invalid(`other users can access the cluster's key in ${path}`, `run: chmod 600 ${path}`);
+  return decoded(text, path);
+}
+
+function writeKey(path: string, random: Deps["random"]): void {
+  writeFileAtomic(path, `${Buffer.from(random(KEY_BYTES)).toString("base64")}\n`);
+}
 
 function decoded(text: string, from: string): Uint8Array {
   const trimmed = text.trim();

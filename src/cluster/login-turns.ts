@@ -10,12 +10,11 @@ import { Login, loginFact } from "./facts.ts";
 import type { LocalFacts } from "./local-facts.ts";
 import type { PoolRecords } from "./pool-records.ts";
 import type { ReplicaFile } from "./replica-file.ts";
-import type { Sealer } from "./sealing.ts";
+import { markOf } from "./sealing.ts";
 
 export interface LoginTurnsContext {
   readonly deps: Pick<Deps, "clock" | "log">;
   readonly records: PoolRecords;
-  readonly sealer: Sealer;
   readonly file: ReplicaFile;
   readonly facts: () => LocalFacts | undefined;
   /** Brings root and engine into line. Throws like the engine. */
@@ -77,11 +76,11 @@ async function ask(
   alias: string,
   login: string,
 ): Promise<Asked> {
-  const { deps, records, sealer, file, facts: factsNow, sync, takesOver, nameOf, leaseMs } = context;
+  const { deps, records, file, facts: factsNow, sync, takesOver, nameOf, leaseMs } = context;
   const name = loginFact(alias);
   const facts = factsNow();
   const valueNow = () => facts?.valueOf(name);
-  const isAgreed = () => sealer.markOf(valueNow() ?? "") === file.agreed(name).mark;
+  const isAgreed = () => markOf(valueNow() ?? "") === file.agreed(name).mark;
   // The token in the root may be one that the pool has replaced, or does not have yet.
   if (!isAgreed()) await sync();
   const value = valueNow();
@@ -136,7 +135,7 @@ interface OwnTurn {
 }
 
 async function end(
-  { deps, records, sealer, file, facts, sync }: LoginTurnsContext,
+  { deps, records, file, facts, sync }: LoginTurnsContext,
   { name, before, generation, fence }: OwnTurn,
   outcome: TurnOutcome,
 ): Promise<void> {
@@ -149,7 +148,7 @@ async function end(
     const isPut = await records.put({ name, value }, generation, generation + 1, fence);
     // If the root could not be written, the next comparison writes the login there.
     if (isPut && facts()?.valueOf(name) === value) {
-      file.agree(name, { generation: generation + 1, mark: sealer.markOf(value) });
+      file.agree(name, { generation: generation + 1, mark: markOf(value) });
       file.flush();
     } else await sync();
   } catch (error) {

@@ -13,13 +13,20 @@ export interface OwnSignals {
   put<T>(kind: SignalKind<T>, fullName: string, value: T, atMs: number | undefined): boolean;
   /** Another replica has sent a signal of this name at `atMs`. Returns false if that of this replica is newer. */
   yields(fullName: string, atMs: number, aheadMs: number): boolean;
-  /** Returns the next signals to send, by name, as sent. `aheadMs`: how far the engine's clock is ahead. */
-  batch(aheadMs: number): Map<string, NewSignal>;
+  /** Returns the next signals to send, by name. `aheadMs`: how far the engine's clock is ahead. */
+  batch(aheadMs: number): Map<string, OutgoingSignal>;
   /** These must be sent again. */
   sendAgain(fullNames: Iterable<string>): void;
   hasUnsent(): boolean;
   /** The signals that were sent and are kept. */
   sent(): readonly SentSignal[];
+}
+
+export interface OutgoingSignal {
+  readonly kind: SignalKind<unknown>;
+  /** With the times of this replica. */
+  readonly value: unknown;
+  readonly record: NewSignal;
 }
 
 export interface SentSignal {
@@ -105,7 +112,7 @@ export function createOwnSignals(clock: Clock, sealer: Sealer): OwnSignals {
       return true;
     },
     batch: (aheadMs) => {
-      const signals = new Map<string, NewSignal>();
+      const signals = new Map<string, OutgoingSignal>();
       for (const name of unsent) {
         if (signals.size === SIGNALS_AT_ONCE) break;
         unsent.delete(name);
@@ -116,13 +123,16 @@ export function createOwnSignals(clock: Clock, sealer: Sealer): OwnSignals {
           own.delete(name);
           continue;
         }
-        const value = signal.kind.shift?.(signal.value, aheadMs) ?? signal.value;
-        const fact = { name: SIGNAL_PREFIX + name, value: JSON.stringify(value) };
-        signal.tag ??= sealer.tagOf(fact.name);
+        const { kind, value } = signal;
+        const shifted = kind.shift?.(value, aheadMs) ?? value;
+        const fact = { name: SIGNAL_PREFIX + name, value: JSON.stringify(shifted) };
+        // Computed each time, because it depends on the key of the pool, which may have changed.
+        signal.tag = sealer.tagOf(fact.name);
         signal.engineMs ??= engineMsOf(name, signal, aheadMs);
         const atMs = signal.engineMs;
         sentMs.set(name, atMs);
-        signals.set(name, { tag: signal.tag, atMs, lifetimeMs, sealed: sealer.seal(fact, atMs) });
+        const record = { tag: signal.tag, atMs, lifetimeMs, sealed: sealer.seal(fact, atMs) };
+        signals.set(name, { kind, value, record });
       }
       return signals;
     },

@@ -3,6 +3,7 @@
 import { z } from "zod";
 import { CodexlbError } from "../errors.ts";
 import type { Engine } from "./engine.ts";
+import type { Keyring } from "./keyring.ts";
 import { channelOf } from "./scripts.ts";
 import type { Fact, Opened, Sealer } from "./sealing.ts";
 import type { SignalPosition } from "./signal-records.ts";
@@ -30,6 +31,9 @@ export interface PoolState {
   readonly signals: SignalPosition;
   /** The engine's time, Unix ms. */
   readonly engineMs: number;
+  /** How many records of turns and switches the replicas have sent. */
+  readonly sentRecords: string;
+  readonly members: readonly Member[];
 }
 
 /** Another replica, as the engine knows it. */
@@ -42,7 +46,12 @@ export interface Member {
 
 /** What a replica says about itself. */
 export type ReplicaDescription = z.output<typeof ReplicaDescription>;
-const ReplicaDescription = z.object({ name: z.string(), version: z.string() });
+const ReplicaDescription = z.object({
+  name: z.string(),
+  version: z.string(),
+  /** The `keyId` of the next key, if the replica has it. */
+  next_key: z.string().optional(),
+});
 
 /** All methods throw `cluster_unreachable` and `cluster_refused`. */
 export interface PoolRecords {
@@ -70,80 +79,142 @@ export interface PoolRecords {
   ): Promise<TurnAnswer>;
   /** `deadReason`: if the token was refused for good. */
   finish(name: string, fence: string, deadReason: string | undefined): Promise<void>;
+  /** Takes the leases of these jobs for the replica. Returns for each whether the replica has it now. */
+  lease(replica: string, jobs: readonly string[]): Promise<boolean[]>;
+  /** Gives back those of these leases that the replica has. */
+  release(replica: string, jobs: readonly string[]): Promise<void>;
+  /**
+   * Seals all facts with the key of `next`, in one step; then only that key opens the pool. Nothing is done if a fact has
+   * changed meanwhile, or while a replica renews a login. Also throws `cluster_refused` for facts that cannot be opened.
+   */
+  rekey(poolId: string, next: Sealer): Promise<"done" | "changed" | "renewing">;
 }
 
-export function poolRecords(engine: Engine, sealer: Sealer, pool: string): PoolRecords {
+/** `use`: chooses the key of `sealer` for which the given function returns true (keyring.ts). Default: it has one key. */
+export function poolRecords(
+  engine: Engine,
+  sealer: Sealer,
+  pool: string,
+  use: Keyring["use"] = (opens) => opens(sealer),
+): PoolRecords {
+  /** That of the pool which was found or created last. */
+  let identity = "";
   const open = async (id: string, runId: string, isRebuilt: boolean): Promise<string | undefined> => {
-    const check = id === "" ? "" : sealer.seal({ name: CHECK, value: id }, 0);
-    const found = Meta.parse(await engine.run("open", id, check, isRebuilt ? 1 : 0, runId));
+    const check = id === "" ? "" : checkOf(sealer, id);
+    const args = [id, check, isRebuilt ? 1 : 0, runId, identityOf(sealer, id)];
+    const found = Meta.parse(await engine.run("open", ...args));
     const [schema, poolId, sealed] = found;
     if (poolId === null || sealed === null) return undefined;
     if (Number(schema) > SCHEMA)
       throw refused(engine, `the pool ${pool} was created by a later version of codexlb`, "upgrade codexlb");
-    const opened = sealer.open(sealer.tagOf(CHECK), 0, sealed);
-    if (opened.kind !== "fact" || opened.fact.value !== poolId)
+    if (!use((one) => isCheck(one, sealed, poolId)))
       throw refused(
         engine,
         `the key does not open the pool ${pool}`,
-        "use the key file of another replica (cluster.key_file)",
+        "copy the key file of another replica to cluster.key_file; a running replica then uses it by itself",
       );
+    identity = identityOf(sealer, poolId);
     return poolId;
+  };
+  const leaseTag = (job: string) => sealer.tagOf(`lease/${job}`);
+  const membersIn = (flat: readonly string[]): Member[] =>
+    chunks(flat, 3).flatMap(([id = "", sealed = "", ms]) => {
+      const opened = sealer.open(sealer.tagOf(`replica/${id}`), 0, sealed);
+      const text = opened.kind === "fact" ? opened.fact.value : null;
+      const about = text === null ? undefined : ReplicaDescription.safeParse(JSON.parse(text)).data;
+      return about === undefined ? [] : [{ id, about, agoMs: Number(ms) }];
+    });
+  const read = async (tags: readonly string[]): Promise<Map<string, PoolRecord>> => {
+    const found = new Map<string, PoolRecord>();
+    for (const part of chunks(tags, AT_ONCE)) {
+      const flat = chunks(Texts.parse(await engine.run("records", ...part)), 2);
+      part.forEach((tag, index) => {
+        const [generation, sealed = ""] = flat[index] ?? [];
+        const opened = sealed === "" ? undefined : sealer.open(tag, Number(generation), sealed);
+        found.set(tag, { generation: Number(generation), opened });
+      });
+    }
+    return found;
   };
   return {
     find: (runId = "") => open("", runId, false),
     create: async (id, runId, isRebuilt) => (await open(id, runId, isRebuilt)) ?? "",
     poll: async (replica, about) => {
       const fact = { name: `replica/${replica}`, value: JSON.stringify(about) };
-      const answer = await engine.run("poll", replica, sealer.seal(fact, 0));
-      const [poolId, revision, epoch, signal, engineMs] = Polled.parse(answer);
+      const answer = await engine.run("poll", replica, sealer.seal(fact, 0), identity);
+      const [poolId, revision, epoch, signal, engineMs, sentRecords, members] = Polled.parse(answer);
       return {
         poolId: poolId || undefined,
         revision,
         signals: { epoch, revision: Number(signal) },
         engineMs: Number(engineMs),
+        sentRecords,
+        members: membersIn(members),
       };
     },
     leave: async (replica) => void (await engine.run("leave", replica)),
-    members: async () => {
-      const flat = Texts.parse(await engine.run("members"));
-      return chunks(flat, 3).flatMap(([id = "", sealed = "", ms]) => {
-        const opened = sealer.open(sealer.tagOf(`replica/${id}`), 0, sealed);
-        const text = opened.kind === "fact" ? opened.fact.value : null;
-        const about = text === null ? undefined : ReplicaDescription.safeParse(JSON.parse(text)).data;
-        return about === undefined ? [] : [{ id, about, agoMs: Number(ms) }];
-      });
-    },
+    members: async () => membersIn(Texts.parse(await engine.run("members"))),
     generations: async () => {
       const flat = Texts.parse(await engine.run("generations"));
       return new Map(chunks(flat, 2).map(([tag = "", generation]) => [tag, Number(generation)]));
     },
-    records: async (tags) => {
-      const found = new Map<string, PoolRecord>();
-      for (const part of chunks(tags, AT_ONCE)) {
-        const flat = chunks(Texts.parse(await engine.run("records", ...part)), 2);
-        part.forEach((tag, index) => {
-          const [generation, sealed = ""] = flat[index] ?? [];
-          const opened = sealed === "" ? undefined : sealer.open(tag, Number(generation), sealed);
-          found.set(tag, { generation: Number(generation), opened });
-        });
-      }
-      return found;
-    },
+    records: read,
     put: async (fact, over, generation, fence = "") => {
       const sealed = sealer.seal(fact, generation);
-      const args = [sealer.tagOf(fact.name), over, generation, sealed, fence, channelOf(pool)];
+      const args = [sealer.tagOf(fact.name), over, generation, sealed, fence, channelOf(pool), identity];
       return z.tuple([z.number(), z.number()]).parse(await engine.run("put", ...args))[0] === 1;
     },
     begin: async (name, generation, { replica, leaseMs, takesOver }) => {
-      const args = [sealer.tagOf(name), generation, replica, leaseMs, takesOver ? 1 : 0];
+      const args = [sealer.tagOf(name), generation, replica, leaseMs, takesOver ? 1 : 0, identity];
       return turnAnswer(Texts.parse(await engine.run("begin", ...args)));
     },
     finish: async (name, fence, deadReason = "") =>
-      void (await engine.run("finish", sealer.tagOf(name), fence, deadReason)),
+      void (await engine.run("finish", sealer.tagOf(name), fence, deadReason, identity)),
+    lease: async (replica, jobs) =>
+      z
+        .array(z.number())
+        .parse(await engine.run("lease", replica, ...jobs.map(leaseTag)))
+        .map((given) => given === 1),
+    release: async (replica, jobs) => void (await engine.run("release", replica, ...jobs.map(leaseTag))),
+    rekey: async (poolId, next) => {
+      const tags = chunks(Texts.parse(await engine.run("generations")), 2).map(([tag = ""]) => tag);
+      const facts: (string | number)[] = [];
+      for (const [tag, { generation, opened }] of await read(tags)) {
+        if (opened?.kind === "newer")
+          throw refused(
+            engine,
+            `the pool ${pool} has facts of a later version of codexlb, which this one cannot seal again`,
+            "upgrade codexlb",
+          );
+        if (opened?.kind !== "fact")
+          throw refused(
+            engine,
+            `the pool ${pool} has records that its key does not open`,
+            "start a replica, which warns about them, and remove them from the server",
+          );
+        facts.push(tag, next.tagOf(opened.fact.name), generation, next.seal(opened.fact, generation));
+      }
+      const head = [identity, checkOf(next, poolId), identityOf(next, poolId), channelOf(pool)];
+      return z.enum(["done", "changed", "renewing"]).parse(await engine.run("rekey", ...head, ...facts));
+    },
   };
 }
 
+/** Names the pool together with its key, so that a replica with another key changes nothing. */
+export function identityOf(sealer: Sealer, poolId: string): string {
+  return sealer.tagOf(`pool/${poolId}`);
+}
+
 // --- internal ---
+
+function checkOf(sealer: Sealer, poolId: string): string {
+  return sealer.seal({ name: CHECK, value: poolId }, 0);
+}
+
+function isCheck(sealer: Sealer, sealed: string, poolId: string): boolean {
+  const opened = sealer.open(sealer.tagOf(CHECK), 0, sealed);
+  return opened.kind === "fact" && opened.fact.value === poolId;
+}
 
 /** The version of the keys and scripts. */
 const SCHEMA = 1;
@@ -152,8 +223,9 @@ const CHECK = "check";
 /** Records that one command returns. A record has up to 10 KB. */
 const AT_ONCE = 100;
 
-const Texts = z.array(z.string());
-const Polled = z.tuple([z.string(), z.string(), z.string(), z.string(), z.string()]);
+const text = z.string();
+const Texts = z.array(text);
+const Polled = z.tuple([text, text, text, text, text, text, Texts]);
 const Meta = z.tuple([z.string().nullable(), z.string().nullable(), z.string().nullable()]);
 
 function turnAnswer([kind, first = "", second = ""]: readonly string[]): TurnAnswer {

@@ -7,7 +7,7 @@ import { byOrder, subjectOf } from "./facts.ts";
 import type { LocalFacts } from "./local-facts.ts";
 import type { PoolRecord, PoolRecords } from "./pool-records.ts";
 import type { Agreed, ReplicaFile } from "./replica-file.ts";
-import type { Sealer } from "./sealing.ts";
+import { markOf, type Sealer } from "./sealing.ts";
 
 export interface ReconcileContext {
   readonly records: PoolRecords;
@@ -15,6 +15,8 @@ export interface ReconcileContext {
   readonly file: ReplicaFile;
   readonly facts: LocalFacts;
   readonly log: Log;
+  /** Called after the root got another login for an account that it has. */
+  readonly renewed?: () => void;
 }
 
 /** Rounds in one call. Another replica may change a fact in between, which takes one more. */
@@ -33,18 +35,18 @@ export function createReconciler(context: ReconcileContext): () => Promise<void>
 }
 
 /** True if the root has changed a fact since both last agreed on it, or an operator is about to. */
-export function hasChanges({ file, facts, sealer }: ReconcileContext): boolean {
+export function hasChanges({ file, facts }: ReconcileContext): boolean {
   const local = facts.read();
   return [...new Set([...local.keys(), ...file.names(), ...file.pending()])].some((name) => {
     const value = local.get(name);
-    return file.isPending(name) || markOf(sealer, value) !== file.agreed(name).mark;
+    return file.isPending(name) || markOfAny(value) !== file.agreed(name).mark;
   });
 }
 
 // --- internal ---
 
-function markOf(sealer: Sealer, value: string | null | undefined): string {
-  return value == null ? "" : sealer.markOf(value);
+function markOfAny(value: string | null | undefined): string {
+  return value == null ? "" : markOf(value);
 }
 
 /** One round. Returns false if something changed meanwhile. */
@@ -80,7 +82,7 @@ const UNREADABLE = {
 
 /** Returns false if the fact must be compared again. */
 async function carryOut(
-  { records, sealer, file, facts }: ReconcileContext,
+  { records, sealer, file, facts, renewed = () => {} }: ReconcileContext,
   warn: (message: string) => void,
   name: string,
   { generation, opened }: PoolRecord,
@@ -89,8 +91,8 @@ async function carryOut(
   const value = facts.valueOf(name);
   const agreed = file.agreed(name);
   const sealed = opened?.kind === "fact" ? opened.fact.value : undefined;
-  const engineMark = sealed === undefined ? (generation === 0 ? "" : agreed.mark) : markOf(sealer, sealed);
-  const rootMark = markOf(sealer, value);
+  const engineMark = sealed === undefined ? (generation === 0 ? "" : agreed.mark) : markOfAny(sealed);
+  const rootMark = markOfAny(value);
   const decision: Decision = decide({
     agreed,
     engine: { generation, mark: engineMark },
@@ -106,12 +108,12 @@ async function carryOut(
     case "send":
       if (!(await records.put({ name, value: value ?? null }, generation, decision.generation))) return false;
       return sent(file, name, { generation: decision.generation, mark: rootMark }, () =>
-        markOf(sealer, facts.valueOf(name)),
+        markOfAny(facts.valueOf(name)),
       );
     case "take": {
       const wanted = sealed === undefined ? await current(records, sealer, name, generation) : sealed;
       // Only what was compared may be replaced.
-      if (wanted === undefined || markOf(sealer, facts.valueOf(name)) !== rootMark) return false;
+      if (wanted === undefined || markOfAny(facts.valueOf(name)) !== rootMark) return false;
       try {
         if (!facts.apply(name, wanted)) return true;
       } catch (error) {
@@ -119,7 +121,8 @@ async function carryOut(
         warn(`taking ${name} from the pool: ${messageOf(error)}`);
         return true;
       }
-      file.agree(name, { generation, mark: markOf(sealer, wanted) });
+      file.agree(name, { generation, mark: markOfAny(wanted) });
+      if (subjectOf(name)?.kind === "login" && rootMark !== "" && wanted !== null) renewed();
       return true;
     }
     default:

@@ -22,6 +22,10 @@ export interface ReplicaFile {
   readonly poolId: string;
   agreed(name: string): Agreed;
   names(): Iterable<string>;
+  /** How many replicas the pool had when this one last knew, with itself. */
+  replicas(): number;
+  /** The pool has so many replicas now. */
+  counted(replicas: number): void;
   agree(name: string, agreed: Agreed): void;
   /** True if an operator has changed the fact here, and the engine does not have the change yet. */
   isPending(name: string): boolean;
@@ -34,7 +38,15 @@ export interface ReplicaFile {
 
 /** A new file for a root that becomes a replica. Throws `file_unusable`. */
 export function createReplicaFile(path: string, replica: string, pool: string, poolId: string): ReplicaFile {
-  const file = opened(path, { version: VERSION, replica, pool, pool_id: poolId, facts: {}, pending: [] });
+  const file = opened(path, {
+    version: VERSION,
+    replica,
+    pool,
+    pool_id: poolId,
+    facts: {},
+    pending: [],
+    replicas: 1,
+  });
   file.expect([]);
   return file;
 }
@@ -65,14 +77,16 @@ const Content = z.object({
   pool_id: z.string(),
   facts: z.record(z.string(), z.object({ generation: z.number(), mark: z.string() })),
   pending: z.array(z.string()),
+  replicas: z.int().positive().default(1),
 });
 
 function opened(path: string, content: Content): ReplicaFile {
   const facts = new Map<string, Agreed>(Object.entries(content.facts));
   const pending = new Set(content.pending);
+  let { replicas } = content;
   let isDirty = false;
   const write = () => {
-    const next = { ...content, facts: Object.fromEntries(facts), pending: [...pending] };
+    const next = { ...content, facts: Object.fromEntries(facts), pending: [...pending], replicas };
     writeFileAtomic(path, `${JSON.stringify(next, undefined, 2)}\n`);
     isDirty = false;
   };
@@ -82,6 +96,11 @@ function opened(path: string, content: Content): ReplicaFile {
     poolId: content.pool_id,
     agreed: (name) => facts.get(name) ?? NEVER_AGREED,
     names: () => facts.keys(),
+    replicas: () => replicas,
+    counted: (count) => {
+      isDirty ||= count !== replicas;
+      replicas = count;
+    },
     agree: (name, agreed) => {
       facts.set(name, agreed);
       pending.delete(name);

@@ -6,40 +6,56 @@ import type { EventLog } from "../state/events.ts";
 import { VERSION } from "../version.ts";
 import { createEngine } from "./engine.ts";
 import { createEngineClock } from "./engine-clock.ts";
+import { engineLeases } from "./engine-leases.ts";
+import type { KeyPlace } from "./key.ts";
+import { createKeyShares } from "./key-shares.ts";
+import { createKeyring } from "./keyring.ts";
 import type { LocalFacts } from "./local-facts.ts";
 import { loginTurns } from "./login-turns.ts";
-import { openTurns } from "./open-turns.ts";
+import { nextKeyReport } from "./next-key.ts";
+import { oneAtATime } from "./one-at-a-time.ts";
 import { type PoolState, poolRecords } from "./pool-records.ts";
 import { createReconciler, hasChanges } from "./reconcile.ts";
+import { createReplicaCounts } from "./replica-counts.ts";
 import type { ReplicaFile } from "./replica-file.ts";
 import { SETTLE_MS } from "./scripts.ts";
-import { createSealer } from "./sealing.ts";
 import { sharedAccounts, sharedKeys } from "./shared-ops.ts";
-import type { Sharing } from "./sharing.ts";
+import type { ReplicaState, Sharing } from "./sharing.ts";
 import { createSignalExchange } from "./signal-exchange.ts";
 import { signalRecords } from "./signal-records.ts";
+import { createSpendShares } from "./spend-shares.ts";
+import { createUsageExchange, type SharedUsage } from "./usage-exchange.ts";
+import { usageStream } from "./usage-stream.ts";
 
 export interface ReplicaOptions {
   readonly deps: Deps;
   readonly events: Pick<EventLog, "append">;
   /** `cluster.url`, which was checked. */
   readonly url: string;
-  readonly key: Uint8Array;
+  readonly keyPlace: KeyPlace;
   readonly file: ReplicaFile;
+  /** The record of turns, which is exchanged with the other replicas. */
+  readonly usage: SharedUsage;
   /** The name of the proxy. */
   readonly name: () => string;
 }
 
 /** How often a replica compares itself with the engine, in addition to every announced change, ms. */
 const INTERVAL_MS = 5_000;
+/** Replicas that were connected within this time count when limits and work are divided, ms. */
+const RECENT_MS = 10 * 60_000;
 /** Longest wait for the engine at the start, at the end, and after a change of an operator, ms. */
 const PATIENCE_MS = 3_000;
 
-export function createReplica({ deps, events, url, key, file, name }: ReplicaOptions): Sharing {
+export function createReplica(options: ReplicaOptions): Sharing {
+  const { deps, events, url, keyPlace, file, usage, name } = options;
   const { clock, log } = deps;
   const engine = createEngine({ url, pool: file.pool, deps });
-  const sealer = createSealer(key, file.pool, deps.random);
-  const records = poolRecords(engine, sealer, file.pool);
+  const keyring = createKeyring(keyPlace, file.pool, deps.random);
+  const { sealer } = keyring;
+  const nextKey = nextKeyReport(keyring, keyPlace, log);
+  const records = poolRecords(engine, sealer, file.pool, keyring.use);
+  const counts = createReplicaCounts();
   const engineClock = createEngineClock(clock);
   const signals = createSignalExchange({
     deps,
@@ -55,11 +71,22 @@ export function createReplica({ deps, events, url, key, file, name }: ReplicaOpt
   let connectedAtMs: number | undefined;
   /** The revision of the pool after the last comparison. */
   let seen: string | undefined;
-  let names: ReadonlyMap<string, string> = new Map();
+  let members: readonly ReplicaState[] = [];
   let isOpen = false;
+  let hasRead = false;
   let cancel: (() => void) | undefined;
   let isStopped = false;
   const waiting = new Set<() => void>();
+  const exchange = createUsageExchange({
+    deps,
+    events,
+    stream: usageStream({ engine, sealer, poolId: file.poolId, replica: file.replica }),
+    usage,
+    membership: `${file.poolId} ${file.replica}`,
+    name,
+    isReady: () => isOpen && degraded === undefined,
+  });
+  const warned = new Set<string>();
 
   const changed = (): void => {
     for (const wake of waiting) wake();
@@ -70,6 +97,11 @@ export function createReplica({ deps, events, url, key, file, name }: ReplicaOpt
     const stopWaiting = clock.after(ms, resolve);
     await Promise.race([work.catch(() => {}), promise]);
     stopWaiting();
+  };
+
+  const warnOnce = (message: string): void => {
+    if (!warned.has(message)) log.warn(message);
+    warned.add(message);
   };
 
   const failed = (error: unknown): void => {
@@ -98,7 +130,9 @@ export function createReplica({ deps, events, url, key, file, name }: ReplicaOpt
    */
   const openPool = async (): Promise<void> => {
     isOpen = false;
-    const { runId } = await engine.info();
+    const { keyId } = sealer;
+    const { runId, problems } = await engine.info();
+    for (const { what, next } of problems) warnOnce(`${engine.shown}: ${what}; ${next}`);
     const found = (await records.find(runId)) ?? (await records.create(file.poolId, runId, true));
     if (found !== file.poolId)
       throw new CodexlbError(
@@ -108,11 +142,19 @@ export function createReplica({ deps, events, url, key, file, name }: ReplicaOpt
       );
     isOpen = true;
     seen = undefined;
+    if (sealer.keyId === keyId) return;
+    // What the engine has of signals was sealed with the old key, and is gone.
+    signals.lost();
+    log.info(`the key of the pool ${file.pool} was changed, and this replica uses the new one`);
   };
 
   const poll = async (): Promise<PoolState> => {
     const askedMs = clock.monotonic();
-    const polled = await records.poll(file.replica, { name: name(), version: VERSION });
+    const polled = await records.poll(file.replica, {
+      name: name(),
+      version: VERSION,
+      next_key: nextKey(),
+    });
     engineClock.measured(polled.engineMs, askedMs);
     return polled;
   };
@@ -126,40 +168,34 @@ export function createReplica({ deps, events, url, key, file, name }: ReplicaOpt
       await openPool();
       polled = await poll();
     }
+    members = polled.members.map(({ id, about: { name, version }, agoMs }) => ({
+      ...{ id, name, version },
+      seenMs: clock.now() - agoMs,
+    }));
     signals.polled(polled.signals);
+    file.counted(polled.members.filter(({ agoMs }) => agoMs <= RECENT_MS).length);
+    file.flush();
     if (polled.revision !== seen || hasChanges({ records, sealer, file, facts, log })) {
       await reconcile();
-      names = new Map((await records.members()).map(({ id, about: { name } }) => [id, name]));
       // A change that another replica made meanwhile raises the revision again.
       seen = polled.revision;
+      hasRead = true;
       changed();
     }
     succeeded();
+    exchange.look(polled.sentRecords);
   };
 
-  // One comparison runs at a time. A call during one waits for another one, which begins afterwards.
-  let running: Promise<void> | undefined;
-  let next: Promise<void> | undefined;
-  const sync = (): Promise<void> => {
-    if (running === undefined) {
-      running = compare()
-        .catch((error) => {
-          failed(error);
-          throw error;
-        })
-        .finally(() => {
-          running = undefined;
-        });
-      return running;
+  const sync = oneAtATime(async () => {
+    try {
+      await compare();
+      counts.compared("done");
+    } catch (error) {
+      counts.compared("failed");
+      failed(error);
+      throw error;
     }
-    next ??= running
-      .catch(() => {})
-      .then(() => {
-        next = undefined;
-        return sync();
-      });
-    return next;
-  };
+  });
 
   const tick = (): void => {
     cancel?.();
@@ -172,11 +208,10 @@ export function createReplica({ deps, events, url, key, file, name }: ReplicaOpt
       });
   };
 
-  const { turns, ended } = openTurns(
+  const turns = counts.counted(
     loginTurns({
       deps,
       records,
-      sealer,
       file,
       facts: () => facts,
       sync,
@@ -189,9 +224,26 @@ export function createReplica({ deps, events, url, key, file, name }: ReplicaOpt
         waiting.delete(resolve);
       },
       takesOver: () => connectedAtMs !== undefined && clock.monotonic() - connectedAtMs >= SETTLE_MS,
-      nameOf: (replica) => names.get(replica) ?? replica,
+      nameOf: (replica) => members.find(({ id }) => id === replica)?.name ?? replica,
     }),
   );
+
+  const leases = engineLeases({
+    clock,
+    lease: (jobs) => records.lease(file.replica, jobs),
+    release: (jobs) => records.release(file.replica, jobs),
+    isUsable: () => isOpen && degraded === undefined,
+    replicas: file.replicas,
+  });
+
+  const countsContext = {
+    clock,
+    signals,
+    replica: file.replica,
+    replicas: file.replicas,
+    isCutOff: () => degraded !== undefined,
+  };
+  const keyShares = createKeyShares(countsContext);
 
   const operator = {
     aliasOf: (account: string) => facts?.aliasOf(account) ?? account,
@@ -207,12 +259,23 @@ export function createReplica({ deps, events, url, key, file, name }: ReplicaOpt
 
   return {
     turns,
+    switches: exchange,
     signals,
+    leases,
+    keyShares,
+    spending: createSpendShares(countsContext),
     accounts: (ops) => sharedAccounts(ops, operator),
     keys: (ops) => sharedKeys(ops, operator),
     start: async (given) => {
       facts = given;
-      reconcile = createReconciler({ records, sealer, file, facts: given, log });
+      reconcile = createReconciler({
+        records,
+        sealer,
+        file,
+        facts: given,
+        log,
+        renewed: counts.renewedElsewhere,
+      });
       await engine.connected(PATIENCE_MS).catch(failed);
       engine.watch({
         connected: () => {
@@ -225,6 +288,10 @@ export function createReplica({ deps, events, url, key, file, name }: ReplicaOpt
         changed: tick,
         signalled: signals.received,
         subscribed: signals.subscribed,
+        unsubscribed: (problem) =>
+          warnOnce(
+            `subscribing to the changes of the pool: ${fullMessageOf(problem)}; until then this replica notices changes up to ${INTERVAL_MS / 1000} s later`,
+          ),
       });
       await within(PATIENCE_MS, sync());
       tick();
@@ -232,12 +299,13 @@ export function createReplica({ deps, events, url, key, file, name }: ReplicaOpt
     stop: async () => {
       isStopped = true;
       cancel?.();
-      // The new login of a renewal that is cut off would be lost.
-      await within(PATIENCE_MS, ended());
       if (degraded === undefined) {
         await within(PATIENCE_MS, sync());
+        keyShares.flush();
         await within(PATIENCE_MS, signals.flush());
+        await within(PATIENCE_MS, leases.giveBackAll());
       }
+      await within(PATIENCE_MS, exchange.stop());
       engine.close();
     },
     state: () => ({
@@ -246,6 +314,9 @@ export function createReplica({ deps, events, url, key, file, name }: ReplicaOpt
       engine: engine.shown,
       degraded,
       pending: file.pending().length,
+      replicas: members,
+      hasRead,
+      counts: counts.read(),
     }),
   };
 }

@@ -2,8 +2,9 @@
 // replicas do not matter. test/cluster/protocol-model.ts has the same rules in TypeScript; a test compares both.
 //
 // All keys of a pool have one hash tag:
-//   meta         hash     schema, pool (its id), check (a sealed text that shows whether a key is the pool's), run (the
-//                         engine's start), since (when that start was noticed)
+//   meta         hash     schema, pool (its id), check (a sealed text that shows whether a key is the pool's), identity (the
+//                         pool and its key in one text, which every writer names), run (the engine's start), since (when
+//                         that start was noticed)
 //   generations  hash     the generation of each fact, by tag
 //   records      hash     the sealed text of each fact, by tag
 //   counters     hash     revision (raised by each change), fence (raised by each turn)
@@ -12,9 +13,12 @@
 //   replicas     hash     a sealed description of each replica, by its id
 //   seen         sorted   when each replica was last connected, engine time in ms
 //
-// signal-scripts.ts has the scripts and keys of signals.
+// signal-scripts.ts has the scripts and keys of signals, lease-scripts.ts those of leases, and usage-script.ts those of
+// records of turns.
 
+import { LEASE_SCRIPTS } from "./lease-scripts.ts";
 import { SIGNAL_SCRIPTS } from "./signal-scripts.ts";
+import { USAGE_SCRIPTS } from "./usage-script.ts";
 
 /** The parts of the keys' names, in the order of KEYS. */
 const KEYS = [
@@ -28,6 +32,9 @@ const KEYS = [
   "signals",
   "signal_order",
   "signal_ends",
+  "leases",
+  "usage",
+  "senders",
 ] as const;
 
 /**
@@ -64,6 +71,8 @@ local function now()
   local time = redis.call('TIME')
   return time[1] * 1000 + math.floor(time[2] / 1000)
 end
+local function is_pool(identity) return redis.call('HGET', meta, 'identity') == identity end
+local OTHER_POOL = 'OTHERPOOL the pool was replaced, or its key was changed'
 local function generation_of(tag) return tonumber(redis.call('HGET', generations, tag) or '0') end
 local function turn_of(tag)
   local text = redis.call('HGET', turns, tag)
@@ -75,18 +84,34 @@ local function end_turn(tag, fence)
   local turn = turn_of(tag)
   if turn and turn.fence == fence then redis.call('HDEL', turns, tag) end
 end
+local function forget(replica)
+  redis.call('ZREM', seen, replica)
+  redis.call('HDEL', replicas, replica)
+  redis.call('HDEL', senders, replica)
+end
+local function members(at)
+  local found = {}
+  local ids = redis.call('ZRANGE', seen, 0, -1, 'WITHSCORES')
+  for index = 1, #ids, 2 do
+    found[#found + 1] = ids[index]
+    found[#found + 1] = redis.call('HGET', replicas, ids[index]) or ''
+    found[#found + 1] = string.format('%d', at - ids[index + 1])
+  end
+  return found
+end
 `;
 
 const BODIES = {
   /**
    * Returns what `meta` has: the schema, the id of the pool and its check. Creates it if it is missing and ARGV[1] is an
-   * id: ARGV[2] is the check, ARGV[3] is 1 if the pool existed before. ARGV[4] is the engine's start, or "".
+   * id: ARGV[2] is the check, ARGV[3] is 1 if the pool existed before, ARGV[5] is its identity. ARGV[4] is the engine's
+   * start, or "".
    */
   open: `
 local isNew = redis.call('EXISTS', meta) == 0
 if isNew then
   if ARGV[1] == '' then return { false, false, false } end
-  redis.call('HSET', meta, 'schema', '1', 'pool', ARGV[1], 'check', ARGV[2])
+  redis.call('HSET', meta, 'schema', '1', 'pool', ARGV[1], 'check', ARGV[2], 'identity', ARGV[5])
 end
 if ARGV[4] ~= '' and redis.call('HGET', meta, 'run') ~= ARGV[4] then
   local since = (isNew and ARGV[3] ~= '1') and 0 or now()
@@ -95,26 +120,28 @@ end
 return redis.call('HMGET', meta, 'schema', 'pool', 'check')`,
 
   /**
-   * The replica ARGV[1], described by ARGV[2], is connected. Returns the id of the pool, the revision of its facts, the
-   * epoch and the revision of its signals, and the engine's time.
+   * The replica ARGV[1] of the pool with the identity ARGV[3], described by ARGV[2], is connected. Returns the id of the
+   * pool, or "" if the engine has another one, the revision of its facts, the epoch and the revision of its signals, the
+   * engine's time, how many records of turns were sent, and the replicas (`members`).
    */
   poll: `
-local at = now()
-redis.call('ZADD', seen, at, ARGV[1])
-redis.call('HSET', replicas, ARGV[1], ARGV[2])
-for _, id in ipairs(redis.call('ZRANGEBYSCORE', seen, '-inf', at - ${FORGET_MS})) do
-  redis.call('ZREM', seen, id)
-  redis.call('HDEL', replicas, id)
+local at, isPool = now(), is_pool(ARGV[3])
+if isPool then
+  redis.call('ZADD', seen, at, ARGV[1])
+  redis.call('HSET', replicas, ARGV[1], ARGV[2])
+  for _, id in ipairs(redis.call('ZRANGEBYSCORE', seen, '-inf', at - ${FORGET_MS})) do
+    forget(id)
+  end
 end
-local found = redis.call('HMGET', counters, 'revision', 'epoch', 'signal')
+local found = redis.call('HMGET', counters, 'revision', 'epoch', 'signal', 'usage')
 return {
-  redis.call('HGET', meta, 'pool') or '', found[1] or '0', found[2] or '0', found[3] or '0', string.format('%d', at)
+  isPool and redis.call('HGET', meta, 'pool') or '',
+  found[1] or '0', found[2] or '0', found[3] or '0', string.format('%d', at), found[4] or '0', members(at)
 }`,
 
   /** The replica ARGV[1] leaves the pool. */
   leave: `
-redis.call('ZREM', seen, ARGV[1])
-redis.call('HDEL', replicas, ARGV[1])
+forget(ARGV[1])
 return 'OK'`,
 
   /** Returns the generation of every fact: tag, generation, tag, ... */
@@ -131,9 +158,11 @@ return found`,
 
   /**
    * Writes the sealed text ARGV[4] of the tag ARGV[1] as generation ARGV[3], if its generation is still ARGV[2]. Ends
-   * the turn with the fence ARGV[5]. Returns 1 and the new generation, or 0 and the current one.
+   * the turn with the fence ARGV[5]. ARGV[7]: the identity of the pool. Returns 1 and the new generation, or 0 and the
+   * current one.
    */
   put: `
+if not is_pool(ARGV[7]) then return redis.error_reply(OTHER_POOL) end
 local tag, generation = ARGV[1], tonumber(ARGV[3])
 end_turn(tag, ARGV[5])
 local current = generation_of(tag)
@@ -146,7 +175,7 @@ return { 1, generation }`,
 
   /**
    * The replica ARGV[3] wants to send the refresh token of the tag ARGV[1], which it has as generation ARGV[2]. Its turn
-   * lasts ARGV[4] ms at most. Returns one of:
+   * lasts ARGV[4] ms at most. ARGV[6]: the identity of the pool. Returns one of:
    *   changed GENERATION       the fact has another generation
    *   settling MS              the engine has just started, so a replica may still have a newer login
    *   busy REPLICA             another replica has its turn, or did not end it and ARGV[5] is not 1
@@ -154,6 +183,7 @@ return { 1, generation }`,
    *   yours FENCE REPLICA      the replica may send it; REPLICA has not ended its turn with this token, or ""
    */
   begin: `
+if not is_pool(ARGV[6]) then return redis.error_reply(OTHER_POOL) end
 local tag, generation, replica = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 local current, at = generation_of(tag), now()
 if current ~= generation then return { 'changed', tostring(current) } end
@@ -175,9 +205,10 @@ return { 'yours', fence, lost }`,
 
   /**
    * Ends the turn with the fence ARGV[2] of the tag ARGV[1] without a new login. ARGV[3]: the reason if its token was
-   * refused for good, or "". Then no replica sends it again.
+   * refused for good, or "". Then no replica sends it again. ARGV[4]: the identity of the pool.
    */
   finish: `
+if not is_pool(ARGV[4]) then return redis.error_reply(OTHER_POOL) end
 local turn = turn_of(ARGV[1])
 if not turn or turn.fence ~= ARGV[2] then return 'OK' end
 if ARGV[3] == '' then
@@ -188,17 +219,39 @@ end
 return 'OK'`,
 
   /** Returns each replica: id, description, and how long ago it was connected, ms. */
-  members: `
-local at, found = now(), {}
-local ids = redis.call('ZRANGE', seen, 0, -1, 'WITHSCORES')
-for index = 1, #ids, 2 do
-  found[#found + 1] = ids[index]
-  found[#found + 1] = redis.call('HGET', replicas, ids[index]) or ''
-  found[#found + 1] = string.format('%d', at - ids[index + 1])
+  members: `return members(now())`,
+
+  /**
+   * Replaces the key of the pool with the identity ARGV[1]: ARGV[2] is its new check, ARGV[3] its new identity, ARGV[4]
+   * the channel. The rest are the facts: old tag, new tag, generation, sealed text, ... Turns keep their logins.
+   * Everything that replicas rebuild is removed. Leases are given again after a pause, because their holders still work. Returns "done"; "changed" if the facts in the engine are not exactly these, and "renewing" while a replica
+   * has a turn: its login could not be written any more. In both cases nothing is changed.
+   */
+  rekey: `
+if not is_pool(ARGV[1]) then return redis.error_reply(OTHER_POOL) end
+if redis.call('HLEN', generations) ~= (#ARGV - 4) / 4 then return 'changed' end
+local at, kept = now(), {}
+for index = 5, #ARGV, 4 do
+  if redis.call('HGET', generations, ARGV[index]) ~= ARGV[index + 2] then return 'changed' end
+  local turn = turn_of(ARGV[index])
+  if turn and at < turn.untilMs then return 'renewing' end
+  kept[index] = redis.call('HGET', turns, ARGV[index])
 end
-return found`,
+redis.call('DEL', generations, records, turns, replicas, signals, signal_order, signal_ends, leases, usage, senders)
+redis.call('HDEL', counters, 'epoch', 'signal', 'usage')
+for index = 5, #ARGV, 4 do
+  redis.call('HSET', generations, ARGV[index + 1], ARGV[index + 2])
+  redis.call('HSET', records, ARGV[index + 1], ARGV[index + 3])
+  if kept[index] then redis.call('HSET', turns, ARGV[index + 1], kept[index]) end
+end
+redis.call('HSET', meta, 'check', ARGV[2], 'identity', ARGV[3], 'rekeyed', string.format('%d', at))
+redis.call('PUBLISH', ARGV[4], redis.call('HINCRBY', counters, 'revision', 1))
+return 'done'`,
 
   ...SIGNAL_SCRIPTS,
+  ...LEASE_SCRIPTS,
+
+  ...USAGE_SCRIPTS,
 } as const;
 
 export type ScriptName = keyof typeof BODIES;

@@ -1,7 +1,7 @@
 // Encrypts the facts of a pool, so that the engine and its backups are worth nothing without the key. Also the names of
 // facts are hidden, because an alias may be an e-mail address.
 
-import { createCipheriv, createDecipheriv, createHmac, hkdfSync } from "node:crypto";
+import { createCipheriv, createDecipheriv, createHash, createHmac, hkdfSync } from "node:crypto";
 import type { Deps } from "../deps.ts";
 
 /** A fact of the pool: `value` is its text, null after its removal. */
@@ -26,8 +26,13 @@ export interface Sealer {
   seal(fact: Fact, generation: number): string;
   /** Opens what the engine has under `tag` as `generation`. */
   open(tag: string, generation: number, sealed: string): Opened;
-  /** A hash by which two values can be compared without keeping them. */
-  markOf(value: string): string;
+  /** Names the key without revealing it. */
+  readonly keyId: string;
+}
+
+/** A hash by which two values can be compared without keeping them. The same under every key of a pool. */
+export function markOf(value: string): string {
+  return createHash("sha256").update(value).digest("hex").slice(0, HASH_CHARS);
 }
 
 /** `key`: the pool's 32 bytes. `pool`: its name, so that a record of one pool cannot be moved to another. */
@@ -36,13 +41,13 @@ export function createSealer(key: Uint8Array, pool: string, random: Deps["random
     Buffer.from(hkdfSync("sha256", key, pool, `codexlb cluster ${purpose}`, KEY_BYTES));
   const sealing = derived("seal");
   const naming = derived("name");
-  const marking = derived("mark");
-  const hmac = (by: Buffer, text: string) => createHmac("sha256", by).update(text).digest("hex").slice(0, 32);
+  const hmac = (by: Buffer, text: string) =>
+    createHmac("sha256", by).update(text).digest("hex").slice(0, HASH_CHARS);
   const tagOf = (name: string) => hmac(naming, name);
   const bound = (tag: string, generation: number) => Buffer.from(`${pool}\n${tag}\n${generation}`);
   return {
     tagOf,
-    markOf: (value) => hmac(marking, value),
+    keyId: derived("id").toString("hex").slice(0, HASH_CHARS),
     seal: (fact, generation) => {
       const nonce = random(NONCE_BYTES);
       const cipher = createCipheriv(CIPHER, sealing, nonce);
@@ -75,6 +80,7 @@ export function createSealer(key: Uint8Array, pool: string, random: Deps["random
 const VERSION = "1";
 const CIPHER = "aes-256-gcm";
 const KEY_BYTES = 32;
+const HASH_CHARS = 32;
 /** Random nonces of this length are safe for four thousand million records under one key. */
 const NONCE_BYTES = 12;
 const AUTH_TAG_BYTES = 16;

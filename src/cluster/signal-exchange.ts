@@ -8,7 +8,7 @@ import type { EngineClock } from "./engine-clock.ts";
 import { createOwnSignals, SIGNAL_PREFIX } from "./own-signals.ts";
 import type { Sealer } from "./sealing.ts";
 import type { SignalPosition, SignalRecord, SignalRecords } from "./signal-records.ts";
-import type { Signal, SignalKind, Signals } from "./signals.ts";
+import type { Signals, SignalWatcher } from "./signals.ts";
 
 export interface SignalExchange extends Signals {
   /** The pool was opened and asked for its state. Reads what was missed, and sends what waits. */
@@ -41,7 +41,7 @@ export function createSignalExchange(context: SignalExchangeContext): SignalExch
   const { deps, records, sealer, replica, engineClock, poll } = context;
   const { clock, log } = deps;
   const own = createOwnSignals(clock, sealer);
-  const watchers = new Map<string, readonly [SignalKind<unknown>, (signal: Signal<unknown>) => void]>();
+  const watchers = new Map<string, SignalWatcher<unknown>>();
   const warned = new Set<string>();
   let position: SignalPosition = { epoch: "0", revision: 0 };
   let isReady = false;
@@ -86,8 +86,9 @@ export function createSignalExchange(context: SignalExchangeContext): SignalExch
     const fullName = opened.fact.name.slice(SIGNAL_PREFIX.length);
     if (!own.yields(fullName, atMs, ahead)) return;
     const slash = fullName.indexOf("/");
-    const [kind, apply] = watchers.get(fullName.slice(0, slash)) ?? [];
-    if (kind === undefined || apply === undefined) return warnOnce(UNREADABLE.newer);
+    const watcher = watchers.get(fullName.slice(0, slash));
+    if (watcher === undefined) return warnOnce(UNREADABLE.newer);
+    const { kind, apply } = watcher;
     const parsed = kind.schema.safeParse(parseJson(opened.fact.value ?? ""));
     if (!parsed.success) return warnOnce(UNREADABLE.newer);
     const value = kind.shift?.(parsed.data, -ahead) ?? parsed.data;
@@ -149,9 +150,16 @@ export function createSignalExchange(context: SignalExchangeContext): SignalExch
     if (signals === undefined || signals.size === 0) return Promise.resolve(false);
     sentMs = clock.monotonic();
     sending = records
-      .send(replica, [...signals.values()])
+      .send(
+        replica,
+        [...signals.values()].map(({ record }) => record),
+      )
       .then(
-        () => true,
+        () => {
+          for (const [name, { kind, value }] of signals)
+            watchers.get(kind.kind)?.sent?.(name.slice(name.indexOf("/") + 1), value);
+          return true;
+        },
         (error) => {
           own.sendAgain(signals.keys());
           failed("sending signals to the pool", error);
@@ -179,8 +187,8 @@ export function createSignalExchange(context: SignalExchangeContext): SignalExch
     put: (kind, name, value, atMs) => {
       if (own.put(kind, `${kind.kind}/${name}`, value, atMs)) schedule(kind.delayMs);
     },
-    watch: (kind, apply) => {
-      watchers.set(kind.kind, [kind as SignalKind<unknown>, apply as (signal: Signal<unknown>) => void]);
+    watch: (kind, apply, sent) => {
+      watchers.set(kind.kind, { kind, apply, sent } as SignalWatcher<unknown>);
     },
     ask: async (kind, name, timeoutMs) => {
       if (aheadMs() === undefined) return;

@@ -2,6 +2,7 @@
 
 import { basename, join } from "node:path";
 import type { Credentials } from "../auth/auth-file.ts";
+import { isReservedAlias } from "../auth/reserved-aliases.ts";
 import type { Deps } from "../deps.ts";
 import { readTextIfPresent } from "../state/atomic-file.ts";
 import { parseToml } from "../state/toml.ts";
@@ -18,7 +19,8 @@ export interface LoginOrigin {
 
 /**
  * Returns the first usable name of: `alias` or `profile` in the home's config.toml, the e-mail's local part, the
- * account id, the directory's name, `import-` and random digits. `-2`, `-3` … makes it unique among `taken`.
+ * account id, the directory's name, `import-` and random digits. `-2`, `-3` … makes it unique among `taken` and those
+ * that no new account may have.
  */
 export function inferAlias(
   { home, email }: LoginOrigin,
@@ -38,7 +40,7 @@ export function inferAlias(
     candidates.map((candidate) => sanitise(candidate ?? "")).find((candidate) => candidate !== "") ??
     "import";
   const used = new Set([...taken].map((alias) => alias.toLowerCase()));
-  if (!used.has(base)) return base;
+  if (!used.has(base) && !isReservedAlias(base)) return base;
   for (let count = 2; count < 1000; count++) {
     const numbered = `${base.slice(0, LONGEST - 4)}-${count}`;
     if (!used.has(numbered)) return numbered;

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { advised } from "../advice.ts";
 import type { AccountOps, ImportFiles, ImportResult } from "../auth/account-ops.ts";
 import { parseAuthFile } from "../auth/auth-file.ts";
+import { checkEnrolment } from "../auth/enrolment-target.ts";
 import { authFileOf, checkAlias } from "../auth/homes.ts";
 import { newLoginHome, sweepLogins } from "../auth/leftovers.ts";
 import type { LoginEnd, Logins } from "../auth/logins.ts";
@@ -91,7 +92,7 @@ export interface ServerLoginsOptions {
   readonly deps: OAuthDeps;
   /** `commands.login` of the settings. */
   readonly command: () => readonly string[];
-  readonly ops: Pick<AccountOps, "import">;
+  readonly ops: Pick<AccountOps, "import" | "list">;
 }
 
 /** Logins on this machine for clients elsewhere. The settings decide which program runs, never the request. */
@@ -102,8 +103,8 @@ export function createServerLogins({ layout, deps, command, ops }: ServerLoginsO
   const binary = codexBinary(undefined, env);
   const argsOf = (args: readonly string[]) => loginArguments(command(), args);
   return {
-    check: ({ alias, args }) => {
-      checkAlias(alias);
+    check: async ({ alias, args, replace }) => {
+      checkEnrolment({ alias, kind: "login", replace }, await ops.list());
       refuseArguments(args);
       if (!isOwnLogin(binary, env))
         requireCodex(binary, argsOf(args), "install Codex on the proxy's machine");

@@ -31,11 +31,20 @@ export interface ShownState {
 }
 
 /**
- * Why an account takes no new sessions. `floor`: its floor keeps it back. `login`: it needs a new login. `failed`: all
- * other reasons.
+ * Why an account takes no new sessions. `floor`: its floor keeps it back. `login`: it needs a new login. `key`: the API
+ * refused its key. `failed`: all other reasons.
  */
 export type OutageCause = (typeof OUTAGE_CAUSES)[number];
-export const OUTAGE_CAUSES = ["limit", "floor", "cooling", "login", "off", "draining", "failed"] as const;
+export const OUTAGE_CAUSES = [
+  "limit",
+  "floor",
+  "cooling",
+  "login",
+  "key",
+  "off",
+  "draining",
+  "failed",
+] as const;
 
 /** The state of `account` as the proxy called `ownName` reports it. */
 export function shownState(account: AccountAnswer, ownName: string, nowMs: number): ShownState {
@@ -148,7 +157,13 @@ function disabledState({ alias, proxyName, disabledReason: reason, hasApiKey }: 
   const command = hasApiKey
     ? advised("account add-key", ...target, alias, "--key-stdin")
     : advised("account login", ...target, alias);
-  return { ...OUT, cause: "login", wordings: [`${what}: ${command}`, what], command, isDead: true };
+  return {
+    ...OUT,
+    cause: hasApiKey ? "key" : "login",
+    wordings: [`${what}: ${command}`, what],
+    command,
+    isDead: true,
+  };
 }
 
 function coolingState(reason: string, untilMs: number, nowMs: number): ShownState {

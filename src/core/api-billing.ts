@@ -2,6 +2,7 @@
 // begin at 00:00 UTC. Amounts are in USD. Pure.
 
 import { costUsd, type Price } from "./prices.ts";
+import { hasRoom } from "./replica-share.ts";
 
 export interface ApiBilling {
   /** The API's base URL without a trailing slash: the key is only sent there. */
@@ -11,6 +12,20 @@ export interface ApiBilling {
   readonly spentUsd: number;
   /** The estimated cost of the turns in flight. */
   readonly reservedUsd: number;
+  /** The use of the same key on the other replicas of a pool; undefined if the proxy works alone. */
+  readonly elsewhere?: BillingElsewhere | undefined;
+}
+
+export interface BillingElsewhere {
+  readonly month: string;
+  /** What the other replicas have spent in the month. */
+  readonly spentUsd: number;
+  /** The estimated cost of their turns in flight. */
+  readonly reservedUsd: number;
+  /** What they know of the spending and the reservations of this one. */
+  readonly seenUsd: number;
+  /** How many replicas there are, with this one. */
+  readonly replicas: number;
 }
 
 /** The billing of a new key for `baseUrl`, with nothing spent. */
@@ -18,9 +33,30 @@ export function newBilling(baseUrl: string): ApiBilling {
   return { baseUrl, month: "", spentUsd: 0, reservedUsd: 0 };
 }
 
-/** What was spent in the month of `nowMs`. A later recorded month also counts: the clock may have been set back. */
+/**
+ * What was spent in the month of `nowMs`, on all replicas. A later recorded month also counts: the clock may have been set
+ * back.
+ */
 export function spentUsd(billing: ApiBilling, nowMs: number): number {
-  return isCurrent(billing, nowMs) ? billing.spentUsd : 0;
+  return ownSpentUsd(billing, nowMs) + (currentElsewhere(billing, nowMs)?.spentUsd ?? 0);
+}
+
+/** The estimated cost of the turns in flight, on all replicas. */
+export function reservedUsd({ reservedUsd: own, elsewhere }: ApiBilling): number {
+  return own + (elsewhere?.reservedUsd ?? 0);
+}
+
+/** What was spent and reserved here. */
+export function committedUsd(billing: ApiBilling): number {
+  return billing.spentUsd + billing.reservedUsd;
+}
+
+/** True if a turn may cost something, with a cap of `capUsd`. Turns in flight count, also those of other replicas. */
+export function mayCost(billing: ApiBilling, capUsd: number, nowMs: number): boolean {
+  const left = capUsd - spentUsd(billing, nowMs) - reservedUsd(billing);
+  const own = ownSpentUsd(billing, nowMs) + billing.reservedUsd;
+  const seen = currentElsewhere(billing, nowMs)?.seenUsd ?? 0;
+  return hasRoom(left, Math.max(0, own - seen), billing.elsewhere?.replicas ?? 1);
 }
 
 /** `billing` after `usd` were spent at `nowMs`. A negative amount corrects an earlier one. */
@@ -28,7 +64,7 @@ export function withSpent(billing: ApiBilling, usd: number, nowMs: number): ApiB
   return {
     ...billing,
     month: isCurrent(billing, nowMs) ? billing.month : monthOf(nowMs),
-    spentUsd: Math.max(0, spentUsd(billing, nowMs) + usd),
+    spentUsd: Math.max(0, ownSpentUsd(billing, nowMs) + usd),
   };
 }
 
@@ -75,7 +111,15 @@ export function roundedUsd(usd: number): number {
 const BYTES_PER_TOKEN = 2;
 const EXPECTED_OUTPUT = 1_000;
 
-function isCurrent({ month }: ApiBilling, nowMs: number): boolean {
+function ownSpentUsd(billing: ApiBilling, nowMs: number): number {
+  return isCurrent(billing, nowMs) ? billing.spentUsd : 0;
+}
+
+function currentElsewhere({ elsewhere }: ApiBilling, nowMs: number): BillingElsewhere | undefined {
+  return elsewhere !== undefined && isCurrent(elsewhere, nowMs) ? elsewhere : undefined;
+}
+
+function isCurrent({ month }: Pick<ApiBilling, "month">, nowMs: number): boolean {
   return month >= monthOf(nowMs);
 }
 

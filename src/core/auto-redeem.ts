@@ -72,6 +72,16 @@ export function withAttempt(before: AutoRedeems | undefined, day: string): AutoR
   return { day, attempts: attemptsOn(before, day) + 1, redeemedMs: before?.redeemedMs ?? 0 };
 }
 
+/** What two replicas have counted of the same account. Returns `own` itself if `other` adds nothing. */
+export function mergedAttempts(own: AutoRedeems | undefined, other: AutoRedeems): AutoRedeems {
+  if (own === undefined) return other;
+  const { day, attempts } = other.day > own.day ? other : own;
+  const most = other.day === own.day ? Math.max(own.attempts, other.attempts) : attempts;
+  const redeemedMs = Math.max(own.redeemedMs, other.redeemedMs);
+  if (day === own.day && most === own.attempts && redeemedMs === own.redeemedMs) return own;
+  return { day, attempts: most, redeemedMs };
+}
+
 // --- internal ---
 
 function attemptsOn(attempts: AutoRedeems | undefined, day: string): number {

@@ -69,17 +69,19 @@ const ERROR_CODES: ReadonlySet<string> = new Set([
 
 /** The switch that a `request.switched` reports. */
 function switchOf({ fields }: Pick<LogEvent, "fields">): SwitchSummary {
-  const { from, to, reason, switch_reason: chosen, window } = fields;
+  const { from, to, reason, switch_reason: chosen, window, replica } = fields;
   return {
     from: typeof from === "string" ? from : "another account",
     to: typeof to === "string" ? to : accountOf({ fields }),
     reason: String(reason ?? chosen),
     ...(typeof window === "string" ? { window } : {}),
+    ...(typeof replica === "string" ? { replica } : {}),
   };
 }
 
-function switchLine(one: SwitchSummary): string {
-  return `took over from ${one.from} (${switchWords(one)})`;
+function switchLine({ replica, ...one }: SwitchSummary): string {
+  const where = replica === undefined ? "" : ` on ${replica}`;
+  return `took over from ${one.from}${where} (${switchWords(one)})`;
 }
 
 /** Fields that are shown elsewhere in the line. */
@@ -115,6 +117,7 @@ const KEY_LIMITS: Readonly<Record<string, string>> = {
   expired: "it has expired",
   model: "it cannot use the model",
   tokens_per_day: "it has used its tokens for today",
+  tokens_unsure: "it may have used its tokens for today",
   rpm: "it has reached its limit of turns per minute",
 };
 
@@ -140,6 +143,11 @@ const SENTENCES: Readonly<Record<string, (fields: LogEvent["fields"]) => string>
   "cluster.degraded": () => "the shared pool cannot be used; this replica works with what it knows",
   "cluster.recovered": ({ degraded_seconds }) =>
     `the shared pool can be used again after ${durationText(Number(degraded_seconds))}`,
+  "cluster.records_failed": () => "records of turns could not be exchanged with the other replicas",
+  "cluster.records_missing": ({ replica, records }) =>
+    `${countWords(Number(records))} of turns and switches on ${replica} will be missing here, because the pool's server no longer has them`,
+  "cluster.records_unknown": ({ records }) =>
+    `ignored ${countWords(Number(records))} of turns and switches that a later version of codexlb sent`,
   "config.reload_failed": () => "config.toml is invalid, so the last valid settings stay in effect",
   "config.reloaded": ({ policy_mode, upstream_base_url }) =>
     `reloaded config.toml; policy ${policy_mode}, backend ${upstream_base_url}`,
@@ -174,6 +182,10 @@ const SENTENCES: Readonly<Record<string, (fields: LogEvent["fields"]) => string>
   "websocket.moved": ({ from_account_id }) =>
     `opened a connection, replacing ${accountOf({ fields: { account_id: from_account_id } })}'s connection`,
 };
+
+function countWords(records: number): string {
+  return records === 1 ? "1 record" : `${records} records`;
+}
 
 /** Who spent a reset credit. */
 const REDEEMERS: Readonly<Record<string, string>> = {

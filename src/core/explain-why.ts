@@ -16,6 +16,10 @@ export function whyChosen(
   all: readonly Candidate[],
   context: ChoiceContext,
 ): string {
+  const availability = availabilityFor(chosen, context);
+  // The rule compares exhausted accounts only, so it says nothing about why one of them gets a turn.
+  if (availability === "exhausted" && reason !== "pinned" && reason !== "affinity")
+    return `${TRIED}, so the proxy tries it before ${all.some((one) => isLastResort(one, context)) ? "the API key" : "it refuses the turn"}`;
   const { priority } = chosen.options;
   const { preferred } = context.tags;
   const isNarrowed = reason !== "pinned" && reason !== "affinity" && reason !== "least-bad";
@@ -25,7 +29,7 @@ export function whyChosen(
   ].join(" and ");
   const among = isNarrowed && group !== "" ? `among those with ${group}: ` : "";
   const cost =
-    availabilityFor(chosen, context) === "at_floor"
+    availability === "at_floor"
       ? `; no other account can serve, so its kept-back quota is used${floorsReached(chosen)}`
       : "";
   return `${among}${CHOSEN[reason]}${cost}`;
@@ -47,8 +51,10 @@ export function whyNot(
   const chosen = candidates.find((one) => one.id === choice?.id);
   if (choice === undefined || chosen === undefined) return "";
   const winner = aliasOf(chosen.id) ?? chosen.id;
-  if (availability !== availabilityFor(chosen, context))
-    return `${status(candidate, availability, context.nowMs)}; ${winner} is not`;
+  const first = availabilityFor(chosen, context);
+  if (availability === "last_resort" && first !== "last_resort")
+    return `${status(candidate, availability, context.nowMs)}; ${winner} ${first === "exhausted" ? "is tried first" : "can"}`;
+  if (availability !== first) return `${status(candidate, availability, context.nowMs)}; ${winner} is not`;
   const { preferred } = context.tags;
   if (preferred.length > 0 && hasTag(chosen.options, preferred) && !hasTag(candidate.options, preferred))
     return `no tag ${preferred.join(" or ")}: ${winner} has one`;
@@ -104,6 +110,12 @@ export const TERM_NAMES: Readonly<Record<WindowKind, TermName>> = {
 };
 
 // --- internal ---
+
+const TRIED = "exhausted according to its figures, which may be wrong";
+
+function isLastResort(candidate: Candidate, context: ChoiceContext): boolean {
+  return availabilityFor(candidate, context) === "last_resort";
+}
 
 const CHOSEN: Readonly<Record<ChoiceReason, string>> = {
   pinned: "it is pinned",

@@ -2,7 +2,7 @@
 
 import type { StateLevel } from "./account-state.ts";
 import type { ScoreTerm } from "./explain.ts";
-import { reasonWords } from "./reason-words.ts";
+import { choiceWords, reasonWords } from "./reason-words.ts";
 
 /**
  * The words for the tier of an explained account, and how good it is. A limit that the backend enforces has the tier of
@@ -35,12 +35,20 @@ export function termText({ terms }: { readonly terms: readonly WindowTerm[] }, w
 }
 
 /**
- * `no account can serve (tries alice)`, as in the status, if the chosen account is exhausted: the proxy sends it the turn
- * because its figures may be wrong. Undefined if the chosen account has something left, and if none is chosen.
+ * `no account can serve (tries alice)` or `openai (last resort, after alice)`, as in the status, if the chosen account is
+ * exhausted: the proxy sends it the turn because its figures may be wrong. Undefined if the chosen account has something
+ * left, and if none is chosen.
  */
-export function exhaustedChoice({ chosen, accounts }: ExplainedChoice): string | undefined {
+export function exhaustedChoice({
+  chosen,
+  accounts,
+}: ExplainedChoice): { readonly words: string; readonly canServe: boolean } | undefined {
   const isExhausted = accounts.some(({ alias, tier }) => alias === chosen && tier === "exhausted");
-  return isExhausted ? `no account can serve (tries ${chosen})` : undefined;
+  if (!isExhausted) return undefined;
+  const key = accounts.find(({ tier }) => tier === "last_resort");
+  return key === undefined
+    ? { words: `no account can serve (tries ${chosen})`, canServe: false }
+    : { words: `${key.alias} (${choiceWords("last-resort")}, after ${chosen})`, canServe: true };
 }
 
 /** Which account the session belongs to. */

@@ -32,6 +32,8 @@ export type KeyLimitProblem =
   /** `model`: undefined if the turn names none, or several. */
   | { readonly kind: "model"; readonly model: string | undefined; readonly models: readonly string[] }
   | { readonly kind: "tokens_per_day"; readonly tokensPerDay: number; readonly resetMs: number }
+  /** What is left may be in use already, by turns in flight or on other replicas. */
+  | { readonly kind: "tokens_unsure"; readonly tokensPerDay: number; readonly waitSeconds: number }
   | { readonly kind: "rpm"; readonly turnsPerMinute: number; readonly waitSeconds: number };
 
 /** More turns per minute than one process can serve. */

@@ -30,6 +30,7 @@ const LEVELS: ReadonlyMap<string, LogLevel> = new Map(
       ...["notify.failed", "run.bypassed", "anchor.failed", "key.refused"],
       "account.redeem_failed",
       ...["usage.write_failed", "usage.file_set_aside", "log.write_resumed", "cluster.degraded"],
+      ...["cluster.records_failed", "cluster.records_missing", "cluster.records_unknown"],
     ],
     debug: [
       ...["request.received", "request.account_selected", "request.child_selected", "request.completed"],

@@ -83,6 +83,19 @@ export function createMinuteCount(
   };
 }
 
+/**
+ * In how many seconds, at least 1, fewer than `most` are left in the window of several counts together. `ages`: those of
+ * all counts, in any order. Like `secondsUntilBelow`, but to the second.
+ */
+export function secondsUntilFewer(most: number, ages: readonly (readonly [number, number])[]): number {
+  let left = ages.reduce((sum, [, count]) => sum + count, 0);
+  for (const [age, count] of ages.toSorted(([a], [b]) => b - a)) {
+    left -= count;
+    if (left < most) return Math.max(1, SECONDS - age);
+  }
+  return SECONDS;
+}
+
 // --- internal ---
 
 const SECOND_MS = 1_000;

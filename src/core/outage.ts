@@ -81,7 +81,16 @@ function allWords(total: number): string {
 }
 
 /** In the order in which they are counted. */
-const CAUSES: readonly OutageCause[] = ["limit", "floor", "cooling", "login", "failed", "off", "draining"];
+const CAUSES: readonly OutageCause[] = [
+  "limit",
+  "floor",
+  "cooling",
+  "login",
+  "key",
+  "failed",
+  "off",
+  "draining",
+];
 
 /** What is said of one account, and of several. */
 const WORDS: Readonly<Record<OutageCause, readonly [string, string]>> = {
@@ -89,6 +98,7 @@ const WORDS: Readonly<Record<OutageCause, readonly [string, string]>> = {
   floor: ["is kept back by its floor", "are kept back by their floors"],
   cooling: ["is cooling down", "are cooling down"],
   login: ["needs a new login", "need a new login"],
+  key: ["has an API key that was refused", "have API keys that were refused"],
   failed: ["is out of service", "are out of service"],
   off: ["is disabled by you", "are disabled by you"],
   draining: ["is draining", "are draining"],

@@ -55,7 +55,12 @@ export interface AccountSwitch {
   readonly window?: WindowKind;
   /** The session that moved last; undefined for a request without one. */
   readonly session?: string;
+  /** The name of the replica on which the turns moved; undefined for this proxy. */
+  readonly replica?: string;
 }
+
+/** A single turn that moved. */
+export type MovedTurn = Omit<AccountSwitch, "firstAtMs" | "count">;
 
 /** What may be shown of a child proxy. */
 export interface ChildFacts {

@@ -1,14 +1,17 @@
-// What the status says of the whole pool, in addition to its accounts: turns that wait for a reset, and anchoring.
+// What the status says of the whole pool, in addition to its accounts: turns that wait for a reset, a replica
+// without the server of its pool, and anchoring.
 
 import { anchoredWords } from "./anchor/anchor-words.ts";
+import { degradedWords } from "./cluster-words.ts";
 import type { StatusAnswer } from "./status-schema.ts";
 import { waitingWords } from "./waiting-words.ts";
 
-/** Each note in words; empty if no turn waits and anchoring is off. */
+/** Each note in words; empty if there is nothing to say. */
 export function poolNotes(status: StatusAnswer, nowMs: number): string[] {
   const { waiting } = status;
   const notes = [
     waiting && waitingWords({ ...waiting, untilMs: waiting.until_ms }, nowMs),
+    degradedWords(status, nowMs),
     anchoredWords(status),
   ];
   return notes.filter((note) => note !== undefined);

@@ -9,6 +9,8 @@ export interface SwitchSummary {
   readonly window?: string | undefined;
   /** How many turns moved. */
   readonly count?: number | undefined;
+  /** The replica on which they moved, if it is another one. */
+  readonly replica?: string | undefined;
 }
 
 /** Names of the quota windows, as Codex shows them. */
@@ -47,9 +49,12 @@ export function choiceWords(code: string): string {
   return CHOICES[code] ?? plain(code);
 }
 
-/** Why a turn moved to another account, and how often: `Weekly limit`, `carol is pinned`, `5h limit (4 turns)`. */
-export function switchWords({ count = 1, ...one }: SwitchSummary): string {
-  return `${switchReason(one)}${repeatWords(count)}`;
+/**
+ * Why a turn moved to another account, and how often: `Weekly limit`, `carol is pinned`, `5h limit (4 turns)`, on another
+ * replica `5h limit (4 turns on lab)`.
+ */
+export function switchWords(one: SwitchSummary): string {
+  return `${switchReason(one)}${repeatWords(one)}`;
 }
 
 /** The words for `reason`, or for the exhausted `window` if it is a limit: `5h limit`. */
@@ -61,13 +66,13 @@ export function limitWords(reason: string, window: string | undefined): string {
 /**
  * A switch in one line: `bob: Weekly limit → carol` if the reason is about the account that the turn left, and
  * `bob → carol: carol is pinned` if it is about the one that served it. Of several switches it ends with the number of
- * turns: `bob: Weekly limit → carol (4 turns)`.
+ * turns: `bob: Weekly limit → carol (4 turns)`. It names another replica: `bob: Weekly limit → carol (on lab)`.
  */
-export function switchText({ count = 1, ...one }: SwitchSummary, arrow: string): string {
+export function switchText(one: SwitchSummary, arrow: string): string {
   const words = Object.hasOwn(CHOICES, one.reason)
     ? `${one.from} ${arrow} ${one.to}: ${switchReason(one)}`
     : `${one.from}: ${switchReason(one)} ${arrow} ${one.to}`;
-  return `${words}${repeatWords(count)}`;
+  return `${words}${repeatWords(one)}`;
 }
 
 /** True if the code means that the quota is exhausted. */
@@ -153,8 +158,12 @@ function switchReason({ to, reason, window }: SwitchSummary): string {
   return CHOICES[reason] ?? limitWords(reason, window);
 }
 
-function repeatWords(count: number): string {
-  return count === 1 ? "" : ` (${count} turns)`;
+function repeatWords({ count = 1, replica }: SwitchSummary): string {
+  const parts = [
+    ...(count === 1 ? [] : [`${count} turns`]),
+    ...(replica === undefined ? [] : [`on ${replica}`]),
+  ];
+  return parts.length === 0 ? "" : ` (${parts.join(" ")})`;
 }
 
 /** A reason that is already a sentence, such as a child proxy's, stays unchanged. */

@@ -14,9 +14,14 @@ export interface ShortFacts {
   readonly selected_proxy_name?: string | undefined;
   readonly selected_proxy_url?: string | undefined;
   readonly selection_reason?: string | undefined;
+  /** Only of a replica. */
+  readonly cluster?: { readonly degraded_since_ms?: number | undefined } | undefined;
 }
 
-/** The line: `lb=<alias> reason=<why> mode=<policy>`; `lb=none reason=none` if no account takes the next turn. */
+/**
+ * The line: `lb=<alias> reason=<why> mode=<policy>`; `lb=none reason=none` if no account takes the next turn. A replica
+ * without the server of its pool adds `degraded_since=<time>`.
+ */
 export function shortStatus(status: ShortFacts): string {
   const { selection_reason: reason = "", selected_account_id: selectedId } = status;
   // An API key never becomes the active account.
@@ -26,5 +31,7 @@ export function shortStatus(status: ShortFacts): string {
     (account) => isShown(account) && account.proxy_name === status.proxy_name,
   );
   const who = active?.alias ?? status.selected_proxy_name ?? status.selected_proxy_url ?? "none";
-  return `lb=${reason === "" ? "none" : who} reason=${reason || "none"} mode=${status.policy.mode || "none"}`;
+  const sinceMs = status.cluster?.degraded_since_ms;
+  const degraded = sinceMs === undefined ? "" : ` degraded_since=${new Date(sinceMs).toISOString()}`;
+  return `lb=${reason === "" ? "none" : who} reason=${reason || "none"} mode=${status.policy.mode || "none"}${degraded}`;
 }

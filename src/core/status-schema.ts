@@ -166,6 +166,8 @@ const SWITCH = {
   window: text.optional(),
   /** The beginning of the id of the session that moved last. */
   session: text.optional(),
+  /** The name of the replica on which the turns moved, if it is another one. */
+  replica: text.optional(),
 };
 export type SwitchAnswer = z.output<typeof SwitchAnswer>;
 export const SwitchAnswer = z.looseObject(SWITCH);
@@ -258,6 +260,31 @@ const DOCUMENT = {
       tokens: z.number(),
       /** The model in the settings, if no account has it. */
       unknown_model: text.optional(),
+    })
+    .optional(),
+  /** The replica that sent the document; absent for a proxy that works alone. */
+  cluster: z
+    .looseObject({
+      pool: text,
+      /** The id of the replica. */
+      replica: text,
+      /** How many changes of operators the pool's server does not have yet. */
+      pending: z.number(),
+      /** Since when the server cannot be used, Unix ms, and why; absent while it can. */
+      degraded_since_ms: z.number().optional(),
+      error: text.optional(),
+      /** All replicas of the pool, as this one last read them from the server. */
+      replicas: z
+        .array(
+          z.looseObject({
+            id: text,
+            name: text,
+            version: text,
+            /** When it was last connected to the server, Unix ms. */
+            last_seen_ms: z.number(),
+          }),
+        )
+        .optional(),
     })
     .optional(),
   /** The last switches, newest first. After a restart they come from the event log. */

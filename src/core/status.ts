@@ -1,7 +1,7 @@
 // Makes the status document, and the parts of it that the short line needs, from the facts of a pool.
 
 import { windowsAtFloor } from "./account-options.ts";
-import { nextMonthMs, roundedUsd, spentUsd } from "./api-billing.ts";
+import { nextMonthMs, reservedUsd, roundedUsd, spentUsd } from "./api-billing.ts";
 import { type Candidate, cooldownLeftMs, isOpen } from "./availability.ts";
 import { FLOOR_REASON } from "./capacity.ts";
 import { distinct, pooledRemote } from "./child-report.ts";
@@ -234,7 +234,7 @@ function billingField(
     api_key: {
       base_url: billing.baseUrl,
       spent_usd: roundedUsd(spentUsd(billing, nowMs)),
-      reserved_usd: roundedUsd(billing.reservedUsd),
+      reserved_usd: roundedUsd(reservedUsd(billing)),
       ...(monthlyCap === 0 ? {} : { cap_usd: monthlyCap }),
       reset_at: nextMonthMs(nowMs) / 1000,
     },
@@ -267,7 +267,7 @@ function optionFields({ condition, reason, options, summary }: Candidate) {
 const SESSION_CHARS = 13;
 
 function switchStatus(one: AccountSwitch): SwitchStatus {
-  const { atMs, firstAtMs, count, from, to, reason, window, session } = one;
+  const { atMs, firstAtMs, count, from, to, reason, window, session, replica } = one;
   return {
     at_ms: atMs,
     first_at_ms: firstAtMs,
@@ -277,6 +277,7 @@ function switchStatus(one: AccountSwitch): SwitchStatus {
     reason,
     ...(window === undefined ? {} : { window: FIELD_NAMES[window] }),
     ...(session === undefined ? {} : { session: session.slice(0, SESSION_CHARS) }),
+    ...(replica === undefined ? {} : { replica }),
   };
 }
 

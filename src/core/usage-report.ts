@@ -3,8 +3,11 @@
 import { z } from "zod";
 import { ForecastReport } from "./forecast/forecast-report.ts";
 
-/** What a report groups turns by. `key`: the client's key. `project`: the working directory. */
-export const USAGE_GROUPINGS = ["day", "account", "model", "project", "session", "key"] as const;
+/**
+ * What a report groups turns by. `key`: the client's key. `project`: the working directory. `proxy`: the replica, or the
+ * child proxy, that used an account.
+ */
+export const USAGE_GROUPINGS = ["day", "account", "model", "project", "session", "key", "proxy"] as const;
 export type UsageGrouping = (typeof USAGE_GROUPINGS)[number];
 
 /** The times for which a query can sum separately. */

@@ -113,6 +113,7 @@ const UNNAMED: Readonly<Record<UsageGrouping, string>> = {
   project: "unknown",
   session: "none",
   key: "no key",
+  proxy: "none",
 };
 
 const UNITS = [

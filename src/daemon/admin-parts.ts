@@ -1,6 +1,7 @@
 // Builds what the operators of a running proxy use: account operations, keys, the admin API and the dashboard.
 
 import type { AdminContext } from "../admin/app.ts";
+import { clusterField } from "../admin/sharing-fields.ts";
 import { createAccess, secretsOf } from "../auth/access.ts";
 import { createAccountOps } from "../auth/account-ops.ts";
 import { createChallenges } from "../auth/challenges.ts";
@@ -86,6 +87,7 @@ export function adminParts(
     ...deps,
     removed: (id) => admission.end(id),
     useFile: { path: layout.keyUse, isOurs: owner.isOurs },
+    shares: sharing.keyShares,
   });
   const port = () => Number(new URL(url).port || 80);
   const challenges = createChallenges({
@@ -134,7 +136,9 @@ export function adminParts(
       return { token: sessions.newLink(), lifetimeMs: LINK_LIFETIME_MS };
     },
     shortStatus: () =>
-      live.current().proxy.proxy_url === "" ? shortStatus(shortFacts(pool.outline())) : undefined,
+      live.current().proxy.proxy_url === ""
+        ? shortStatus({ ...shortFacts(pool.outline()), ...clusterField(sharing.state()) })
+        : undefined,
     settings: () => shownSettings(live.effective()),
     forecasts: forecaster.latest,
     anchoring: () =>

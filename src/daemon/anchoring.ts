@@ -1,5 +1,6 @@
 // The anchorer of a running proxy: its settings, and the turns that it sends.
 
+import type { WorkLeases } from "../cluster/work-leases.ts";
 import { localMoments, timeOfDay } from "../core/anchor/anchor-times.ts";
 import { chance } from "../core/jitter.ts";
 import { sendAnchorTurn } from "../proxy/anchor-turn.ts";
@@ -13,11 +14,12 @@ import type { PoolParts } from "./pool-parts.ts";
 /** The longest delay after the chosen times, so that not all proxies of the world send at the same moment, ms. */
 const LONGEST_DELAY_MS = 3 * 60_000;
 
-/** The anchorer of the proxy whose requests are forwarded with `forwarding`. */
+/** The anchorer of the proxy whose requests are forwarded with `forwarding`. `leases`: whether it does this job. */
 export function anchorerOf(
   { live, deps, store, events }: Base,
   { pool, catalogues, refresher }: PoolParts,
   forwarding: ProxyContext,
+  leases: WorkLeases,
 ): Anchorer {
   const stopping = new AbortController();
   const settings = () => anchorSettings(live.current());
@@ -35,6 +37,7 @@ export function anchorerOf(
     events,
     plan,
     refresher,
+    leases,
     send: (accountId) => sendAnchorTurn(forwarding, accountId, settings().model, stopping.signal),
   });
   return {

@@ -2,6 +2,7 @@
 
 import { publicPaths, quickRoutes, trustedApp } from "../admin/app.ts";
 import { identityMarkOf } from "../auth/identity.ts";
+import { openTurns } from "../auth/open-turns.ts";
 import type { Hop } from "../core/hops.ts";
 import { isWildcard, parseListen } from "../core/listen.ts";
 import type { Deps } from "../deps.ts";
@@ -35,12 +36,19 @@ import { anchorerOf } from "./anchoring.ts";
 import { type Base, openState } from "./base.ts";
 import { watchClock } from "./clock-watch.ts";
 import { notifierOf } from "./notifications.ts";
-import { guardSettings, proxySettings, retrySettings, usageSettings } from "./part-settings.ts";
+import {
+  drainSettings,
+  guardSettings,
+  proxySettings,
+  retrySettings,
+  usageSettings,
+} from "./part-settings.ts";
 import { poolParts } from "./pool-parts.ts";
 import { createPresence } from "./presence.ts";
 import { metricsOf, turnsOf } from "./proxy-metrics.ts";
 import { reloading } from "./reload.ts";
-import { sharedFacts, sharingOf } from "./sharing.ts";
+import { noteReplicaSwitch, sharedFacts, sharingOf } from "./sharing.ts";
+import { passed } from "./shutdown.ts";
 import { listeningAt, rootInUse } from "./start-conflicts.ts";
 import { tracingOf } from "./tracing.ts";
 
@@ -56,8 +64,8 @@ export interface Daemon {
   readonly childCount: number;
   /** The number of requests in flight. */
   inFlight(): number;
-  /** The current setting for how long requests in flight may take to finish at shutdown, ms. */
-  drainMs(): number;
+  /** How long a shutdown still accepts requests, and how long it then waits for those in flight, by the current settings. */
+  drain(): { readonly delayMs: number; readonly timeoutMs: number };
   /** Reloads the settings immediately instead of within a second. Returns false if the file is unchanged. */
   reload(): boolean;
   /**
@@ -68,8 +76,8 @@ export interface Daemon {
   /** Resolves when no client uses `/admin/presence` any more. */
   deserted(): Promise<void>;
   /**
-   * Waits for requests in flight (for at most `drainMs`, or until `hurry` is aborted), writes the state and releases
-   * the root.
+   * Waits as `drain` says, or until `hurry` is aborted, writes the state and releases the root. From the first moment on
+   * `/readyz` returns 503. A second call waits for the first.
    */
   stop(reason: string, hurry?: AbortSignal): Promise<void>;
 }
@@ -78,6 +86,8 @@ export interface Daemon {
 const FIRST_LOOK_MS = 1_000;
 /** Long enough for a command that changes accounts, which locks the root for milliseconds only. */
 const LOCK_WAIT_MS = 500;
+/** The token endpoint gets at least this time to answer at shutdown, even if `drain_timeout_seconds` is shorter, ms. */
+const RENEWAL_MS = 3_000;
 
 /**
  * Starts the proxy on `layout`'s root, which it owns until `stop`. Throws `root_locked`, `invalid_config`,
@@ -95,11 +105,12 @@ export async function startDaemon(
   if (owner === undefined) throw await rootInUse(layout);
   try {
     const daemon = await run(layout, flags, deps, owner, limits);
+    let stopped: Promise<void> | undefined;
     return {
       ...daemon,
-      stop: async (reason, hurry) => {
-        await daemon.stop(reason, hurry);
-        owner.release();
+      stop: (reason, hurry) => {
+        stopped ??= daemon.stop(reason, hurry).then(owner.release);
+        return stopped;
       },
     };
   } catch (error) {
@@ -144,7 +155,8 @@ async function run(
   });
   const base: Base = { layout, live, deps, events, store, usage, traffic, owner, outbound, self };
   const sharing = await sharingOf(base);
-  const parts = poolParts(base, sharing);
+  const renewals = openTurns(sharing.turns);
+  const parts = poolParts(base, { ...sharing, turns: renewals.turns });
   // Wait for the child proxies, so that the first request can use them unless they are slow.
   await parts.children.start(parts.pool, FIRST_LOOK_MS);
   const notifier = notifierOf(base, parts.pool);
@@ -157,9 +169,9 @@ async function run(
     events,
     waitForReset: () => live.current().proxy.wait_for_reset,
   });
-  const metrics = metricsOf(base, parts.pool, { descriptors, waiting, tracing });
+  const metrics = metricsOf(base, parts.pool, { descriptors, waiting, tracing, sharing });
   const admin = adminParts(base, parts, { presence, notifier, metrics, waiting, listen, sharing });
-  const drainMs = () => live.current().proxy.drain_timeout_seconds * 1000;
+  const drain = () => drainSettings(live.current());
   const forwarding: ProxyContext = {
     deps,
     pool: parts.pool,
@@ -206,6 +218,7 @@ async function run(
       throw error;
     }
   });
+  sharing.switches.take((moved) => noteReplicaSwitch(base, parts.pool, moved));
   await sharing.start(sharedFacts(base, parts.pool, admin.keys));
   const upstream = String(withoutSecrets(proxy.upstream_base_url));
   events.append("proxy.started", {
@@ -217,10 +230,11 @@ async function run(
   // The first line of output names the log, so a reader may open it immediately.
   events.flush();
   live.start(reloading(base, parts.children));
-  const anchorer = anchorerOf(base, parts, forwarding);
+  const anchorer = anchorerOf(base, parts, forwarding, sharing.leases);
   const unwatchClock = watchClock({ ...base, children: parts.children.list });
   const { care, refresher, forecaster, autoRedeemer } = parts;
   for (const job of [care, refresher, forecaster, anchorer, autoRedeemer, notifier]) job.start();
+  parts.sharedWork?.start();
 
   return {
     name: proxy.name,
@@ -230,29 +244,34 @@ async function run(
     accountCount: base.store.state.accounts.length,
     childCount: parts.children.list().length,
     inFlight: parts.pool.inFlight,
-    drainMs,
+    drain,
     reload: live.look,
     deserted: presence.deserted,
     lost: owner.lost,
     stop: async (reason, hurry) => {
       admin.drains();
       events.append("proxy.stopping", { signal: reason });
+      await passed(deps, drain().delayMs, hurry);
       live.stop();
       unwatchClock();
       anchorer.stop();
       autoRedeemer.stop();
       refresher.stop();
+      parts.sharedWork?.stop();
       parts.children.stop();
       parts.catalogues.stop();
       admin.context.logins.stop();
       admin.dashboard.close();
       waiting.stop();
       const notified = notifier.stop();
-      await server.stop(deadlineOf(deps, drainMs(), hurry));
+      const deadline = passed(deps, drain().timeoutMs, hurry);
+      await server.stop(deadline);
       await notified;
       await tracing?.stop();
       await adminServer.stop();
       care.stop();
+      // The new login of a renewal that is cut off would be lost.
+      await Promise.race([renewals.ended(), Promise.all([deadline, passed(deps, RENEWAL_MS)])]);
       parts.accountSignals?.stop();
       await sharing.stop();
       parts.affinity.flush();
@@ -264,15 +283,6 @@ async function run(
       events.flush();
     },
   };
-}
-
-/** Resolves after `ms`, or when `hurry` is aborted. */
-function deadlineOf({ clock }: Deps, ms: number, hurry: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve) => {
-    clock.after(ms, resolve);
-    if (hurry?.aborted) resolve();
-    hurry?.addEventListener("abort", () => resolve(), { once: true });
-  });
 }
 
 /** Also writes a failure to start to the event log, because the output of a service is easily missed. */

@@ -2,7 +2,9 @@
 
 import type { ResetSpender } from "../auth/redeem-ops.ts";
 import { createRefreshLane, tokenUrlOf } from "../auth/refresh.ts";
+import { ALL_WORK } from "../cluster/work-leases.ts";
 import type { Deps } from "../deps.ts";
+import { messageOf } from "../errors.ts";
 import { createOutbound } from "../network/egress.ts";
 import { changeHealth } from "../state/record-changes.ts";
 import { learn } from "../state/record-figures.ts";
@@ -55,7 +57,23 @@ export function offlineRedeemer(deps: Deps, store: Store, config: Config): Reset
   const refresher = createRefresher({
     ...common,
     resetCredits,
+    leases: ALL_WORK,
     settings: () => ({ intervalMs: minutes * 60_000, intervalMessages: messages, timeoutMs }),
   });
-  return createRedeemer({ ...common, refresher, resetCredits, settings: () => ({ timeoutMs }) });
+  const redeemer = createRedeemer({ ...common, refresher, resetCredits, settings: () => ({ timeoutMs }) });
+  // A proxy writes new figures after a moment, but this process ends.
+  const written = async <Result>(work: Promise<Result>): Promise<Result> => {
+    const result = await work;
+    try {
+      store.touch();
+      store.flush();
+    } catch (error) {
+      deps.log.warn(`the new figures are not kept: ${messageOf(error)}`);
+    }
+    return result;
+  };
+  return {
+    check: (record, creditId) => written(redeemer.check(record, creditId)),
+    redeem: (record, request) => written(redeemer.redeem(record, request)),
+  };
 }

@@ -21,6 +21,11 @@ export function retrySettings({ proxy }: Config): RetryBudgetSettings {
   return { percent: proxy.retry_budget_percent, floor: proxy.retry_budget_floor };
 }
 
+/** How long a shutdown still accepts requests, and how long it then waits for those in flight, ms. */
+export function drainSettings({ proxy }: Config): { readonly delayMs: number; readonly timeoutMs: number } {
+  return { delayMs: proxy.drain_delay_seconds * 1000, timeoutMs: proxy.drain_timeout_seconds * 1000 };
+}
+
 export function guardSettings({ proxy }: Config): GuardSettings {
   return { allowedHosts: proxy.allowed_hosts, clientAuth: proxy.client_auth };
 }

@@ -22,9 +22,10 @@ import { createRedeemer } from "../upstream/redeemer.ts";
 import { createRefresher } from "../upstream/refresher.ts";
 import { createResetCreditReader } from "../upstream/reset-credits.ts";
 import { createRouting } from "../upstream/routing.ts";
+import { shareWork } from "../upstream/shared-work.ts";
 import type { Base } from "./base.ts";
 
-/** The pool and its background jobs. `sharing`: who may renew a login, and what the replicas of the pool notice. */
+/** The pool and its background jobs. `sharing`: what this proxy shares with the other replicas of the pool. */
 export function poolParts(
   { layout, live, deps, events, store, usage, traffic, self, owner, outbound }: Base,
   sharing: Sharing,
@@ -45,7 +46,13 @@ export function poolParts(
     baseUrl: () => config().proxy.upstream_base_url,
     cooldownMs: () => config().proxy.cooldown_default_seconds * 1000,
   };
-  const apiContext = { clock: deps.clock, store, outbound, prices: () => config().prices };
+  const apiContext = {
+    clock: deps.clock,
+    store,
+    outbound,
+    prices: () => config().prices,
+    spending: sharing.spending,
+  };
   const affinity = createAffinity({ path: layout.sessions, deps, owner });
   const children = createChildren({
     deps,
@@ -67,6 +74,7 @@ export function poolParts(
     events,
     affinity,
     pastSwitches: loggedSwitches(layout.events),
+    shareSwitch: sharing.switches.send,
     settings: () => poolSettings(config()),
     self,
     makeAccount: (record) =>
@@ -92,6 +100,7 @@ export function poolParts(
     pool,
     events,
     resetCredits,
+    leases: sharing.leases,
     settings: () => ({
       intervalMs: config().quota.refresh_interval_minutes * 60_000,
       intervalMessages: config().quota.refresh_interval_messages,
@@ -111,6 +120,7 @@ export function poolParts(
     store,
     pool,
     redeemer,
+    leases: sharing.leases,
     settings: () => {
       const { when, min_wait, keep, per_day } = config().policy.auto_redeem;
       return { when, minWaitMs: minWaitOf(min_wait) ?? 0, keep, perDay: per_day };
@@ -126,7 +136,9 @@ export function poolParts(
     enrol: () => enrolFromDisk({ layout, deps, events, store, owner }, pool),
   });
   const forecaster = createForecaster({ deps, pool, usage, isRecording: () => config().usage.enabled });
+  const sharedWork = replica === undefined ? undefined : shareWork({ deps, signals: sharing.signals, store });
   return {
+    sharedWork,
     pool,
     accountSignals,
     affinity,

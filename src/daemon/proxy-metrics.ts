@@ -1,5 +1,6 @@
 // The metrics of a running proxy.
 
+import type { Sharing } from "../cluster/sharing.ts";
 import type { TurnRecord } from "../core/turn-record.ts";
 import { createMetrics, type Metrics } from "../metrics/metrics.ts";
 import type { WaitingTurns } from "../proxy/waiting-turns.ts";
@@ -13,13 +14,14 @@ export interface MetricSources {
   readonly descriptors: Pick<Descriptors, "limit">;
   readonly waiting: Pick<WaitingTurns, "summary">;
   readonly tracing: Pick<Tracing, "counts"> | undefined;
+  readonly sharing: Pick<Sharing, "state">;
 }
 
 /** The metrics of a proxy with `pool` that starts now. */
 export function metricsOf(
   { deps, events, usage, traffic }: Base,
   pool: Pick<Pool, "watched" | "facts">,
-  { descriptors, waiting, tracing }: MetricSources,
+  { descriptors, waiting, tracing, sharing }: MetricSources,
 ): Metrics {
   return createMetrics({
     clock: deps.clock,
@@ -31,6 +33,7 @@ export function metricsOf(
     log: events.backlog,
     usage,
     spans: tracing?.counts,
+    sharing: sharing.state,
   });
 }
 

@@ -67,7 +67,7 @@ export const USAGE_PERIODS = ["24h", "7d", "30d", "90d", "52w"] as const;
 export type UsagePeriod = (typeof USAGE_PERIODS)[number];
 
 /** What the usage is grouped by, as values of `codexlb usage --by`. */
-export const USAGE_VIEWS = ["account", "model", "project", "session", "key"] as const;
+export const USAGE_VIEWS = ["account", "model", "project", "session", "key", "proxy"] as const;
 export type UsageView = (typeof USAGE_VIEWS)[number];
 
 /** `GET /_/usage?since=PERIOD&by=VIEW`, and a parameter for each filter (`UsageFilters`). */

@@ -1,6 +1,8 @@
 // Makes the snapshot of the proxy's state for the dashboard's page.
 
 import type { ProxyInfo } from "../admin/operate.ts";
+import { clusterField } from "../admin/sharing-fields.ts";
+import type { SharingState } from "../cluster/sharing.ts";
 import { passedOver } from "../core/explain.ts";
 import type { Forecasts } from "../core/forecast/status-forecast.ts";
 import type { OptionSource } from "../core/option-words.ts";
@@ -26,10 +28,12 @@ export interface SnapshotContext {
   readonly usage: Pick<UsageStore, "added">;
   readonly waiting: Pick<WaitingTurns, "summary">;
   readonly anchoring: () => StatusDocument["anchor"];
+  /** What the proxy shares with other replicas; undefined if it works alone. */
+  readonly sharing: () => SharingState | undefined;
 }
 
 export function snapshotOf(context: SnapshotContext): Snapshot {
-  const { deps, pool, affinity, forecasts, options, about, usage, waiting, anchoring } = context;
+  const { deps, pool, affinity, forecasts, options, about, usage, waiting, anchoring, sharing } = context;
   const facts = pool.facts();
   const { name, pid, startedMs } = about();
   const labels = new Map([
@@ -43,6 +47,7 @@ export function snapshotOf(context: SnapshotContext): Snapshot {
       ...statusDocument(facts, pool.view(), forecasts()),
       ...waitingField(waiting.summary()),
       anchor: anchoring(),
+      ...clusterField(sharing()),
     }),
     requests: pool
       .live()
@@ -88,4 +93,5 @@ const PASSING: ReadonlySet<string> = new Set([
   "cooldown_seconds",
   "age_seconds",
   "passedOver",
+  "last_seen_ms",
 ]);

@@ -159,6 +159,36 @@ export const METRICS = {
     labels: ["result"],
     help: "Token refreshes for accounts, by result (renewed, rejected: the login has ended, failed).",
   },
+  clusterConnected: {
+    name: "codexlb_cluster_connected",
+    type: "gauge",
+    labels: [],
+    help: "1 if this replica can use the server of its pool, otherwise 0. This and the other codexlb_cluster metrics are absent for a proxy that works alone.",
+  },
+  clusterDegraded: {
+    name: "codexlb_cluster_degraded_seconds",
+    type: "gauge",
+    labels: [],
+    help: "How long this replica has been without the server of its pool; 0 while it can use it.",
+  },
+  clusterPending: {
+    name: "codexlb_cluster_pending_changes",
+    type: "gauge",
+    labels: [],
+    help: "Changes of accounts, keys and the pin that were made on this replica, and that the server does not have yet.",
+  },
+  clusterComparisons: {
+    name: "codexlb_cluster_comparisons_total",
+    type: "counter",
+    labels: ["result"],
+    help: "Comparisons of this replica with the server, by result (done, failed).",
+  },
+  clusterRenewals: {
+    name: "codexlb_cluster_renewals_total",
+    type: "counter",
+    labels: ["outcome", "by"],
+    help: "Renewals of logins, by outcome (renewed, rejected: the login has ended, failed) and by who sent the refresh token (self: this replica, replica: another one, from which this one got the result). A login that an operator replaced on another replica counts as renewed.",
+  },
   childUsable: {
     name: "codexlb_child_proxy_usable",
     type: "gauge",

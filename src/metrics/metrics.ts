@@ -1,7 +1,9 @@
 // The metrics of this proxy, for a monitoring program. A tree of proxies has one set of metrics per proxy.
 
+import type { SharingState } from "../cluster/sharing.ts";
 import type { Clock } from "../deps.ts";
 import type { Pool } from "../upstream/pool.ts";
+import { reportCluster } from "./cluster.ts";
 import { type Exposition, expositionOf } from "./exposition.ts";
 import { createLoopDelay } from "./loop-delay.ts";
 import { reportPool } from "./pool.ts";
@@ -20,10 +22,12 @@ export interface MetricsContext extends ProcessContext {
   /** How many turns wait for a reset. */
   readonly waitingTurns: () => number;
   readonly traffic: Pick<TrafficMetrics, "report">;
+  /** Undefined for a proxy that works alone. */
+  readonly sharing: () => SharingState | undefined;
 }
 
 export function createMetrics(context: MetricsContext): Metrics {
-  const { clock, pool, waitingTurns, traffic } = context;
+  const { clock, pool, waitingTurns, traffic, sharing } = context;
   const loopDelay = createLoopDelay(clock);
   return {
     scrape: (accept) =>
@@ -31,6 +35,7 @@ export function createMetrics(context: MetricsContext): Metrics {
         const upstreams = reportPool(pool, clock.now(), report);
         traffic.report(report, upstreams);
         report("turnsWaiting", waitingTurns());
+        reportCluster(sharing(), clock.now(), report);
         reportProcess(context, report);
         report("loopDelay", loopDelay.read());
       }),

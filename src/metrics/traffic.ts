@@ -78,7 +78,9 @@ export function createTrafficMetrics(): TrafficMetrics {
           ]);
           break;
         case "request.switched":
-          switches.add([reasonLabel(textOf(fields.reason)), textOf(fields.window)]);
+          // Metrics count what this process does.
+          if (fields.replica === undefined)
+            switches.add([reasonLabel(textOf(fields.reason)), textOf(fields.window)]);
           break;
         case "request.retry_denied":
           retriesDenied++;

@@ -13,11 +13,8 @@ export function egressProblem(thrown: unknown, url: string, { proxy }: Egress): 
   const hostname = [url, ...(proxy?.startsWith("https:") ? [proxy] : [])]
     .map((one) => new URL(one).hostname)
     .join(" or of the outbound proxy ");
-  if (UNTRUSTED.has(code))
-    return `the certificate of ${hostname} is not trusted (${code}); if your network has its own certificate authority, set SSL_CERT_FILE or CODEX_CA_CERTIFICATE to its PEM file and restart`;
-  if (code === "CERT_HAS_EXPIRED")
-    return `the certificate of ${hostname} has expired; check this machine's clock`;
-  if (code === "ERR_TLS_CERT_ALTNAME_INVALID") return `the certificate of ${hostname} is for another host`;
+  const problem = certificateProblem(code, hostname);
+  if (problem !== undefined) return problem;
   if (proxy === undefined) return connectProblem(thrown);
   const refusal = /\bProxy (?:refused|connection failed|authentication required)[^:]*: (\d{3}.*)$/i.exec(
     messageOf(thrown),
@@ -25,6 +22,17 @@ export function egressProblem(thrown: unknown, url: string, { proxy }: Egress): 
   return refusal === undefined
     ? `through the outbound proxy ${new URL(proxy).host}: ${connectProblem(thrown)}`
     : refusedBy(proxy, refusal);
+}
+
+/** What is wrong with the certificate of `hostname` if a connection failed with `code`; undefined for other failures. */
+export function certificateProblem(code: string, hostname: string): string | undefined {
+  if (UNTRUSTED.has(code))
+    return `the certificate of ${hostname} is not trusted (${code}); if your network has its own certificate authority, set SSL_CERT_FILE or CODEX_CA_CERTIFICATE to its PEM file and restart`;
+  if (code === "CERT_HAS_EXPIRED")
+    return `the certificate of ${hostname} has expired; check this machine's clock`;
+  return code === "ERR_TLS_CERT_ALTNAME_INVALID"
+    ? `the certificate of ${hostname} is for another host`
+    : undefined;
 }
 
 /**

@@ -171,8 +171,8 @@ const MOST_DECODED = 4;
 const SHOWN_CHARS = 100;
 /** `none`: a typed address or a bookmark. Not `same-site`: that can be another program's port on this machine. */
 const OWN_SITES: ReadonlySet<string> = new Set(["none", "same-origin"]);
-/** The health check, and the renewal of stubs, which are credentials themselves. */
-const OPEN_PATHS: ReadonlySet<string> = new Set(["/", "/healthz", "/oauth/token"]);
+/** The health checks, and the renewal of stubs, which are credentials themselves. */
+const OPEN_PATHS: ReadonlySet<string> = new Set(["/", "/healthz", "/readyz", "/oauth/token"]);
 /** The paths that report account status. */
 const PARENT_PATHS: ReadonlySet<string> = new Set(["/status", "/health/auth-runtime"]);
 

@@ -54,6 +54,7 @@ export function refusedByKey(
       return refuseForGood(clientKindOf(incoming), error);
     case "tokens_per_day":
       return tokensRefusal(error, problem, pool.usage().planType, nowMs);
+    case "tokens_unsure":
     case "rpm":
       return refusalOfError(error);
     default:
@@ -132,6 +133,15 @@ function errorOf(problem: KeyLimitProblem, name: string, nowMs: number): Codexlb
         "key_tokens_used",
         `the key ${name} has used its ${countText(problem.tokensPerDay)} tokens for today`,
         { next: `wait until midnight in the proxy's time zone, or ${raise("--tokens-per-day", "N")}` },
+      );
+    case "tokens_unsure":
+      return new CodexlbError(
+        "key_rate_limited",
+        `the key ${name} may have used its ${countText(problem.tokensPerDay)} tokens for today: turns in flight or other replicas may be using the rest`,
+        {
+          next: `wait ${problem.waitSeconds} s, or ${raise("--tokens-per-day", "N")}`,
+          retryAfterSeconds: problem.waitSeconds,
+        },
       );
     case "rpm":
       return new CodexlbError(

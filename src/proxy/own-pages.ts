@@ -49,7 +49,7 @@ export function isPageSegment(segment: string): boolean {
 
 /** The next step of a client that looks for one of the proxy's pages. */
 export const USE_PAGES =
-  "use GET /healthz (is the proxy alive?), GET /status (the accounts and the pool), GET /metrics (for Prometheus) or GET /logs (the event log)";
+  "use GET /healthz (is the proxy alive?), GET /readyz (can it serve?), GET /status (the accounts and the pool), GET /metrics (for Prometheus) or GET /logs (the event log)";
 
 // --- internal ---
 

@@ -4,7 +4,7 @@
 import { z } from "zod";
 import type { Advise } from "../advice.ts";
 import { requiredTagWords } from "../core/account-tags.ts";
-import { LONGEST_NAME, shortText } from "../core/bounds.ts";
+import { headerValue, LONGEST_NAME, shortText } from "../core/bounds.ts";
 import { parseJson } from "../core/json.ts";
 import type { PooledUsage } from "../core/pooled.ts";
 import { CodexlbError } from "../errors.ts";
@@ -167,7 +167,40 @@ function usageLimit(
     body: JSON.stringify({ ...(backend.success ? backend.data : {}), error }),
     limitId,
     reachedType: usage.reachedType,
+    notice: noticeOf(shortage, advise),
   };
+}
+
+/**
+ * What Codex shows in addition to the reset, if a person can make an account serve before it. Codex adds `, or try again at
+ * TIME`, and shows neither the message nor the next step of a usage limit.
+ */
+function noticeOf(shortage: Pick<Shortage, "keptBack" | KeyPart>, advise: Advise): string | undefined {
+  const { keptBack, atCap, refusedKeys = [], unpriced } = shortage;
+  const [capped] = atCap;
+  const [refused] = refusedKeys;
+  // A long command, such as one with a long root, has no room in a header.
+  const within = (fact: string, remedy: string) => headerValue(`${fact}: ${remedy}`) ?? fact;
+  if (refused !== undefined)
+    return within(
+      `The API refused the key of ${refused}`,
+      `replace it with: ${advise("account add-key", refused, "--key-stdin")}`,
+    );
+  if (unpriced !== undefined)
+    return within(
+      `The model ${shortText(unpriced, LONGEST_NAME)} has no price, so no API key serves it`,
+      "add its price to [prices] in config.toml",
+    );
+  if (capped !== undefined)
+    return within(
+      `The API key of ${capped} has reached its monthly cap`,
+      `raise it with: ${advise("account set", capped, "--monthly-cap", "USD")}`,
+    );
+  if (keptBack.length === 0) return undefined;
+  return within(
+    `The remaining quota of ${keptBack.map(({ alias }) => alias).join(", ")} is kept back by a floor`,
+    floorRemedies(keptBack, advise).join(", "),
+  );
 }
 
 type KeyPart = "atCap" | "refusedKeys" | "unpriced";

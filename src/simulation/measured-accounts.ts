@@ -3,6 +3,7 @@
 
 import { identityMarkOf } from "../auth/identity.ts";
 import { accountKey } from "../core/forecast/forecast-accounts.ts";
+import { planSizeOf } from "../core/plan-sizes.ts";
 import {
   type HourlyCost,
   inOrder,
@@ -11,7 +12,6 @@ import {
   windowAt,
   windowSizes,
 } from "../core/replay/calibration.ts";
-import { planSizeOf } from "../core/replay/plan-sizes.ts";
 import type { SizeSource } from "../core/replay/simulation-report.ts";
 import { presentOf, USUAL_SECONDS, WINDOW_KINDS, type WindowKind } from "../core/windows.ts";
 import type { AccountRecord } from "../state/account-record.ts";

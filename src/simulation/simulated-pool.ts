@@ -3,6 +3,7 @@
 import { capacityOfQuota } from "../core/capacity.ts";
 import type { ModelOffers } from "../core/catalogue.ts";
 import { ownLimitFor } from "../core/meters.ts";
+import type { MovedTurn } from "../core/pool-facts.ts";
 import { judge } from "../core/verdict.ts";
 import type { Clock } from "../deps.ts";
 import { type AccountRecord, optionsOf } from "../state/account-record.ts";
@@ -11,7 +12,6 @@ import type { Account } from "../upstream/account.ts";
 import { createAffinity } from "../upstream/affinity.ts";
 import { createPool, type Pool, type PoolSettings } from "../upstream/pool.ts";
 import type { PoolObserver } from "../upstream/pool-observer.ts";
-import type { MovedTurn } from "../upstream/switches.ts";
 
 export interface SimulatedPoolOptions {
   readonly records: readonly AccountRecord[];

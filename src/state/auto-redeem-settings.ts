@@ -27,7 +27,7 @@ export const AUTO_REDEEM = {
   min_wait: text("12h")
     .refine((value) => minWaitOf(value) !== undefined, {
       error: (issue) =>
-        `${JSON.stringify(issue.input)} must be a duration of at most 744h; write it as "12h" or "90m"`,
+        `${JSON.stringify(issue.input)} must be a duration of at most 31d; write it as "12h" or "2d"`,
     })
     .meta({ description: "Spend a credit only if the first reset is further away than this." }),
   keep: z

@@ -25,6 +25,8 @@ export interface Layout {
   readonly events: string;
   /** The lock that the process owning this root holds. */
   readonly lock: string;
+  /** The flags that the running proxy was started with. The Go program does not know it. */
+  readonly startFlags: string;
   /** The admin API for commands on this machine; file permission is the authentication. */
   readonly adminSocket: string;
   /** The secret for the admin API over TCP. */
@@ -89,6 +91,7 @@ export function layoutOf(root: string): Layout {
     logs,
     events: join(logs, "proxy.current.jsonl"),
     lock: join(root, "proxy.lock"),
+    startFlags: join(root, "start-flags.json"),
     adminSocket: join(root, "admin.sock"),
     adminToken: join(root, "admin.token"),
     keys: join(root, "keys.json"),

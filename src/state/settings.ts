@@ -113,6 +113,10 @@ const PROXY = {
     description:
       "Longest wait until the backend begins to respond to a turn; then another account gets the turn.",
   }),
+  drain_delay_seconds: seconds(0).meta({
+    description:
+      "How long the proxy still accepts requests when it shuts down, while GET /readyz returns 503, so that a load balancer can stop sending requests; 0: not at all.",
+  }),
   drain_timeout_seconds: seconds(30).meta({
     description:
       "How long requests in flight may continue when the proxy shuts down; a second signal ends them immediately.",
@@ -120,7 +124,7 @@ const PROXY = {
   wait_for_reset: text("off")
     .refine((value) => waitBoundOf(value) !== undefined, {
       error: (issue) =>
-        `${JSON.stringify(issue.input)} must be "off", or a duration greater than 0 and at most 168h; write it as "6h" or "45m"`,
+        `${JSON.stringify(issue.input)} must be "off", or a duration greater than 0 and at most 7d; write it as "6h" or "45m"`,
     })
     .meta({
       description:

@@ -1,6 +1,7 @@
 // Starts the 5h windows of accounts in the background, one account at a time. The turn is counted on disk before
 // it is sent, so neither a restart nor the next proxy on the root sends it again.
 
+import type { WorkLeases } from "../cluster/work-leases.ts";
 import { anchorsOn, countedAnchor } from "../core/anchor/anchor-count.ts";
 import type { AnchorResult } from "../core/anchor/anchor-result.ts";
 import { chance } from "../core/jitter.ts";
@@ -13,6 +14,7 @@ import { noteAnchors } from "../state/record-changes.ts";
 import type { Store } from "../state/store.ts";
 import type { AnchorPlan } from "./anchor-plan.ts";
 import type { Refresher } from "./refresher.ts";
+import { createRepeatedJob } from "./repeated-job.ts";
 
 export interface Anchorer {
   start(): void;
@@ -26,22 +28,25 @@ export interface AnchorerContext {
   readonly events: Pick<EventLog, "append">;
   readonly plan: AnchorPlan;
   readonly refresher: Pick<Refresher, "refresh">;
+  readonly leases: Pick<WorkLeases, "take">;
   /** Sends the turn on this account only. Never throws. */
   readonly send: (accountId: string) => Promise<AnchorResult>;
 }
 
+/** One replica of a pool does it for all accounts, because their times depend on each other. */
+const JOB = "anchor";
 /** Time between two steps. */
 const TICK_MS = 12_000;
 /** The least pause after a turn; up to as much is added at random. */
 const PAUSE_MS = 20_000;
 
 export function createAnchorer(context: AnchorerContext): Anchorer {
-  const { plan, refresher } = context;
+  const { plan, refresher, leases } = context;
   const { clock, random, log } = context.deps;
-  let cancel: (() => void) | undefined;
-  let stopped = false;
   /** The end of the pause, monotonic ms. */
   let pausedUntil = 0;
+
+  const isOwn = async (): Promise<boolean> => (await leases.take([JOB], "exclusive")).has(JOB);
 
   const step = async (): Promise<void> => {
     const next = plan.next(clock.now());
@@ -49,9 +54,10 @@ export function createAnchorer(context: AnchorerContext): Anchorer {
       case "wait":
         return;
       case "look":
+        if (!(await isOwn())) return;
         return refresher.refresh(next.account);
       case "send":
-        if (clock.monotonic() < pausedUntil) return;
+        if (clock.monotonic() < pausedUntil || !(await isOwn())) return;
         await anchor(context, next.account, next.momentMs);
         pausedUntil = clock.monotonic() + PAUSE_MS * (1 + chance(random));
         return;
@@ -60,23 +66,14 @@ export function createAnchorer(context: AnchorerContext): Anchorer {
     }
   };
 
-  const tick = async (): Promise<void> => {
-    try {
-      await step();
-    } catch (error) {
-      // The count could not be written, so no turn was sent.
-      log.warn(`starting the 5h window of an account: ${messageOf(error)}; codexlb tries again`);
-    }
-    if (!stopped) cancel = clock.after(TICK_MS, () => void tick());
-  };
-
-  return {
-    start: () => void tick(),
-    stop: () => {
-      stopped = true;
-      cancel?.();
-    },
-  };
+  return createRepeatedJob({
+    clock,
+    everyMs: TICK_MS,
+    run: step,
+    // The count could not be written, so no turn was sent.
+    failed: (error) =>
+      log.warn(`starting the 5h window of an account: ${messageOf(error)}; codexlb tries again`),
+  });
 }
 
 // --- internal ---

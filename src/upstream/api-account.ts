@@ -5,6 +5,7 @@ import { advised } from "../advice.ts";
 import type { Credentials } from "../auth/auth-file.ts";
 import { readCredentials } from "../auth/homes.ts";
 import { rememberIdentity } from "../auth/identity.ts";
+import type { SharedSpending } from "../cluster/shared-spending.ts";
 import { estimatedUsd, withReserved, withSpent } from "../core/api-billing.ts";
 import { MISSING_AUTH } from "../core/health.ts";
 import { costUsd, highestPrice, type Price, type PriceTable, priceOf } from "../core/prices.ts";
@@ -26,11 +27,14 @@ export interface ApiAccountContext {
   readonly outbound: Pick<Outbound, "toBackend">;
   /** The user's prices. */
   readonly prices: () => PriceTable;
+  /** What other replicas spend with the same key. */
+  readonly spending: SharedSpending;
 }
 
 /** `record` is the live record of the store. */
 export function createApiAccount(record: AccountRecord, context: ApiAccountContext): Account {
-  const { clock, store, outbound, prices } = context;
+  const { clock, store, outbound, prices, spending } = context;
+  spending.counted(record);
   let kept: Credentials | undefined;
 
   const current = (): Credentials => {
@@ -47,6 +51,7 @@ export function createApiAccount(record: AccountRecord, context: ApiAccountConte
     const reservedNow = withReserved(billing, reserved);
     setBilling(record, spent === 0 ? reservedNow : withSpent(reservedNow, spent, clock.now()));
     store.touch();
+    spending.counted(record);
   };
 
   const priceFor = (...models: readonly (string | undefined)[]): Price => {
@@ -141,6 +146,8 @@ export function createApiAccount(record: AccountRecord, context: ApiAccountConte
     renewAhead: async () => undefined,
     forget: () => {
       kept = undefined;
+      // It may be another key, of which the other replicas have spent something else.
+      spending.counted(record);
     },
   };
 }

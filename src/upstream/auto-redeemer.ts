@@ -2,6 +2,7 @@
 // its request, so a restart does not make another one.
 
 import type { ResetSpender } from "../auth/redeem-ops.ts";
+import type { WorkLeases } from "../cluster/work-leases.ts";
 import { type AutoRedeemSettings, autoRedeemId, withAttempt } from "../core/auto-redeem.ts";
 import { dayOf } from "../core/local-days.ts";
 import { type RedeemResult, unfinishedAt } from "../core/redemption.ts";
@@ -12,6 +13,7 @@ import type { AccountRecord } from "../state/account-record.ts";
 import { noteResets } from "../state/record-figures.ts";
 import type { Store } from "../state/store.ts";
 import type { Pool } from "./pool.ts";
+import { createRepeatedJob } from "./repeated-job.ts";
 
 export interface AutoRedeemer {
   start(): void;
@@ -25,18 +27,19 @@ export interface AutoRedeemerContext {
   readonly pool: Pick<Pool, "watched">;
   readonly redeemer: Pick<ResetSpender, "redeem">;
   readonly settings: () => AutoRedeemSettings;
+  readonly leases: Pick<WorkLeases, "take" | "holds">;
 }
 
+/** One replica of a pool does it for all accounts, because the daily limit is that of the pool. */
+const JOB = "auto-redeem";
 /** Time between two checks of the pool. */
 const TICK_MS = 30_000;
 /** Pause after an attempt. */
 const PAUSE_MS = 10 * 60_000;
 
 export function createAutoRedeemer(context: AutoRedeemerContext): AutoRedeemer {
-  const { store, pool, redeemer, settings } = context;
+  const { store, pool, redeemer, settings, leases } = context;
   const { clock, log } = context.deps;
-  let cancel: (() => void) | undefined;
-  let stopped = false;
   /** The end of the pause, monotonic ms. */
   let pausedUntil = 0;
 
@@ -70,12 +73,17 @@ export function createAutoRedeemer(context: AutoRedeemerContext): AutoRedeemer {
   };
 
   const step = async (): Promise<void> => {
-    if (settings().when === "never" || clock.monotonic() < pausedUntil) return;
+    if (settings().when === "never") return;
+    // During the pause the lease is kept, so that no other replica makes an attempt.
+    const isPaused = clock.monotonic() < pausedUntil;
+    if (!isPaused && chosen() === undefined) return;
+    if (!(await leases.take([JOB], "exclusive")).has(JOB) || isPaused) return;
+    // Another replica may have spent a credit in the meantime.
     const record = chosen();
     if (record === undefined) return;
     const result = await redeemer.redeem(record, {
       by: "auto",
-      isWanted: () => !stopped && chosen() === record,
+      isWanted: () => !job.isStopped() && leases.holds(JOB) && chosen() === record,
       noteSpending: () =>
         noteResets(record, { autoRedeems: withAttempt(record.autoRedeems, dayOf(clock.now())) }),
     });
@@ -98,21 +106,12 @@ export function createAutoRedeemer(context: AutoRedeemerContext): AutoRedeemer {
     );
   };
 
-  const tick = async (): Promise<void> => {
-    try {
-      await step();
-    } catch (error) {
-      // The request could not be written, so it was not sent.
-      log.warn(`policy.auto_redeem: ${messageOf(error)}; codexlb tries again`);
-    }
-    if (!stopped) cancel = clock.after(TICK_MS, () => void tick());
-  };
-
-  return {
-    start: () => void tick(),
-    stop: () => {
-      stopped = true;
-      cancel?.();
-    },
-  };
+  const job = createRepeatedJob({
+    clock,
+    everyMs: TICK_MS,
+    run: step,
+    // The request could not be written, so it was not sent.
+    failed: (error) => log.warn(`policy.auto_redeem: ${messageOf(error)}; codexlb tries again`),
+  });
+  return job;
 }

@@ -13,6 +13,7 @@ import type { EventLog } from "../state/events.ts";
 import { signatureOf } from "../state/file-signature.ts";
 import type { Store } from "../state/store.ts";
 import type { Pool } from "./pool.ts";
+import { createRepeatedJob } from "./repeated-job.ts";
 
 export interface CredentialCare {
   start(): void;
@@ -42,13 +43,11 @@ export function createCredentialCare(context: CredentialCareContext): Credential
   const retryMs = new Map<string, number>();
   /** The signature of the auth.json at the last check, by account. */
   const seen = new Map<string, string>();
-  let cancel: (() => void) | undefined;
-  let stopped = false;
 
   const renewDue = async (): Promise<void> => {
     let begun = 0;
     for (const record of context.store.state.accounts) {
-      if (stopped || begun >= AT_ONCE) return;
+      if (job.isStopped() || begun >= AT_ONCE) return;
       if (record.health.kind === "disabled" || (retryMs.get(record.id) ?? 0) > clock.monotonic()) continue;
       const outcome = await renewAhead(context, record);
       if (outcome !== "not_due") begun++;
@@ -58,23 +57,24 @@ export function createCredentialCare(context: CredentialCareContext): Credential
   };
 
   const check = async (): Promise<void> => {
-    try {
-      context.lane.save();
-      context.enrol();
-      for (const record of context.store.state.accounts) checkAuthFile({ ...context, seen }, record);
-      await renewDue();
-    } catch (error) {
-      // The disk may be full or broken. Requests are still served, and the next check may succeed.
-      context.deps.log.warn(`checking the accounts' credentials: ${messageOf(error)}`);
-    }
-    if (!stopped) cancel = clock.after(TICK_MS, () => void check());
+    context.lane.save();
+    context.enrol();
+    for (const record of context.store.state.accounts) checkAuthFile({ ...context, seen }, record);
+    await renewDue();
   };
 
+  const job = createRepeatedJob({
+    clock,
+    everyMs: TICK_MS,
+    run: check,
+    // The disk may be full or broken. Requests are still served, and the next check may succeed.
+    failed: (error) => context.deps.log.warn(`checking the accounts' credentials: ${messageOf(error)}`),
+  });
+
   return {
-    start: () => void check(),
+    start: job.start,
     stop: () => {
-      stopped = true;
-      cancel?.();
+      job.stop();
       context.lane.save();
     },
   };

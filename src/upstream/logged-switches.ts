@@ -2,10 +2,10 @@
 
 import { z } from "zod";
 import { logEventIn } from "../core/log-event.ts";
+import type { MovedTurn } from "../core/pool-facts.ts";
 import { FIELD_NAMES } from "../core/status-quota.ts";
 import { WINDOW_KINDS } from "../core/windows.ts";
 import { lastLinesWith } from "../state/log-parts.ts";
-import type { MovedTurn } from "./switches.ts";
 
 /**
  * The turns that moved according to the event log at `path`, oldest first. Only the end of a long log is read. Empty if
@@ -13,7 +13,8 @@ import type { MovedTurn } from "./switches.ts";
  */
 export function loggedSwitches(path: string): MovedTurn[] {
   try {
-    return lastLinesWith(path, `"event":"${SWITCHED}"`, BOUNDS).flatMap(movedTurnIn);
+    const moved = lastLinesWith(path, `"event":"${SWITCHED}"`, BOUNDS).flatMap(movedTurnIn);
+    return moved.sort((one, other) => one.atMs - other.atMs);
   } catch {
     return []; // The history is only for display, and the event log reports its own problems.
   }
@@ -31,6 +32,9 @@ const Fields = z.object({
   reason: z.string(),
   window: z.string().optional(),
   session: z.string().optional(),
+  /** Of a switch on another replica: its name, and when the turn moved there, Unix ms. */
+  replica: z.string().optional(),
+  at_ms: z.number().optional(),
 });
 
 function movedTurnIn(line: string): MovedTurn[] {
@@ -38,14 +42,15 @@ function movedTurnIn(line: string): MovedTurn[] {
   const fields = Fields.safeParse(event?.fields).data;
   const atMs = Date.parse(event?.ts ?? "");
   if (event?.event !== SWITCHED || fields === undefined || Number.isNaN(atMs)) return [];
-  const { window: name, session, ...accounts } = fields;
+  const { window: name, session, replica, at_ms, ...accounts } = fields;
   const window = WINDOW_KINDS.find((kind) => FIELD_NAMES[kind] === name);
   return [
     {
-      atMs,
+      atMs: at_ms ?? atMs,
       ...accounts,
       ...(window === undefined ? {} : { window }),
       ...(session === undefined ? {} : { session }),
+      ...(replica === undefined ? {} : { replica }),
     },
   ];
 }

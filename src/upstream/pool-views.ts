@@ -45,6 +45,8 @@ export interface PoolViews {
   ): PoolExplanation;
   /** Why this upstream would not take the next turn of a run that is pinned to it; undefined if it would. */
   absence(upstreamId: string): RunSeen["absence"];
+  /** True if an upstream serves new sessions, perhaps only after a cooldown or a reset: neither disabled nor draining. */
+  hasServing(): boolean;
   /** Why no upstream can serve `session`, or `model`, or requests with these tags of their run and their key. */
   shortage(session: string | undefined, model?: string, tags?: readonly TagDemand[]): Shortage;
   /** How many accounts have a tag of each of the demands. */
@@ -159,6 +161,13 @@ export function createPoolViews(context: PoolViewsContext): PoolViews {
       const candidate = roster.candidate(upstreamId, capacityView(undefined));
       const pinned = { ...placement.contextOf(undefined), pinnedId: upstreamId };
       return candidate && absenceOf(availabilityFor(candidate, pinned));
+    },
+    hasServing: () => {
+      const needs = placement.contextOf(undefined);
+      return roster.candidates(capacityView(undefined)).some((candidate) => {
+        const availability = availabilityFor(candidate, needs);
+        return availability !== "disabled" && availability !== "draining";
+      });
     },
     taggedCount: (demands) =>
       roster

@@ -6,6 +6,7 @@ import type { ModelOffers } from "../core/catalogue.ts";
 import type { HealthEvent } from "../core/health.ts";
 import type { Hop } from "../core/hops.ts";
 import type { Choice, PolicySettings } from "../core/policy.ts";
+import type { MovedTurn } from "../core/pool-facts.ts";
 import type { QuotaEvidence, QuotaView } from "../core/quota.ts";
 import type { Deps } from "../deps.ts";
 import type { AccountRecord } from "../state/account-record.ts";
@@ -27,7 +28,7 @@ import { createPoolViews, type PoolViews } from "./pool-views.ts";
 import { createRefusedLimits } from "./refused-limits.ts";
 import { createRoster } from "./roster.ts";
 import { createStateOwners, type StateOwners } from "./state-owners.ts";
-import { createSwitches, type MovedTurn } from "./switches.ts";
+import { createSwitches } from "./switches.ts";
 
 export interface PoolSettings {
   readonly policy: PolicySettings &
@@ -69,6 +70,8 @@ export interface Pool extends PoolViews, Pick<Placement, "shouldMove" | "takerOf
   noteModelLimit(model: string, limitId: string, untilMs: number): void;
   /** Merges figures from outside of any request. */
   learn(accountId: string, evidence: QuotaEvidence): void;
+  /** Adds a switch of another replica to the last ones. */
+  noteSwitch(moved: MovedTurn): void;
   accountOf(accountId: string): Account | undefined;
   /** The enabled upstreams that have a catalogue, in list order, without those that lead back to a proxy in `hops`. */
   serving(hops: readonly Hop[]): readonly ServingMember[];
@@ -83,6 +86,8 @@ export interface PoolContext {
   readonly events: EventLog;
   /** The turns that moved before this process started, oldest first. */
   readonly pastSwitches: readonly MovedTurn[];
+  /** Gets each turn that moves. */
+  readonly shareSwitch?: ((moved: MovedTurn) => void) | undefined;
   readonly settings: () => PoolSettings;
   /** This proxy. */
   readonly self: () => Hop;
@@ -153,6 +158,7 @@ export function createPool(context: PoolContext): Pool {
   });
   const switches = createSwitches({
     past: context.pastSwitches,
+    share: context.shareSwitch,
     nowMs: () => clock.now(),
     candidate,
     label: (id) => members.byId(id)?.upstream.label,
@@ -218,6 +224,7 @@ export function createPool(context: PoolContext): Pool {
       const member = members.byId(id);
       if (member !== undefined) ledger.learn(member.record, evidence);
     },
+    noteSwitch: switches.add,
     accountOf: (id) => members.account(id)?.upstream,
     serving: (hops) => {
       const states = roster.candidates(capacityView(undefined));

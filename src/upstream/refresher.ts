@@ -1,16 +1,19 @@
 // Polls the usage endpoint in the background for accounts whose figures traffic does not report. Sends at most one
-// request per account at a time, to a few accounts at once.
+// request per account at a time, to a few accounts at once. Of the replicas of a pool, one polls each account.
 
+import type { WorkLeases } from "../cluster/work-leases.ts";
 import { chance, prolonged, spread } from "../core/jitter.ts";
 import { parseJson } from "../core/json.ts";
 import { quotaFromUsage } from "../core/quota-wire.ts";
 import type { Deps } from "../deps.ts";
+import { messageOf } from "../errors.ts";
 import type { AccountRecord } from "../state/account-record.ts";
 import type { EventLog } from "../state/events.ts";
 import { noteSync } from "../state/record-figures.ts";
 import type { Store } from "../state/store.ts";
 import { askUpstream } from "./ask-upstream.ts";
 import type { Pool } from "./pool.ts";
+import { createRepeatedJob } from "./repeated-job.ts";
 import type { ResetCreditReader } from "./reset-credits.ts";
 
 export interface RefresherSettings {
@@ -52,24 +55,23 @@ const AT_ONCE = 4;
 const BACKOFF_MS = 15_000;
 
 export interface RefresherContext {
-  readonly deps: Pick<Deps, "clock" | "random">;
+  readonly deps: Pick<Deps, "clock" | "random" | "log">;
   readonly store: Store;
   readonly pool: Pick<Pool, "accountOf" | "learn" | "note" | "disable">;
   readonly events: EventLog;
   readonly settings: () => RefresherSettings;
   readonly resetCredits: Pick<ResetCreditReader, "noteUsage">;
+  readonly leases: WorkLeases;
 }
 
 export function createRefresher(context: RefresherContext): Refresher {
-  const { store, settings } = context;
-  const { clock, random } = context.deps;
+  const { store, settings, leases } = context;
+  const { clock, random, log } = context.deps;
   /** The polls in progress; each resolves to the problem, if there is one. */
   const asking = new Map<string, Promise<string | undefined>>();
   /** How late each account is polled next: from 0 (on time) to 1 (as late as possible). */
   const late = new Map<string, number>();
   const failures = new Map<string, { count: number; untilMs: number }>();
-  let cancel: (() => void) | undefined;
-  let stopped = false;
 
   const ask = (record: AccountRecord, force: boolean): Promise<string | undefined> => {
     const running = asking.get(record.id);
@@ -77,7 +79,10 @@ export function createRefresher(context: RefresherContext): Refresher {
     const asked = askUsage(context, record, force)
       .then((problem) => {
         if (problem === undefined) failures.delete(record.id);
-        else backOff(record.id);
+        else {
+          backOff(record.id);
+          leases.giveBack(jobOf(record));
+        }
         return problem;
       })
       .finally(() => {
@@ -100,21 +105,28 @@ export function createRefresher(context: RefresherContext): Refresher {
     const nowMs = clock.now();
     if (!hasUsage(record) || record.health.kind === "disabled" || backsOff(record)) return false;
     const { intervalMs, intervalMessages } = settings();
-    const waitMs = prolonged(intervalMs, late.get(record.id) ?? 0);
+    const waitMs = prolonged(intervalMs * leases.workers(), late.get(record.id) ?? 0);
     return nowMs - heardMs(record) >= waitMs || record.unheardTurns >= intervalMessages;
   };
 
-  const tick = async (): Promise<void> => {
-    await inGroups(store.state.accounts.filter(due), (record) => ask(record, false));
-    if (!stopped) cancel = clock.after(TICK_MS, () => void tick());
-  };
+  const { start, stop } = createRepeatedJob({
+    clock,
+    everyMs: TICK_MS,
+    run: async () => {
+      const found = store.state.accounts.filter(due);
+      const own = await leases.take(found.map(jobOf), "shared");
+      await inGroups(
+        found.filter((record) => own.has(jobOf(record))),
+        (record) => ask(record, false),
+      );
+    },
+    failed: (error) =>
+      log.warn(`polling the usage of the accounts: ${messageOf(error)}; codexlb tries again`),
+  });
 
   return {
-    start: () => void tick(),
-    stop: () => {
-      stopped = true;
-      cancel?.();
-    },
+    start,
+    stop,
     refresh: async (record) => {
       if (hasUsage(record) && !backsOff(record)) await ask(record, true);
     },
@@ -142,6 +154,11 @@ export function createRefresher(context: RefresherContext): Refresher {
 /** True for ChatGPT accounts: an API key has no usage endpoint. */
 function hasUsage({ billing }: AccountRecord): boolean {
   return billing === undefined;
+}
+
+/** The job of polling the account. */
+function jobOf({ id }: AccountRecord): string {
+  return `usage/${id}`;
 }
 
 const NO_RESPONSE = `no response within ${FORCED_WAIT_MS / 1_000} s`;

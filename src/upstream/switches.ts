@@ -6,7 +6,7 @@ import type { Candidate } from "../core/availability.ts";
 import { isOpen } from "../core/availability.ts";
 import { FLOOR_REASON } from "../core/capacity.ts";
 import type { ChoiceReason } from "../core/policy.ts";
-import type { AccountSwitch } from "../core/pool-facts.ts";
+import type { AccountSwitch, MovedTurn } from "../core/pool-facts.ts";
 import { exhaustedWindow } from "../core/quota-summary.ts";
 
 /** A turn that an upstream has served. */
@@ -31,16 +31,17 @@ export interface Switches {
    * moved between the same accounts for the same reason shortly before, the returned switch counts them too.
    */
   note(turn: ServedTurn): AccountSwitch | undefined;
+  /** Adds a turn that moved on another replica. */
+  add(moved: MovedTurn): void;
   /** The newest first. */
   latest(): readonly AccountSwitch[];
 }
 
-/** A single turn that moved. */
-export type MovedTurn = Omit<AccountSwitch, "firstAtMs" | "count">;
-
 export interface SwitchesContext {
   /** The turns that moved in earlier processes, oldest first. */
   readonly past: readonly MovedTurn[];
+  /** Gets each turn that moves here. */
+  readonly share: ((moved: MovedTurn) => void) | undefined;
   readonly nowMs: () => number;
   /** The current candidate for `model`; undefined if the upstream is gone. */
   readonly candidate: (id: string, model: string | undefined) => Candidate | undefined;
@@ -58,7 +59,8 @@ const MOST_SWITCHES = 20;
  */
 const SAME_MS = 10 * 60_000;
 
-export function createSwitches({ past, nowMs, candidate, label, keepsSessions }: SwitchesContext): Switches {
+export function createSwitches(context: SwitchesContext): Switches {
+  const { past, share, nowMs, candidate, label, keepsSessions } = context;
   let known = switchHistory(past);
   return {
     note: (turn) => {
@@ -70,8 +72,14 @@ export function createSwitches({ past, nowMs, candidate, label, keepsSessions }:
       if (from === undefined || to === undefined || left === undefined) return undefined;
       const named = session === undefined ? {} : { session };
       const cause = causeOf(left, turn, keepsSessions());
-      known = withMoved(known, { atMs: nowMs(), from, to, ...cause, ...named });
+      const moved = { atMs: nowMs(), from, to, ...cause, ...named };
+      share?.(moved);
+      known = withMoved(known, moved);
       return known[0];
+    },
+    add: (moved) => {
+      // Without the server of the pool, others' switches arrive late.
+      known = withMoved(known, moved).toSorted((one, other) => other.atMs - one.atMs);
     },
     latest: () => known,
   };
@@ -92,6 +100,7 @@ function withMoved(known: readonly AccountSwitch[], moved: MovedTurn): readonly 
       one.to === moved.to &&
       one.reason === moved.reason &&
       one.window === moved.window &&
+      one.replica === moved.replica &&
       moved.atMs - one.atMs < SAME_MS,
   );
   const count = (before?.count ?? 0) + 1;

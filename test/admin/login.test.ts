@@ -7,6 +7,7 @@ import { remoteKeys } from "../../src/admin/client.ts";
 import { socketDoor } from "../../src/admin/door.ts";
 import { createCredential } from "../../src/admin/proving.ts";
 import { remoteLogin } from "../../src/admin/remote-login.ts";
+import { apiKeyFile } from "../../src/auth/api-key-file.ts";
 import { systemDeps } from "../../src/deps.ts";
 import { type FakeCodex, fakeCodex } from "../support/fake-codex.ts";
 import { startPool, type TestPool, type TestPoolOptions, until } from "../support/pool.ts";
@@ -143,6 +144,18 @@ describe("a login on the proxy's machine", () => {
     expect(existsSync(join(s.pool.layout.logins, kept!, "auth.json"))).toBe(true);
     expect(await login(s.pool, "alice", [], true)).toEndWith("registered account alice (total=2)\n");
     expect(authOf(s.pool, "alice")).not.toBe(before);
+  });
+
+  test("over an API key, or under a reserved alias, is refused before codex starts", async () => {
+    await using s = await start({}, NEW);
+    const auth = apiKeyFile({ key: "sk-one", baseUrl: s.pool.mock.apiUrl });
+    await s.pool.accounts.import("openai", { auth, config: undefined, replace: false });
+    await expect(login(s.pool, "openai")).rejects.toThrow(
+      "openai has an API key, so it cannot be logged in to",
+    );
+    await expect(login(s.pool, "pool")).rejects.toThrow("pool cannot be an alias");
+    expect(s.codex.starts()).toEqual([]);
+    expect(await login(s.pool, "openai", [], true)).toEndWith("registered account openai (total=3)\n");
   });
 
   test("that another alias has is refused, and kept", async () => {

@@ -106,7 +106,7 @@ describe("a limit of tokens", () => {
         let most = 0;
         for (const tokens of moves) {
           // Even: a turn begins. Odd: the oldest one in flight ends.
-          if (tokens % 2 === 1) limiter.spend(inFlight.shift() ?? 0);
+          if (tokens % 2 === 1) limiter.turnEnded(inFlight.shift() ?? 0);
           else {
             const usedBefore = tokensToday();
             const isIn = limiter.begin("m", true) === undefined;
@@ -116,13 +116,13 @@ describe("a limit of tokens", () => {
             most = usedBefore + inFlight.reduce((sum, one) => sum + one, 0);
           }
         }
-        for (const tokens of inFlight) limiter.spend(tokens);
+        for (const tokens of inFlight) limiter.turnEnded(tokens);
         expect(tokensToday()).toBe(most);
       }),
       { numRuns: 50 },
     );
     s.clock.advance(DAY_MS);
-    limiter.spend(150);
+    limiter.turnEnded(150);
     expect(limiter.begin("m", true)).toEqual({
       kind: "tokens_per_day",
       tokensPerDay: 100,
@@ -138,7 +138,7 @@ describe("a limit of tokens", () => {
     const keys = s.open();
     const key = keys.find(await keys.add("free", "client"));
     expect(key?.limiter.begin("m", true)).toBeUndefined();
-    key?.limiter.spend(1_000);
+    key?.limiter.turnEnded(1_000);
     expect(key?.limiter.use()).toBeUndefined();
     await keys.set("free", { limits: { tokensPerDay: 10 } });
     expect(key?.limiter.use()).toMatchObject({ tokensToday: 0, turnsLastMinute: 0 });
@@ -168,13 +168,13 @@ describe("what a key has used is kept", () => {
     const secret = await first.add("laptop", "client", undefined, limits);
     const limiter = first.find(secret)?.limiter;
     for (let turn = 0; turn < 3; turn++) limiter?.begin("m", true);
-    limiter?.spend(90);
+    limiter?.turnEnded(90);
     first.flush();
     s.clock.advance(20_000);
     const second = s.open().find(secret)?.limiter;
     expect(second?.use()).toMatchObject({ turnsLastMinute: 3, tokensToday: 90 });
     expect(second?.begin("m", true)).toMatchObject({ kind: "rpm", waitSeconds: 41 });
-    second?.spend(10);
+    second?.turnEnded(10);
     s.clock.advance(61_000);
     expect(second?.begin("m", true)).toMatchObject({ kind: "tokens_per_day" });
   });
@@ -183,7 +183,7 @@ describe("what a key has used is kept", () => {
     using s = setup();
     const keys = s.open();
     const secret = await keys.add("laptop", "client", undefined, limits);
-    keys.find(secret)?.limiter.spend(90);
+    keys.find(secret)?.limiter.turnEnded(90);
     expect(s.open().find(secret)?.limiter.use()?.tokensToday).toBe(0);
     s.clock.advance(1_000);
     expect(s.open().find(secret)?.limiter.use()?.tokensToday).toBe(90);
@@ -193,11 +193,11 @@ describe("what a key has used is kept", () => {
     using s = setup();
     const keys = s.open();
     const secret = await keys.add("laptop", "client", undefined, limits);
-    keys.find(secret)?.limiter.spend(90);
+    keys.find(secret)?.limiter.turnEnded(90);
     await keys.remove("laptop");
     const other = await keys.add("laptop", "client", undefined, limits);
     expect(keys.find(other)?.limiter.use()?.tokensToday).toBe(0);
-    keys.find(other)?.limiter.spend(50);
+    keys.find(other)?.limiter.turnEnded(50);
     keys.flush();
     expect(readFileSync(s.usePath, "utf8").match(/"id"/g)).toHaveLength(1);
     s.clock.advance(DAY_MS);
@@ -207,7 +207,7 @@ describe("what a key has used is kept", () => {
   test("unless the root belongs to another process", async () => {
     using s = setup();
     const keys = s.open(() => false);
-    (await s.limiterOf(keys, limits)).spend(90);
+    (await s.limiterOf(keys, limits)).turnEnded(90);
     keys.flush();
     expect(() => readFileSync(s.usePath)).toThrow();
   });

@@ -504,7 +504,7 @@ describe("wrong input", () => {
       "codexlb: account not found: dave\n  run: codexlb account login ALIAS, or: codexlb account import\n",
     ],
     [["account", "import", "--from", "/nowhere"], 1, "codexlb: reading /nowhere/auth.json: no such file\n"],
-    [["account", "import", "--from", "alice", "../x"], 1, 'codexlb: invalid alias "../x"\n'],
+    [["account", "import", "--from", "alice", "../x"], 2, 'codexlb: invalid alias "../x"\n'],
     [["status", "--short", "--json"], 2, "codexlb: status flags --json and --short are mutually exclusive\n"],
     [["status", "--timeout", "3"], 2, 'codexlb: flag --timeout: "3" is not a duration\n'],
     [
@@ -592,7 +592,7 @@ describe("wrong input", () => {
       [["key", "rm", "x"], 1],
       [["doctor", "--fix", "--codex-bin", "/nowhere/codex"], 1],
       [["account", "import", "--from", "/nowhere"], 1],
-      [["account", "import", "--from", "alice", "../x"], 1],
+      [["account", "import", "--from", "alice", "../x"], 2],
     ] as const) {
       const ran = await codexlb(args, { CODEXLB_ROOT: root });
       expect([args, ran.code]).toEqual([args, code]);

@@ -109,12 +109,15 @@ test("a word that is probably the value of the flag before it is refused", () =>
   );
 });
 
-test("durations have the syntax of Go", () => {
+test("durations have the syntax of Go, with days and weeks", () => {
   for (const [text, ms] of [
     ["3s", 3000],
     ["10m", 600_000],
     ["1h30m", 5_400_000],
     ["500ms", 500],
+    ["2d", 172_800_000],
+    ["1d12h", 129_600_000],
+    ["1w", 604_800_000],
     ["1.5s", 1500],
     ["0", 0],
     ["+3s", 3000],
@@ -122,7 +125,7 @@ test("durations have the syntax of Go", () => {
     ["-0", 0],
   ] as const)
     expect(durationFlag(text, "t")).toBe(ms);
-  for (const text of ["3", "", "s", "3 s", "+-1s", "3s!"])
+  for (const text of ["3", "", "s", "3 s", "2 days", "+-1s", "3s!"])
     expect(() => durationFlag(text, "t")).toThrow("is not a duration");
 });
 

@@ -23,6 +23,8 @@ export interface Outcome {
 
 /** Most of the time of a cell is waiting. */
 const AT_ONCE = 12;
+/** A renewal may last as long as a fault on a busy machine. */
+const CONFIG = '[proxy]\nusage_timeout_ms = 300000\n\n[policy]\nmode = "round_robin"\n';
 
 export async function runMatrix(): Promise<Outcome[]> {
   using tool = executable();
@@ -69,6 +71,7 @@ async function observed(
     tool,
     aliases: situation.aliases,
     strangers: ["dave"],
+    config: CONFIG,
     faults: situation.turnMs === undefined ? [] : [{ on: "turn", delayMs: situation.turnMs }],
     env: (index, mock) => {
       door ??= startTokenDoor(mock.tokenUrl);
@@ -94,10 +97,15 @@ async function observed(
     const beganMs = Date.now();
     await fault.begin?.(cell);
     await isNoticed(cell, fault);
-    await Promise.all([...answering(cell).map(serves), begun.meanwhile()]);
+    await Promise.all(answering(cell).map(serves));
+    await begun.meanwhile();
     if (fault.lastsMs !== undefined) await Bun.sleep(beganMs + fault.lastsMs - Date.now());
-    const endedMs = fault.end === undefined ? beganMs : Date.now();
+    let endedMs = fault.end === undefined ? beganMs : Date.now();
     await fault.end?.(cell);
+    if (begun.outlast !== undefined) {
+      await begun.outlast();
+      endedMs = Date.now();
+    }
     await begun.answered();
     await looked("the pool is as it was", () => isRecovered(cell, facts, begun));
     const recoverySeconds = (Date.now() - endedMs) / 1000;

@@ -35,7 +35,7 @@ Read this if you run several replicas and want to know what happens when one of 
 network between them fails. [cluster.md](cluster.md#when-the-server-fails) describes the rules behind this table.
 
 \`make test-cluster\` writes this page. Each cell is a pool of its own: three proxies, a Redis server, and the simulated
-backend. The fault begins in one of four situations:
+backend. The fault begins in one of five situations:
 
 - **idle:** no client and no command. While the fault lasts, each replica that runs serves a new session.
 - **under load:** six sessions, half of them over WebSocket, change their replica with every turn. If a replica is killed
@@ -43,6 +43,8 @@ backend. The fault begins in one of four situations:
 - **during a renewal:** a replica has sent the refresh token of the only account, and the answer arrives while the fault
   lasts. The fault hits this replica, or another one if it is a restart. The request of a replica that is killed does not
   reach the backend.
+- **during a renewal that outlasts it:** the answer arrives after the fault, and after another replica has been restarted,
+  which then wants to renew the login as well.
 - **during import, pin, rm:** each replica carries out one of these commands when the fault begins. Two more commands
   follow while it lasts.
 

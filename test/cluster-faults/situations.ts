@@ -11,7 +11,9 @@ import type { Fault } from "./faults.ts";
 export interface Begun {
   /** While the fault lasts. */
   meanwhile(): Promise<void>;
-  /** After the fault: resolves when everything that was asked has its answer. Throws if an operator has got an error. */
+  /** After the fault: what goes on beyond it. The recovery begins when it is over. Undefined: nothing does. */
+  readonly outlast?: () => Promise<void>;
+  /** Then: resolves when everything that was asked has its answer. Throws if an operator has got an error. */
   answered(): Promise<void>;
   /** True if the replica has what it must have in the end. */
   isSettled(view: ReplicaView, replica: Replica): boolean;
@@ -30,8 +32,13 @@ export interface Situation {
   begin(cell: Cell, fault: Fault): Promise<Begun>;
 }
 
-/** Shorter than the time ahead of which logins are renewed, so each replica wants to renew at its start. */
-const RENEWED_SECONDS = 300;
+/**
+ * Shorter than the time ahead of which logins are renewed, so each replica wants to renew at its start. A clock that is
+ * five minutes ahead does not make them expire.
+ */
+const RENEWED_SECONDS = 580;
+/** A replica that has started asks for its turn within this time, ms. */
+const ASKED_MS = 2_000;
 const THREE = ["alice", "bob", "carol"];
 
 export const SITUATIONS: readonly Situation[] = [
@@ -50,7 +57,13 @@ export const SITUATIONS: readonly Situation[] = [
     name: "during a renewal",
     aliases: ["alice"],
     tokenSeconds: RENEWED_SECONDS,
-    begin: beginRenewal,
+    begin: answeredRenewal,
+  },
+  {
+    name: "during a renewal that outlasts it",
+    aliases: ["alice"],
+    tokenSeconds: RENEWED_SECONDS,
+    begin: longRenewal,
   },
   {
     name: "during import, pin, rm",
@@ -99,8 +112,18 @@ async function beginLoad(cell: Cell): Promise<Begun> {
   };
 }
 
-/** All replicas want to renew one login, and one of them has sent its token. The answer comes while the fault lasts. */
-async function beginRenewal(cell: Cell, fault: Fault): Promise<Begun> {
+/** A renewal in the middle of which the fault begins. */
+interface Renewal {
+  /** A replica that neither renews the login nor is hit by the fault. */
+  readonly bystander: Replica;
+  /** Lets the token endpoint answer. */
+  answer(): void;
+  /** True if all replicas have the new login. */
+  readonly isSettled: Begun["isSettled"];
+}
+
+/** All replicas want to renew one login, and one of them has sent its token. */
+async function beginRenewal(cell: Cell, fault: Fault): Promise<Renewal> {
   const { pool, door } = cell;
   await looked("a token is sent", () => door.isHolding);
   const before = tokenOf(pool.list[0]!, "alice");
@@ -111,13 +134,40 @@ async function beginRenewal(cell: Cell, fault: Fault): Promise<Begun> {
   if (fault.env === undefined)
     cell.target = pool.list[fault.ends === "restarted" ? (index + 1) % pool.list.length : index]!;
   return {
-    ...IDLE,
+    bystander: pool.list.find((replica) => replica !== pool.list[index] && replica !== cell.target)!,
     // What a killed replica has sent may not arrive; if it did, the login would end, as without replicas.
-    meanwhile: async () => (fault.ends === "killed" ? door.drop() : door.open()),
+    answer: fault.ends === "killed" ? door.drop : door.open,
     isSettled: (_view, replica) => {
       const token = tokenOf(replica, "alice");
       return token !== before && token === tokenOf(pool.list[0]!, "alice");
     },
+  };
+}
+
+/** The answer comes while the fault lasts. */
+async function answeredRenewal(cell: Cell, fault: Fault): Promise<Begun> {
+  const { answer, isSettled } = await beginRenewal(cell, fault);
+  return { ...IDLE, meanwhile: async () => answer(), isSettled };
+}
+
+/** The answer comes after the fault, and after another replica has started and wanted to renew the login as well. */
+async function longRenewal(cell: Cell, fault: Fault): Promise<Begun> {
+  const { bystander, answer, isSettled } = await beginRenewal(cell, fault);
+  const wants = async (): Promise<void> => {
+    cell.out.add(bystander);
+    await bystander.stop();
+    await bystander.start();
+    cell.out.delete(bystander);
+    await Bun.sleep(ASKED_MS);
+  };
+  return {
+    ...IDLE,
+    meanwhile: () => (cell.frozen === undefined ? nothing() : wants()),
+    outlast: async () => {
+      await wants();
+      answer();
+    },
+    isSettled,
   };
 }
 

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { createEngine, type Engine } from "../../src/cluster/engine.ts";
 import { readInfo } from "../../src/cluster/engine-info.ts";
 import { poolRecords } from "../../src/cluster/pool-records.ts";
+import { SCRIPTS } from "../../src/cluster/scripts.ts";
 import { createSealer } from "../../src/cluster/sealing.ts";
 import { signalRecords } from "../../src/cluster/signal-records.ts";
 import { systemDeps } from "../../src/deps.ts";
@@ -16,6 +17,9 @@ const open = (url: string, pool = "team"): Engine & Disposable => {
 };
 
 const IGNORED = { connected: () => {}, changed: () => {}, signalled: () => {}, subscribed: () => {} };
+
+/** The arguments of `open` that create a pool with the identity `identity`. */
+const NEW_POOL = ["id", "check", 0, "", "identity"] as const;
 
 async function problem(asked: Promise<unknown>): Promise<string> {
   return asked.then(
@@ -59,7 +63,10 @@ describe.skipIf(whyNoRedis !== undefined)("the connection to an engine", () => {
     let changes = 0;
     two.watch({ ...IGNORED, changed: () => changes++ });
     await until("the channel has a subscriber", async () => (await redis.cli("PUBSUB", "CHANNELS")) !== "");
-    expect(await one.run("put", "tag", 0, 1, "text", "", "{codexlb:team}:changes")).toEqual([1, 1]);
+    await one.run("open", ...NEW_POOL);
+    expect(await one.run("put", "tag", 0, 1, "text", "", "{codexlb:team}:changes", "identity")).toEqual([
+      1, 1,
+    ]);
     await until("the change is announced", () => changes === 1);
     expect(await two.run("records", "tag", "other")).toEqual(["1", "text", "0", ""]);
     expect((await two.info()).product).toStartWith("Redis 7");
@@ -84,7 +91,8 @@ describe.skipIf(whyNoRedis !== undefined)("the connection to an engine", () => {
       async () => (await redis.cli("PUBSUB", "CHANNELS")) !== "",
       15_000,
     );
-    await engine.run("put", "tag", 0, 1, "text", "", "{codexlb:team}:changes");
+    await engine.run("open", ...NEW_POOL);
+    await engine.run("put", "tag", 0, 1, "text", "", "{codexlb:team}:changes", "identity");
     await until("the change is announced", () => changes === 1);
   });
 
@@ -109,17 +117,28 @@ describe.skipIf(whyNoRedis !== undefined)("the connection to an engine", () => {
     expect(await problem(none.connected(2_000))).toContain("the server requires a password");
     using right = open(redis.tcpUrl.replace("redis://", "redis://:s3cret@"));
     await right.connected(5_000);
+    await right.run("open", ...NEW_POOL);
     await redis.cli("-a", "s3cret", "ACL", "SETUSER", "weak", "on", ">weak", "~*", "&*", "+@all", "-hset");
     using weak = open(redis.tcpUrl.replace("redis://", "redis://weak:weak@"));
     await weak.connected(5_000);
-    expect(await problem(weak.run("put", "tag", 0, 1, "text", "", "c"))).toContain(
+    expect(await problem(weak.run("put", "tag", 0, 1, "text", "", "c", "identity"))).toContain(
       "the user lacks a right that codexlb needs",
     );
     await redis.cli("-a", "s3cret", "CONFIG", "SET", "maxmemory", "1");
-    expect(await problem(right.run("put", "tag", 0, 1, "text", "", "c"))).toContain(
+    expect(await problem(right.run("put", "tag", 0, 1, "text", "", "c", "identity"))).toContain(
       "the memory of the server is full",
     );
   });
+});
+
+test("the rights in docs/cluster.md include every command of the scripts", async () => {
+  const page = await Bun.file(join(import.meta.dir, "..", "..", "docs", "cluster.md")).text();
+  const rights = (/^user codexlb .*$/m.exec(page)?.[0] ?? "").split(" ");
+  const used = SCRIPTS.flatMap(([, lua]) =>
+    [...lua.matchAll(/redis\.p?call\('(\w+)'/g)].map(([, name = ""]) => name),
+  );
+  expect(used.length).toBeGreaterThan(50);
+  expect([...new Set(used)].filter((name) => !rights.includes(`+${name.toLowerCase()}`))).toEqual([]);
 });
 
 test.skipIf(whyNoRedis !== undefined)("the rights in docs/cluster.md are enough", async () => {
@@ -146,7 +165,11 @@ test.skipIf(whyNoRedis !== undefined)("the rights in docs/cluster.md are enough"
     revision: "0",
     signals: { epoch: "0", revision: 0 },
     engineMs: expect.any(Number),
+    sentRecords: "0",
+    members: [{ id: "r", about: { name: "n", version: "v" }, agoMs: 0 }],
   });
+  expect(await records.lease("r", ["job"])).toEqual([true]);
+  await records.release("r", ["job"]);
   expect(await records.put({ name: "pin", value: "x" }, 0, 1)).toBe(true);
   const tag = sealer.tagOf("pin");
   expect(await records.generations()).toEqual(new Map([[tag, 1]]));
@@ -167,8 +190,10 @@ test.skipIf(whyNoRedis !== undefined)("the rights in docs/cluster.md are enough"
   expect(await redis.cli("ZRANGE", "{codexlb:team}:signal_ends", "0", "-1")).toBe("tag");
   await until("the signals arrive", () => messages.length === 1);
   expect(signals.parse(messages[0]!)).toMatchObject({ revision: 2, count: 2, records: [found, {}] });
+  const next = createSealer(new Uint8Array(32).fill(1), "team", deps.random);
+  expect(await records.rekey("id", next)).toBe("done");
   await records.leave("r");
-  await until("the change is announced", () => changes === 1);
+  await until("the changes are announced", () => changes === 2);
   const other = poolRecords(engine, createSealer(new Uint8Array(32), "other", deps.random), "team");
   expect(await problem(other.find())).toContain("the key does not open the pool team");
 });

@@ -8,7 +8,7 @@ import type { LocalFacts } from "../../src/cluster/local-facts.ts";
 import { loginTurns } from "../../src/cluster/login-turns.ts";
 import { type PoolRecords, poolRecords } from "../../src/cluster/pool-records.ts";
 import { createReplicaFile, type ReplicaFile } from "../../src/cluster/replica-file.ts";
-import { createSealer, type Sealer } from "../../src/cluster/sealing.ts";
+import { createSealer, markOf, type Sealer } from "../../src/cluster/sealing.ts";
 import { systemDeps } from "../../src/deps.ts";
 import { startRedis, type TestRedis, whyNoRedis } from "../support/redis.ts";
 import { type TempDirectory, tempDirectory } from "../support/temp.ts";
@@ -39,7 +39,7 @@ describe.skipIf(whyNoRedis !== undefined)("turns", () => {
   const sideOf = (id: string): Side => {
     const deps = systemDeps();
     const file = createReplicaFile(join(temp.path, `${id}.json`), id, "team", "pool");
-    file.agree(NAME, { generation: 1, mark: sealer.markOf(login("one")) });
+    file.agree(NAME, { generation: 1, mark: markOf(login("one")) });
     const warnings: string[] = [];
     const side = { file, warnings, auth: "one", takesOver: true, nowMs: 0 };
     const facts = { valueOf: () => login(side.auth) } as unknown as LocalFacts;
@@ -49,7 +49,6 @@ describe.skipIf(whyNoRedis !== undefined)("turns", () => {
         log: { info: () => {}, warn: (line) => void warnings.push(line) },
       },
       records,
-      sealer,
       file,
       facts: () => facts,
       sync: async () => {
@@ -59,7 +58,7 @@ describe.skipIf(whyNoRedis !== undefined)("turns", () => {
         const { value } = record.opened.fact;
         if (record.generation <= file.agreed(NAME).generation) return;
         side.auth = JSON.parse(value).auth;
-        file.agree(NAME, { generation: record.generation, mark: sealer.markOf(value) });
+        file.agree(NAME, { generation: record.generation, mark: markOf(value) });
       },
       nextChange: async () => {},
       takesOver: () => side.takesOver,
@@ -90,6 +89,7 @@ describe.skipIf(whyNoRedis !== undefined)("turns", () => {
   });
   beforeEach(async () => {
     await redis.cli("FLUSHALL");
+    await records.create("pool", "", false);
     await records.put({ name: NAME, value: login("one") }, 0, 1);
     a = sideOf("A");
     b = sideOf("B");

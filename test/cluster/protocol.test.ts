@@ -98,6 +98,7 @@ test.skipIf(whyNoRedis !== undefined)(
     await fc.assert(
       fc.asyncProperty(fc.array(command, { minLength: 1, maxLength: 25 }), async (commands) => {
         await redis.cli("FLUSHALL");
+        await records.create("pool", "", false);
         let model: EngineState = { generation: 0, value: 0, fence: 0 };
         for (const [index, one] of commands.entries())
           switch (one.do) {

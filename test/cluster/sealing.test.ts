@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { createSealer } from "../../src/cluster/sealing.ts";
+import { createSealer, markOf } from "../../src/cluster/sealing.ts";
 
 const random = (bytes: number) => crypto.getRandomValues(new Uint8Array(bytes));
 const sealer = (fill = 1, pool = "team") => createSealer(new Uint8Array(32).fill(fill), pool, random);
@@ -43,9 +43,11 @@ describe("a sealed fact", () => {
   });
 });
 
-test("names and marks depend on the key and the pool", () => {
-  const tags = [sealer(), sealer(2), sealer(1, "other")].map((one) => one.tagOf("pin"));
-  expect(new Set(tags).size).toBe(3);
+test("names and the id of the key depend on the key and the pool, marks do not", () => {
+  const all = [sealer(), sealer(2), sealer(1, "other")];
+  expect(new Set(all.map((one) => one.tagOf("pin"))).size).toBe(3);
+  expect(new Set(all.map(({ keyId }) => keyId)).size).toBe(3);
   expect(sealer().tagOf("pin")).toBe(sealer().tagOf("pin"));
-  expect(sealer().markOf("x")).not.toBe(sealer().tagOf("x"));
+  expect(markOf("x")).toBe(markOf("x"));
+  expect(markOf("x")).not.toBe(markOf("y"));
 });

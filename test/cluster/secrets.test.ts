@@ -41,6 +41,12 @@ test.skipIf(whyNoRedis !== undefined)(
     );
     const { out: key } = await done(b!.run("key", "add", "canary-key"));
     await done(b!.run("account", "pin", "canary@example.com"));
+    await createSseClient(a!.url, "canary-session").turn("hello");
+    await until(
+      "the engine has the record of the turn",
+      async () => (await pool.redis.cli("EXISTS", "{codexlb:default}:usage")) === "1",
+      20_000,
+    );
     await until("the engine has the key", async () =>
       (await a!.run("key", "list")).out.includes("canary-key"),
     );

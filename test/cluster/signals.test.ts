@@ -65,7 +65,9 @@ describe.skipIf(whyNoRedis !== undefined)("signals", () => {
     put(a, "n49", "last");
     await hasText(b, "n49: last");
     expect(texts(b)).toHaveLength(51);
-    expect(await redis.cli("INFO", "commandstats")).toMatch(/cmdstat_publish:calls=2,/);
+    const [, messages] = /cmdstat_publish:calls=(\d+),/.exec(await redis.cli("INFO", "commandstats")) ?? [];
+    // Two batches, and what is sent again if a connection was slow.
+    expect(Number(messages)).toBeOneOf([2, 3, 4]);
   });
 
   test("of an older source change nothing, whichever replica sends them", async () => {

@@ -22,7 +22,7 @@ const REFUSED = ALIASES.slice(5, 10);
 const RESET_SECONDS = 5;
 
 test.skipIf(whyNoRedis !== undefined)(
-  "no client of thirty accounts and three replicas sees an error, and the accounts are used evenly",
+  "no client of thirty accounts and three replicas sees an error, sessions keep their accounts, and all accounts are used",
   async () => {
     await using pool = await startReplicas({ aliases: ALIASES });
     const { mock, list } = pool;
@@ -33,12 +33,15 @@ test.skipIf(whyNoRedis !== undefined)(
       mock.faults.add({ on: "turn", account, skip: 2, times: 1, answer: { status: 401 } });
     const errors: string[] = [];
     const served = new Map(ALIASES.map((alias) => [alias, 0]));
+    /** Turns that went to another account although that of the session could serve. */
+    let moves = 0;
     let finished = 0;
     let removal: Promise<unknown> | undefined;
     const session = async (client: number, round: number): Promise<void> => {
       const transport = client % 2 === 0 ? "sse" : "websocket";
       const options = { replicas: list, session: crypto.randomUUID(), transport, first: client } as const;
       const roaming = createRoamingClient(options);
+      let last: string | undefined;
       for (let turn = 0; turn < TURNS_PER_SESSION; turn++) {
         const text = await roaming.turn(`turn ${turn}`).catch((error) => {
           errors.push(`${transport}, turn ${turn}: ${error}`);
@@ -46,6 +49,8 @@ test.skipIf(whyNoRedis !== undefined)(
         });
         const alias = /^Hello from (a\d+)$/.exec(text)?.[1] ?? "";
         served.set(alias, (served.get(alias) ?? 0) + 1);
+        if (last !== undefined && last !== alias && last !== REMOVED && !LIMITED.includes(last)) moves++;
+        last = alias;
         const { url } = list[(client + turn) % list.length]!;
         const { status } = await fetch(`${url}/backend-api/codex/models?client_version=1.0.0`);
         if (status !== 200) errors.push(`models: status ${status}`);
@@ -65,9 +70,14 @@ test.skipIf(whyNoRedis !== undefined)(
       (alias) => served.get(alias) ?? 0,
     );
     const average = turns / ALIASES.length;
-    console.log(`${turns} turns, by account ${Math.min(...counts)} to ${Math.max(...counts)}`);
-    expect(Math.min(...counts)).toBeGreaterThan(average / 3);
-    expect(Math.max(...counts)).toBeLessThan(average * 3);
+    console.log(
+      `${turns} turns, by account ${Math.min(...counts)} to ${Math.max(...counts)}; ${moves} moves`,
+    );
+    // Each replica rotates through the accounts by itself, and other requests advance its rotation as well.
+    expect(Math.min(...counts)).toBeGreaterThanOrEqual(TURNS_PER_SESSION);
+    expect(Math.max(...counts)).toBeLessThan(average * 4);
+    // A turn may reach the next replica before the news of its session's first one, if the machine is busy.
+    expect(moves).toBeLessThan(turns / 10);
     const sent = mock.requests.flatMap(({ point, json }) =>
       point === "token" ? [(json as { refresh_token: string }).refresh_token] : [],
     );

@@ -5,6 +5,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { eventText, eventWords } from "../../src/core/event-words.ts";
 import { levelOf } from "../../src/core/log-level.ts";
+import { switchText } from "../../src/core/reason-words.ts";
 
 const SOURCES = join(import.meta.dir, "..", "..", "src");
 
@@ -58,6 +59,16 @@ test.each([
   ],
   ["account.disabled", { reason: "refresh-token-invalidated" }, "disabled (login expired)"],
   ["account.disabled", {}, "disabled by you"],
+  [
+    "cluster.records_missing",
+    { replica: "lab", records: 200 },
+    "200 records of turns and switches on lab will be missing here, because the pool's server no longer has them",
+  ],
+  [
+    "cluster.records_unknown",
+    { records: 1 },
+    "ignored 1 record of turns and switches that a later version of codexlb sent",
+  ],
   ["request.waiting", { wait_seconds: 21_600, window: "daily" }, "a turn waits up to 6 h for the 5h reset"],
   ["request.waiting", { wait_seconds: 21_600 }, "a turn waits up to 6 h for a reset"],
   [
@@ -112,4 +123,21 @@ test("an event without words keeps its name and its fields", () => {
     what: "some.new_event",
     details: "  a=1",
   });
+});
+
+test("a switch on another replica names the replica", () => {
+  const event = "request.switched";
+  const fields = { from: "alice", to: "bob", reason: "usage-limit", window: "weekly" };
+  const words = (more: object) => {
+    const shown = { event, fields: { ...fields, ...more } };
+    return [eventWords(shown).what, eventText(shown, "->")];
+  };
+  expect(words({})).toEqual(["took over from alice (Weekly limit)", "alice: Weekly limit -> bob"]);
+  expect(words({ replica: "lab" })).toEqual([
+    "took over from alice on lab (Weekly limit)",
+    "alice: Weekly limit -> bob (on lab)",
+  ]);
+  expect(switchText({ ...fields, count: 4, replica: "lab" }, "->")).toBe(
+    "alice: Weekly limit -> bob (4 turns on lab)",
+  );
 });

@@ -34,6 +34,27 @@ describe("an explanation names the winner and says of the others", () => {
     ]);
   });
 
+  test("that an exhausted account is only tried, before the key or before the turn is refused", () => {
+    const exhausted = candidate("a", { exhausted: true });
+    const key = candidate("k", { condition: "last_resort" });
+    const how = context("usage_balanced", { activeId: "a" });
+    expect(why([exhausted, key], how)).toEqual({
+      chosen: "<a>",
+      reason: "usage-stay",
+      lines: [
+        "<a> exhausted: exhausted according to its figures, which may be wrong, so the proxy tries it before the API key",
+        "<k> last_resort: it has an API key, so it serves only if no other account can; <a> is tried first",
+      ],
+    });
+    expect(why([exhausted, { ...key, draining: true }], how).lines).toEqual([
+      "<a> exhausted: exhausted according to its figures, which may be wrong, so the proxy tries it before it refuses the turn",
+      "<k> out: draining: it takes no new sessions",
+    ]);
+    expect(why([candidate("b"), key], how).lines[1]).toBe(
+      "<k> last_resort: it has an API key, so it serves only if no other account can; <b> can",
+    );
+  });
+
   test("what keeps them out", () => {
     const list = [
       candidate("a", {

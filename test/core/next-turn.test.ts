@@ -57,6 +57,19 @@ test.each([
     "1 of 3 accounts has reached a limit, 1 needs a new login, 1 is disabled by you; the first is back at 04:04 (alice)",
   ],
   [
+    "one has an API key that was refused",
+    [
+      account("alice", LIMITED),
+      account("openai", {
+        ...EXPIRED,
+        disabled_reason: "http-401",
+        api_key: { base_url: "https://api.example/v1", spent_usd: 0, reserved_usd: 0, reset_at: 0 },
+      }),
+    ],
+    "no account can serve, first back at 04:04 (alice)",
+    "1 of 2 accounts has reached a limit, 1 has an API key that was refused; the first is back at 04:04 (alice)",
+  ],
+  [
     "a single account",
     [account("alice", LIMITED)],
     "no account can serve, first back at 04:04 (alice)",

@@ -476,7 +476,7 @@ inBrowser.describe("login-with in a real browser", () => {
       expect(ran.err.trim().split("\n").length).toBe(2);
     }
     const alias = await loginWith(["../x", ...ALICE]);
-    expect(alias.code).toBe(1);
+    expect(alias.code).toBe(2);
     expect(alias.err).toContain("invalid alias");
     expectNothingLeft();
     expect(await loginWith(["work", ...ALICE], { stdin: "\n" })).toMatchObject({ code: 2 });

@@ -38,12 +38,21 @@ async function apiKeyOf(pool: TestPool) {
 
 /** What the refusal of a turn with `model` says to do next. */
 async function nextOf(pool: TestPool, model: string): Promise<string> {
+  return (await refusalOf(pool, model)).next;
+}
+
+/** What a turn with `model` gets that no account serves: the next step, and what Codex shows of it. */
+async function refusalOf(
+  pool: TestPool,
+  model: string,
+): Promise<{ readonly next: string; readonly notice: string | null }> {
   const refused = await fetch(`${pool.url}/backend-api/codex/responses`, {
     method: "POST",
     headers: { "content-type": "application/json", "session-id": "next" },
     body: JSON.stringify({ model, stream: true, input: [] }),
   });
-  return ((await refused.json()) as { error: { next: string } }).error.next;
+  const { error } = (await refused.json()) as { error: { next: string } };
+  return { next: error.next, notice: refused.headers.get("x-codex-promo-message") };
 }
 
 /** Why the key does not get a turn with `model`, as `codexlb explain` says it. */
@@ -95,6 +104,9 @@ test("at the cap the client's error names the ways out", async () => {
   const { error } = (await refused.json()) as { error: { type: string; next: string } };
   expect(error.type).toBe("usage_limit_reached");
   expect(error.next).toContain("raise the monthly cap with: codexlb account set");
+  expect(refused.headers.get("x-codex-promo-message")).toMatch(
+    /^The API key of openai has reached its monthly cap: raise it with: codexlb account set .*openai --monthly-cap USD$/,
+  );
 });
 
 test("no turn waits for a reset while it can serve, and turns wait once the cap is reached", async () => {
@@ -191,6 +203,9 @@ test("it serves no model without a price, and nothing but turns", async () => {
   await expect(client.turn("hi", "unheard-of")).rejects.toThrow("usage limit");
   client.close();
   expect(await nextOf(pool, "unheard-of")).toContain("add a price for unheard-of to [prices] in config.toml");
+  expect((await refusalOf(pool, "unheard-of")).notice).toBe(
+    "The model unheard-of has no price, so no API key serves it: add its price to [prices] in config.toml",
+  );
   expect(await whyNotKey(pool, "unheard-of")).toBe("the model has no price ([prices] in config.toml)");
   await pool.accounts.serve("alice", "disable");
   await (await fetch(`${pool.url}/backend-api/wham/settings/user`)).text();
@@ -245,6 +260,9 @@ test("a refused key takes the account out of service, and the client gets the us
     );
     expect(seen.shown).toEqual(["You've hit your usage limit"]);
   }
+  expect((await refusalOf(pool, "gpt-test")).notice).toStartWith(
+    "The API refused the key of openai: replace it with: codexlb account add-key ",
+  );
   expect(await nextOf(pool, "gpt-test")).toContain(
     "the API refused the key of openai: replace it with: codexlb account add-key",
   );

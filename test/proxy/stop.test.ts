@@ -1,4 +1,6 @@
 import { expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import WebSocket from "ws";
 import { createSseClient } from "../../src/mock/client.ts";
 import { startPool, type TestPool, until } from "../support/pool.ts";
@@ -30,6 +32,21 @@ test("a proxy that shuts down closes idle sockets immediately, lets turns finish
   expect(await busyClosed).toBe(1001);
   await stopped;
   await expect(fetch(`${pool.url}/healthz`)).rejects.toThrow();
+});
+
+test("a proxy that works alone and shuts down waits for the answer of the token endpoint, and keeps the login", async () => {
+  await using pool = await startPool({
+    accounts: [{ alias: "alice", expiresInSeconds: 60 }],
+    // Shorter than the answer takes.
+    config: "[proxy]\ndrain_timeout_seconds = 0\n",
+    prepare: (_layout, mock) => mock.faults.add({ on: "token", times: 1, delayMs: 500 }),
+  });
+  await until("the refresh token is sent", () => pool.mock.requests.some(({ point }) => point === "token"));
+  await pool.daemon.stop("test");
+  const login = readFileSync(join(pool.layout.accounts, "alice", "auth.json"), "utf8");
+  const { refresh_token: token } = JSON.parse(login).tokens;
+  expect(pool.mock.accounts.isLive(token)).toBe(true);
+  expect(pool.mock.requests.filter(({ point }) => point === "token")).toHaveLength(1);
 });
 
 function open(pool: TestPool): Promise<WebSocket> {

@@ -57,7 +57,9 @@ describe.each(["HTTP", "WebSocket"] as const)("Codex over %s", (transport) => {
     expectTurn(await exec(setup, "resume", threadOf(first), "and again"), "openai");
     const refused = await exec(setup, "resume", threadOf(first), "too much");
     expect(refused.code).not.toBe(0);
-    expect(refused.out).toContain("usage limit");
+    expect(refused.out).toMatch(
+      /hit your usage limit\. The API key of openai has reached its monthly cap: raise it with: codexlb account set .*, or try again/,
+    );
     const turns = setup.mock.requests.filter(
       ({ account, point }) => account === "openai" && (point === "sse" || point === "message"),
     );

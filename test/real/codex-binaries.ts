@@ -1,6 +1,6 @@
 // Real Codex binaries from the npm registry, kept outside the tree.
 
-import { existsSync, mkdirSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -20,8 +20,9 @@ export function whyNoCodex(...versions: string[]): string | undefined {
 export async function codexBinary(version: string): Promise<string> {
   const binary = pathOf(version);
   if (existsSync(binary)) return binary;
-  const directory = directoryOf(version);
-  mkdirSync(directory, { recursive: true });
+  // Another test file may be fetching the same version, so it appears complete or not at all.
+  mkdirSync(CACHE, { recursive: true });
+  const directory = mkdtempSync(`${directoryOf(version)}-`);
   const install = Bun.spawn(
     [
       "npm",
@@ -37,6 +38,12 @@ export async function codexBinary(version: string): Promise<string> {
   );
   const [code, error] = await Promise.all([install.exited, install.stderr.text()]);
   if (code !== 0) throw new Error(`fetching @openai/codex@${version}: ${error}`);
+  try {
+    renameSync(directory, directoryOf(version));
+  } catch (error) {
+    if (!existsSync(binary)) throw error;
+    rmSync(directory, { recursive: true });
+  }
   return binary;
 }
 

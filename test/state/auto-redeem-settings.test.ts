@@ -13,7 +13,7 @@ test("credits are spent automatically only if the settings say so", () => {
 
 test.each([
   ['when = "always"', '"always" is not allowed; allowed: never, pool_exhausted'],
-  ['min_wait = "2 days"', '"2 days" must be a duration of at most 744h'],
+  ['min_wait = "2 days"', '"2 days" must be a duration of at most 31d'],
   ["keep = -1", "must not be negative"],
   ["keep = 1.5", "must be a whole number"],
   ["per_day = 11", "must be at most 10"],

@@ -211,7 +211,7 @@ describe("config.toml", () => {
     ["[proxy]\ndrain_timeout_seconds = -1", "line 2: proxy.drain_timeout_seconds: must not be negative"],
     [
       '[proxy]\nwait_for_reset = "-1h"',
-      'line 2: proxy.wait_for_reset: "-1h" must be "off", or a duration greater than 0 and at most 168h; write it as "6h" or "45m"',
+      'line 2: proxy.wait_for_reset: "-1h" must be "off", or a duration greater than 0 and at most 7d; write it as "6h" or "45m"',
     ],
     ['[proxy]\nwait_for_reset = "0"', '"0" must be "off", or a duration greater than 0'],
     ["[policy]\ndelta_percent = -1", "line 2: policy.delta_percent: must not be negative"],

@@ -2,12 +2,12 @@
 
 import type { OptionValues, SpendFloors } from "../../src/core/account-options.ts";
 import type { PolicyMode } from "../../src/core/policy.ts";
+import type { MovedTurn } from "../../src/core/pool-facts.ts";
 import type { Clock } from "../../src/deps.ts";
 import { createSimulatedPool } from "../../src/simulation/simulated-pool.ts";
 import { newAccount } from "../../src/state/account-record.ts";
 import type { Store } from "../../src/state/store.ts";
 import type { Pool } from "../../src/upstream/pool.ts";
-import type { MovedTurn } from "../../src/upstream/switches.ts";
 
 export interface MemoryPoolOptions {
   readonly aliases: readonly string[];

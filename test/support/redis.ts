@@ -1,4 +1,4 @@
-// Starts a real Redis server on a free port and a unix socket, with its data in a temporary directory.
+// Starts a real Redis or Valkey server on a free port and a unix socket, with its data in a temporary directory.
 
 import { join } from "node:path";
 import { tempDirectory } from "./temp.ts";
@@ -22,15 +22,35 @@ export const whyNoRedis =
   Bun.which("redis-server") === null ? "there is no redis-server (apt-get install redis-server)" : undefined;
 if (whyNoRedis !== undefined) console.log(`skipped: tests with an engine (${whyNoRedis})`);
 
-/** `settings`: further options of the server, such as `["--appendonly", "yes"]`. */
-export async function startRedis(settings: readonly string[] = []): Promise<TestRedis> {
+/** Where `.ci/run` puts servers that Debian does not have. */
+const OTHER_SERVERS = join(import.meta.dir, "..", "..", ".tools", "engines");
+
+/** The servers on this machine: that of Debian, the oldest supported Redis, and Valkey. */
+export const SERVERS: readonly { readonly name: string; readonly path: string }[] = [
+  "redis-server",
+  "redis-oldest-server",
+  "valkey-server",
+].flatMap((name) => {
+  const path = Bun.which(name, { PATH: `${process.env.PATH}:${OTHER_SERVERS}` });
+  if (path === null) console.log(`skipped: tests with ${name}, which is not on this machine`);
+  return path === null ? [] : [{ name, path }];
+});
+
+/**
+ * `settings`: further options of the server, such as `["--appendonly", "yes"]`. `server`: the program; default: the
+ * `redis-server` in PATH.
+ */
+export async function startRedis(
+  settings: readonly string[] = [],
+  server = "redis-server",
+): Promise<TestRedis> {
   const temp = tempDirectory();
   const socket = join(temp.path, "redis.sock");
   const port = freePort();
   const start = async () => {
     const child = Bun.spawn(
       [
-        "redis-server",
+        server,
         ...["--port", String(port), "--bind", "127.0.0.1"],
         ...["--unixsocket", socket, "--dir", temp.path, "--daemonize", "no"],
         ...settings,
@@ -76,15 +96,15 @@ export async function startRedis(settings: readonly string[] = []): Promise<Test
   };
 }
 
-// --- internal ---
-
 /** A port that was free a moment ago. The server itself cannot choose one. */
-function freePort(): number {
+export function freePort(): number {
   const server = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data: () => {} } });
   const { port } = server;
   server.stop(true);
   return port;
 }
+
+// --- internal ---
 
 async function drain(reader: { read(): Promise<{ done: boolean }> }): Promise<void> {
   for (;;) if ((await reader.read()).done) return;

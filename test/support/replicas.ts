@@ -44,12 +44,14 @@ export interface ReplicasOptions {
   readonly faults?: readonly FaultInput[];
   /** Options of the engine. Default: an append-only file. */
   readonly engine?: readonly string[];
+  /** The program of the engine. Default: `redis-server`. */
+  readonly server?: string;
   /** Text of the config.toml of each replica. */
   readonly config?: string;
   /** The executable, if several pools share its copy. Default: an own copy. */
   readonly tool?: Executable;
   /** The URL under which the replica with this index reaches the engine. Default: the engine's socket. */
-  readonly engineUrl?: (redis: TestRedis, index: number) => Promise<string>;
+  readonly engineUrl?: (redis: TestRedis, index: number) => string | Promise<string>;
   /** Additional environment variables for the proxy with this index. */
   readonly env?: (index: number, mock: MockBackend) => Record<string, string>;
 }
@@ -60,7 +62,7 @@ export async function startReplicas(options: ReplicasOptions): Promise<Replicas>
   const tool = options.tool ?? executable();
   const own = options.tool === undefined ? undefined : tempDirectory();
   const directory = own?.path ?? tool.directory;
-  const redis = await startRedis(engine);
+  const redis = await startRedis(engine, options.server);
   const mock = startMock({
     accounts: [...aliases, ...(options.strangers ?? [])].map((alias) => ({ alias, turns: 1_000_000 })),
     clock: systemDeps().clock,

@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { ALL_WORK, type WorkLeases } from "../../src/cluster/work-leases.ts";
 import { newAccount } from "../../src/state/account-record.ts";
 import type { AnchorStep } from "../../src/upstream/anchor-plan.ts";
 import { createAnchorer } from "../../src/upstream/anchorer.ts";
@@ -7,7 +8,11 @@ import { fakeClock } from "../support/clock.ts";
 const STEP_MS = 12_000;
 
 /** An anchorer whose plan always returns `step`. `flush` writes the store. */
-function rig(kind: "look" | "send", flush: () => void = () => {}) {
+function rig(
+  kind: "look" | "send",
+  flush: () => void = () => {},
+  leases: Pick<WorkLeases, "take"> = ALL_WORK,
+) {
   const clock = fakeClock();
   const account = newAccount("alice", "/alice");
   const step: AnchorStep = kind === "look" ? { kind, account } : { kind, account, momentMs: clock.now() };
@@ -36,6 +41,7 @@ function rig(kind: "look" | "send", flush: () => void = () => {}) {
       close: () => {},
     },
     events: { append: (event) => void log.push(event) },
+    leases,
     plan: { next: () => step },
     refresher: {
       refresh: async () => {
@@ -99,4 +105,13 @@ test("a proxy that shuts down sends nothing more, so the next one on the root al
   anchorer.stop();
   await pass(60 * 60_000);
   expect(log).toEqual(["look"]);
+});
+
+test("a replica without the lease neither fetches figures nor sends a turn", async () => {
+  for (const kind of ["look", "send"] as const) {
+    const { start, log, anchorer } = rig(kind, () => {}, { take: async () => new Set() });
+    await start();
+    anchorer.stop();
+    expect(log).toEqual([]);
+  }
 });

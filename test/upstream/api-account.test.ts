@@ -2,6 +2,7 @@
 
 import { expect, test } from "bun:test";
 import fc from "fast-check";
+import { OWN_SPENDING } from "../../src/cluster/shared-spending.ts";
 import { newBilling, spentUsd } from "../../src/core/api-billing.ts";
 import { capacityOfApi } from "../../src/core/api-capacity.ts";
 import { newAccount } from "../../src/state/account-record.ts";
@@ -16,6 +17,7 @@ function setup() {
   const clock = fakeClock();
   const record = newAccount("openai", "/none", { billing: newBilling("https://api.example.com/v1") });
   const account = createApiAccount(record, {
+    spending: OWN_SPENDING,
     clock,
     store: { touch: () => {} },
     outbound: { toBackend: () => ({ proxy: undefined }) as never },

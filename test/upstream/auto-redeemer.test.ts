@@ -2,6 +2,7 @@
 
 import { expect, test } from "bun:test";
 import type { RedeemRequest } from "../../src/auth/redeem-ops.ts";
+import { ALL_WORK, type WorkLeases } from "../../src/cluster/work-leases.ts";
 import type { RedeemResult } from "../../src/core/redemption.ts";
 import { newAccount } from "../../src/state/account-record.ts";
 import { noteResets } from "../../src/state/record-figures.ts";
@@ -13,7 +14,7 @@ import { exhaustedAccount, watchedAccount, watchedPool } from "../support/troubl
 const HOUR = 3_600_000;
 
 /** A pool with one account, which is exhausted for two days. `end`: the outcome of each attempt. */
-function rig(end: RedeemResult) {
+function rig(end: RedeemResult, leases: Pick<WorkLeases, "take" | "holds"> = ALL_WORK) {
   const clock = fakeClock();
   const record = newAccount("alice", "/alice", {
     resetCredits: { count: 2, credits: undefined, asOfMs: clock.now() },
@@ -48,6 +49,7 @@ function rig(end: RedeemResult) {
         return end;
       },
     },
+    leases,
     settings: () => ({ when: "pool_exhausted", minWaitMs: 12 * HOUR, keep: 1, perDay: 1 }),
   });
   const settled = () => new Promise((resolve) => setImmediate(resolve));
@@ -133,4 +135,26 @@ test("a running proxy spends one, and the account serves again", async () => {
     (await pool.accounts.show("alice")).events.find(({ event }) => event === "account.redeemed");
   await until("it is recorded", async () => (await spent()) !== undefined);
   expect((await spent())?.fields).toMatchObject({ by: "auto", outcome: "reset", credits_left: 1 });
+});
+
+test("only the replica with the lease spends one, and it keeps the lease during the pause", async () => {
+  const jobs: string[] = [];
+  let isOwn = false;
+  const { start, pass, requests, wanted, redeemer } = rig(RESET, {
+    take: async (wantedJobs) => {
+      jobs.push(...wantedJobs);
+      return new Set(isOwn ? wantedJobs : []);
+    },
+    holds: () => false,
+  });
+  await start();
+  expect([jobs, requests]).toEqual([["auto-redeem"], []]);
+  isOwn = true;
+  await pass(30_000);
+  expect(requests.length).toBe(1);
+  // The lease ended while the figures were read, so another replica may have it.
+  expect(wanted).toEqual([false]);
+  await pass(30_000);
+  expect([jobs.length, requests.length]).toEqual([3, 1]);
+  redeemer.stop();
 });

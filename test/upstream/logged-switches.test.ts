@@ -26,6 +26,19 @@ test("the switches in the event log are read with their window and session", () 
   ]);
 });
 
+test("a switch on another replica has the name of the replica, and the time when the turn moved there", () => {
+  using directory = tempDirectory();
+  const path = join(directory.path, "proxy.current.jsonl");
+  const atMs = Date.parse(TS);
+  const moved = { from: "alice", to: "bob", reason: "pinned" };
+  const late = { ...moved, account_alias: "bob", replica: "lab", at_ms: atMs - 5_000 };
+  writeFileSync(path, lineOf(moved) + lineOf(late));
+  expect(loggedSwitches(path)).toEqual([
+    { ...moved, atMs: atMs - 5_000, replica: "lab" },
+    { ...moved, atMs },
+  ]);
+});
+
 test("lines that are not switches of this version, and an incomplete line, are skipped", () => {
   using directory = tempDirectory();
   const path = join(directory.path, "proxy.current.jsonl");

@@ -183,3 +183,21 @@ test("the status names only the beginning of a session's id", () => {
   const view = { nowMs: s.clock.now(), ttlMs: 60_000 };
   expect(statusDocument(s.pool.facts(), view).switches?.map((one) => one.session)).toEqual(["019ac3f2-1b2c"]);
 });
+
+test("a switch on another replica is listed by its time, and counts apart from those here", () => {
+  const s = setup("sticky");
+  s.serve("one");
+  s.pick("one").settle({ kind: "limit", untilMs: s.clock.now() + 10_000 });
+  s.serve("one");
+  const [own] = s.switches();
+  if (own === undefined) throw new Error("there is no switch");
+  const { firstAtMs: _, count: __, ...moved } = own;
+  s.pool.noteSwitch({ ...moved, atMs: moved.atMs - 1_000, replica: "lab" });
+  s.pool.noteSwitch({ ...moved, atMs: moved.atMs + 1_000, replica: "lab" });
+  expect(s.switches().map(({ atMs, count, replica }) => [atMs - moved.atMs, count, replica])).toEqual([
+    [1_000, 2, "lab"],
+    [0, 1, undefined],
+  ]);
+  const { switches = [] } = statusDocument(s.pool.facts(), s.pool.view());
+  expect(switches.map(({ replica }) => replica)).toEqual(["lab", undefined]);
+});

@@ -3,6 +3,8 @@
 import { defineCommand } from "citty";
 import { advised } from "../../advice.ts";
 import { apiKeyFile, apiKeyProblem, apiUrlProblem, DEFAULT_API_URL } from "../../auth/api-key-file.ts";
+import { checkEnrolment } from "../../auth/enrolment-target.ts";
+import { listedBaseUrl } from "../../auth/listed-api-key.ts";
 import { changeWords } from "../../core/option-words.ts";
 import { withoutTrailingSlash } from "../../core/urls.ts";
 import { printMessage } from "../../print.ts";
@@ -12,7 +14,6 @@ import { usage } from "../flags.ts";
 import { openSecretLines } from "../login-with/secret-lines.ts";
 import { placeOf } from "./account-place.ts";
 import { onlyAlias } from "./alias-argument.ts";
-import { listedBaseUrl } from "./listed-api-key.ts";
 import { capIn } from "./option-flags.ts";
 import { withAccounts } from "./with-accounts.ts";
 
@@ -54,18 +55,22 @@ export default defineCommand({
       );
     const context = contextOf(args.root, { createsRoot: true });
     const place = await placeOf(context, args);
+    const replace = args.replace ?? false;
+    // A step of its own, so that the files are not locked while the user types the key.
+    const accounts = await withAccounts(context, place, { write: false, about: alias }, (ops) => ops.list());
+    checkEnrolment({ alias, kind: "api-key", replace }, accounts);
+    const known = accounts.find((account) => account.alias === alias);
+    if (monthlyCap === undefined && known?.codexlb.options.monthly_cap === undefined)
+      throw usage(
+        "account add-key: --monthly-cap is missing",
+        "set how much the key may spend per month, for example: --monthly-cap 20usd",
+      );
+    // A new key goes where the old one went, unless the user names another URL.
+    const knownUrl = known && listedBaseUrl(known);
+    const baseUrl = withoutTrailingSlash(namedUrl ?? knownUrl ?? DEFAULT_API_URL);
+    const auth = apiKeyFile({ key: await keyFromStandardInput(), baseUrl });
     await withAccounts(context, place, { write: true, about: alias }, async (ops) => {
-      const known = (await ops.list()).find((account) => account.alias === alias);
-      if (monthlyCap === undefined && known?.codexlb.options.monthly_cap === undefined)
-        throw usage(
-          "account add-key: --monthly-cap is missing",
-          "set how much the key may spend per month, for example: --monthly-cap 20usd",
-        );
-      // A new key goes where the old one went, unless the user names another URL.
-      const knownUrl = known && listedBaseUrl(known);
-      const baseUrl = withoutTrailingSlash(namedUrl ?? knownUrl ?? DEFAULT_API_URL);
-      const auth = apiKeyFile({ key: await keyFromStandardInput(), baseUrl });
-      const { change } = await ops.import(alias, { auth, config: undefined, replace: args.replace ?? false });
+      const { change } = await ops.import(alias, { auth, config: undefined, replace });
       if (known !== undefined && knownUrl !== undefined) {
         // After a change of the URL or of the health, the key itself may be the same as before.
         const which = knownUrl === baseUrl && known.enabled ? "another" : "this";

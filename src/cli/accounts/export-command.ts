@@ -44,7 +44,7 @@ export default defineCommand({
       ops.show(name),
     );
     if (path !== undefined) refuseTarget(path, context.layout.root, status.alias, force);
-    const text = exportedAuthFile(readLogin(home), authFileOf(home));
+    const text = exportedAuthFile(readLogin(home), authFileOf(home), status.api_key?.cap_usd);
     if (path === undefined) await printOnce(text);
     else {
       writeFileAtomic(path, text);

@@ -20,7 +20,7 @@ import { usage } from "../flags.ts";
 import { openSecretLines } from "../login-with/secret-lines.ts";
 import { terminalFrame } from "../terminal/terminal-frame.ts";
 import { type Place, placeHere, placeOf } from "./account-place.ts";
-import { type ImportTarget, importLogin, planLogin, readyLogin } from "./import-login.ts";
+import { type ImportTarget, importLogin, planLogin, type ReadyLogin, readyLogin } from "./import-login.ts";
 import { type ImportOptions, importMany } from "./import-many.ts";
 import { importSummary, importTable, oneOwnerNotice, wasTaken } from "./import-report.ts";
 import { withAccounts } from "./with-accounts.ts";
@@ -196,17 +196,26 @@ async function importOnly(
   const target = { ...given, reserved: [] };
   const { log } = target.deps;
   const ready = await readyLogin(login, target.deps);
-  if (ready.credentials.refreshToken === undefined)
-    log.warn(
-      ready.auth === login.auth
-        ? "this login has no refresh token: it expires with its access token"
-        : "this is a personal access token: it cannot be renewed and works until it expires or is revoked",
-    );
-  if (ready.credentials.accountId === undefined)
-    log.warn("this login does not name its ChatGPT account, so the backend may refuse it");
+  for (const warning of loginWarnings(ready)) log.warn(warning);
   const planned = await planLogin(ready, named, target);
   const { change, total } = await importLogin(planned, target);
   printMessage(`${change} account ${planned.alias} (total=${total})`);
+}
+
+/** What a login lacks that others have. An API key lacks nothing. */
+function loginWarnings({ login, auth, credentials }: ReadyLogin): string[] {
+  const { refreshToken, accountId, apiBaseUrl } = credentials;
+  if (apiBaseUrl !== undefined) return [];
+  const renewal =
+    auth === login.auth
+      ? "this login has no refresh token: it expires with its access token"
+      : "this is a personal access token: it cannot be renewed and works until it expires or is revoked";
+  return [
+    ...(refreshToken === undefined ? [renewal] : []),
+    ...(accountId === undefined
+      ? ["this login does not name its ChatGPT account, so the backend may refuse it"]
+      : []),
+  ];
 }
 
 /** Enrols all logins, and prints what happened to each one. Throws `invalid_auth_file` if none is enrolled afterwards. */
@@ -224,7 +233,8 @@ async function importAll(
     print(importSummary(outcomes, dryRun, total));
   }
   if (outcomes.some(wasTaken)) {
-    if (!dryRun) deps.log.info(oneOwnerNotice(outcomes, from));
+    const notice = oneOwnerNotice(outcomes, from);
+    if (!dryRun && notice !== undefined) deps.log.info(notice);
     return;
   }
   if (outcomes.every(({ result }) => result !== "skipped")) return;

@@ -1,16 +1,20 @@
 // Enrols one login that `codexlb account import` has read.
 
 import { basename, join } from "node:path";
+import { advised } from "../../advice.ts";
 import { type AccountOps, identityOfListed } from "../../auth/account-ops.ts";
+import { takeExportedCap } from "../../auth/api-key-file.ts";
 import { type Credentials, parseAuthFile } from "../../auth/auth-file.ts";
 import { type EnrolChange, refuseDuplicate } from "../../auth/enrol.ts";
 import { authFileOf } from "../../auth/homes.ts";
 import { type Identity, personName, sameIdentity, sharesAddress } from "../../auth/identity.ts";
 import type { FoundLogin } from "../../auth/import/format.ts";
 import { networkSettings } from "../../auth/network-settings.ts";
+import { checkNewAlias, isReservedAlias } from "../../auth/reserved-aliases.ts";
 import { withTokenOwner } from "../../auth/token-owner.ts";
 import { inferAlias } from "../../codex/alias.ts";
 import { textWithAbsolutePaths } from "../../codex/carried-settings.ts";
+import { changeWords } from "../../core/option-words.ts";
 import type { Deps, Log } from "../../deps.ts";
 import { readTextIfPresent } from "../../state/atomic-file.ts";
 
@@ -30,6 +34,8 @@ export interface ReadyLogin {
   readonly login: FoundLogin;
   /** The text of its auth.json, which names its owner. */
   readonly auth: string;
+  /** The monthly cap of an API key that `codexlb account export` wrote, in USD. */
+  readonly capUsd: number | undefined;
   readonly credentials: Credentials;
 }
 
@@ -44,11 +50,12 @@ export interface PlannedLogin extends ReadyLogin {
 
 /** Reads a login. Throws `invalid_auth_file` and what `withTokenOwner` throws. */
 export async function readyLogin(login: FoundLogin, deps: Pick<Deps, "env">): Promise<ReadyLogin> {
-  const auth = await withTokenOwner(login.auth, login.path, deps);
-  return { login, auth, credentials: parseAuthFile(auth, login.path) };
+  const { auth: given, capUsd } = takeExportedCap(login.auth);
+  const auth = await withTokenOwner(given, login.path, deps);
+  return { login, auth, capUsd, credentials: parseAuthFile(auth, login.path) };
 }
 
-/** Chooses the alias of a login, unless it is `named`. Throws `already_enrolled`. */
+/** Chooses the alias of a login, unless it is `named`. Throws `already_enrolled`, `invalid_alias`. */
 export async function planLogin(
   ready: ReadyLogin,
   named: string | undefined,
@@ -60,9 +67,10 @@ export async function planLogin(
   const same = sameIdentity(identities, credentials);
   const taken = accounts.map((account) => account.alias);
   const used = [...taken, ...reserved];
-  const own = login.alias !== undefined && !isIn(login.alias, used) ? login.alias : undefined;
+  const own = login.alias !== undefined && isFree(login.alias, used) ? login.alias : undefined;
   // Without an alias, a known login updates its own account.
   const alias = named ?? same[0] ?? own ?? inferAlias(login, credentials, used, deps);
+  if (!isIn(alias, taken)) checkNewAlias(alias);
   // The Go program accepts it.
   if (!taken.includes(alias) && !replace) refuseDuplicate(credentials, identities);
   return { ...ready, alias, identities, same };
@@ -70,9 +78,10 @@ export async function planLogin(
 
 /** Enrols the login, and reports accounts that it can be confused with. Throws what `AccountOps.import` throws. */
 export async function importLogin(
-  { login, auth, credentials, alias, identities, same }: PlannedLogin,
+  planned: PlannedLogin,
   { deps, ops, replace, isElsewhere }: ImportTarget,
 ): Promise<{ readonly change: EnrolChange; readonly total: number }> {
+  const { login, auth, credentials, alias, identities, same } = planned;
   const hasSettings = login.home !== undefined && basename(login.path) === basename(authFileOf(""));
   const config = hasSettings ? settingsFrom(login.home, isElsewhere, deps.log) : undefined;
   const result = await ops.import(alias, { auth, config, replace });
@@ -86,10 +95,32 @@ export async function importLogin(
     deps.log.warn(
       `${alias} is the same ChatGPT account as ${duplicates.join(", ")}; keep only one, because each token refresh invalidates the other login`,
     );
+  if (credentials.apiBaseUrl !== undefined) await importCap(planned, ops, deps.log);
   return result;
 }
 
 // --- internal ---
+
+/** Gives an imported API key the monthly cap of its export, unless the account has one. Reports the result. */
+async function importCap(
+  { alias, capUsd: monthlyCap }: PlannedLogin,
+  ops: AccountOps,
+  log: Log,
+): Promise<void> {
+  const imported = (await ops.list()).find((account) => account.alias === alias);
+  if (imported?.codexlb.options.monthly_cap !== undefined) return;
+  if (monthlyCap === undefined)
+    return log.warn(
+      `account ${alias} has no monthly cap, so it serves no turns; set one with: ${advised("account set", alias, "--monthly-cap", "20usd")}`,
+    );
+  await ops.set(alias, { options: { monthlyCap } });
+  log.info(`account ${alias} ${changeWords({ monthlyCap })}, as before the export`);
+}
+
+/** True if a new account can be called `alias`, and none of `used` is. */
+function isFree(alias: string, used: readonly string[]): boolean {
+  return !isIn(alias, used) && !isReservedAlias(alias);
+}
 
 function isIn(alias: string, aliases: readonly string[]): boolean {
   return aliases.some((one) => one.toLowerCase() === alias.toLowerCase());

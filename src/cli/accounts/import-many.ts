@@ -30,6 +30,8 @@ export interface ImportOutcome {
   /** The id of the ChatGPT account. */
   readonly workspace?: string | undefined;
   readonly plan?: string | undefined;
+  /** The base URL of an API key. */
+  readonly api_url?: string | undefined;
   readonly result: ImportResult;
   /** The file with the same login that was used instead. */
   readonly copy_of?: string | undefined;
@@ -127,7 +129,8 @@ async function importOne(ready: Readable, options: ImportOptions & ImportTarget)
     // The user means this login, so its error is that of the command.
     if (options.named !== undefined) throw error;
     const isEnrolled =
-      error instanceof CodexlbError && (error.code === "login_older" || error.code === "already_enrolled");
+      error instanceof CodexlbError &&
+      (error.code === "login_older" || error.code === "already_enrolled" || error.code === "key_enrolled");
     return {
       ...about,
       alias: planned?.alias,
@@ -144,6 +147,7 @@ function describe({ program, login, credentials }: Readable): Omit<ImportOutcome
     email: credentials.email ?? login.email,
     workspace: credentials.accountId,
     plan: credentials.planType,
+    api_url: credentials.apiBaseUrl,
   };
 }
 

@@ -45,9 +45,14 @@ export function wasTaken({ result }: ImportOutcome): boolean {
   return result === "imported" || result === "updated";
 }
 
-/** What the user must do after an import. `path`: where the logins came from. */
-export function oneOwnerNotice(outcomes: readonly ImportOutcome[], path: string): string {
-  const programs = new Set(outcomes.filter(wasTaken).map(({ program }) => program));
+/**
+ * What the user must do after an import; undefined if only API keys were imported, which can be used in several places.
+ * `path`: where the logins came from.
+ */
+export function oneOwnerNotice(outcomes: readonly ImportOutcome[], path: string): string | undefined {
+  const logins = outcomes.filter((outcome) => wasTaken(outcome) && outcome.api_url === undefined);
+  if (logins.length === 0) return undefined;
+  const programs = new Set(logins.map(({ program }) => program));
   programs.delete("Codex");
   const others =
     programs.size === 0 ? `the copies in ${path}` : `these logins in ${[...programs].join(" and ")}`;

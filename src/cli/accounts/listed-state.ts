@@ -1,8 +1,8 @@
 // The state of an account as `codexlb account list` prints it.
 
 import type { ListedAccount } from "../../auth/account-ops.ts";
+import { listedApiKey } from "../../auth/listed-api-key.ts";
 import { hasRoom } from "../../core/status-words.ts";
-import { listedApiKey } from "./listed-api-key.ts";
 
 /**
  * The state in the words and the order of the Go program, whose scripts compare it: `cooldown(Ns)`, `disabled(REASON)`

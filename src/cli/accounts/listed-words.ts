@@ -2,6 +2,7 @@
 
 import { z } from "zod";
 import type { ListedAccount } from "../../auth/account-ops.ts";
+import { listedApiKey } from "../../auth/listed-api-key.ts";
 import { optionsIn, windowsAtFloor } from "../../core/account-options.ts";
 import {
   AT_FLOOR,
@@ -14,7 +15,6 @@ import {
 } from "../../core/account-state.ts";
 import { optionsOfFields } from "../../core/option-fields.ts";
 import { mapWindows, NO_WINDOWS, presentOf } from "../../core/windows.ts";
-import { listedApiKey } from "./listed-api-key.ts";
 
 /** The state of an account as it is listed from store.json. */
 export function listedWords(account: ListedAccount, nowMs: number): ShownState {

@@ -3,6 +3,7 @@
 import { defineCommand } from "citty";
 import { remoteLogin } from "../../admin/remote-login.ts";
 import { advised } from "../../advice.ts";
+import { checkEnrolment } from "../../auth/enrolment-target.ts";
 import { checkAlias } from "../../auth/homes.ts";
 import { cancelledLogin } from "../../codex/cancelled-login.ts";
 import { codexBinary, isOwnLogin, loginAccount, loginArguments } from "../../codex/login.ts";
@@ -84,6 +85,7 @@ interface Login {
 async function loginHere(login: Login): Promise<void> {
   const { context, alias, args, binary, replace } = login;
   const { deps, layout } = context;
+  await checkBeforeLogin(login, await placeHere(context));
   if (isOwnLogin(binary, deps.env)) return loginOurselves(login);
   const words = [...(await configOf(context)).commands.login, ...args];
   // Codex advises its own command, which would enrol nothing.
@@ -132,11 +134,10 @@ const DEVICE_FLAG = "--device-auth";
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 /** Logs in on this machine and sends the login to the proxy, because there is no codex on its machine. */
-async function loginForElsewhere(
-  { context, alias, args, binary, replace }: Login,
-  place: Place,
-): Promise<void> {
+async function loginForElsewhere(login: Login, place: Place): Promise<void> {
+  const { context, alias, args, binary, replace } = login;
   const { deps, layout } = context;
+  await checkBeforeLogin(login, place);
   printMessage("remote codex unavailable; logging in locally and importing auth");
   const end = await loginAccount({
     layout,
@@ -153,6 +154,12 @@ async function loginForElsewhere(
   if (end.kind === "failed") throw end.error;
   printMessage(`imported account ${alias} (total=${end.total})`);
   await warnOfDuplicateLogin(context, place, alias);
+}
+
+/** Refuses a login that could not be enrolled, before the user signs in. */
+async function checkBeforeLogin({ context, alias, replace }: Login, place: Place): Promise<void> {
+  const accounts = await withAccounts(context, place, { write: false }, (ops) => ops.list());
+  checkEnrolment({ alias, kind: "login", replace }, accounts);
 }
 
 async function warnOfDuplicateLogin(context: CommandContext, place: Place, alias: string): Promise<void> {

@@ -12,6 +12,7 @@ import { type OperatorChanges, sharedAccounts, sharedKeys } from "../../cluster/
 import type { QuotaView } from "../../core/quota.ts";
 import { offlineRedeemer } from "../../daemon/offline-redeemer.ts";
 import { CodexlbError } from "../../errors.ts";
+import { makePrivateDirectory } from "../../state/atomic-file.ts";
 import { lineSource, readConfigFile } from "../../state/config-source.ts";
 import { tryLock } from "../../state/lock.ts";
 import { makePrivate } from "../../state/private-root.ts";
@@ -22,7 +23,7 @@ import { detailsOf, factsAtRest } from "../../upstream/details.ts";
 import { loggedSwitches } from "../../upstream/logged-switches.ts";
 import { poolSettings } from "../../upstream/pool-settings.ts";
 import { switchHistory } from "../../upstream/switches.ts";
-import { type CommandContext, createRoot } from "../context.ts";
+import { type CommandContext, removeEmptyRoot, reportNewRoot, rootExists } from "../context.ts";
 import type { Place } from "./account-place.ts";
 import { withAdviceHere } from "./remote-advice.ts";
 
@@ -153,15 +154,22 @@ async function onRoot<T>(
   const { deps, layout } = context;
   const deadlineMs = deps.clock.monotonic() + LOCK_WAIT_MS;
   let daemon = asked;
+  let isNew = false;
   do {
     if (daemon.kind === "answers") return work.daemon(daemon.door);
     if (!write) return work.files();
-    createRoot(context);
+    isNew ||= !rootExists(context);
+    makePrivateDirectory(layout.root);
     makePrivate(layout, deps.log);
     const lock = tryLock(layout.lock);
     if (lock !== undefined) {
       try {
-        return await work.files();
+        const result = await work.files();
+        if (isNew) reportNewRoot(context);
+        return result;
+      } catch (error) {
+        if (isNew) removeEmptyRoot(context);
+        throw error;
       } finally {
         lock.release();
       }

@@ -1,9 +1,9 @@
 // Connects a command to the engine that the settings name.
 
 import type { EngineInfo } from "../../cluster/engine-info.ts";
-import { poolKey } from "../../cluster/key.ts";
+import { createKeyring, type Keyring } from "../../cluster/keyring.ts";
 import { type PoolRecords, poolRecords } from "../../cluster/pool-records.ts";
-import { createSealer, type Sealer } from "../../cluster/sealing.ts";
+import type { Sealer } from "../../cluster/sealing.ts";
 import { CodexlbError } from "../../errors.ts";
 import { effectiveConfig, readConfigFile } from "../../state/config-source.ts";
 import type { Config } from "../../state/settings.ts";
@@ -17,6 +17,7 @@ export interface OpenPool extends Disposable {
   readonly engine: string;
   readonly info: EngineInfo;
   readonly sealer: Sealer;
+  readonly keyring: Keyring;
   readonly records: PoolRecords;
 }
 
@@ -53,15 +54,16 @@ export async function openPool(context: CommandContext): Promise<OpenPool> {
 export async function connectPool(context: CommandContext): Promise<OpenPool> {
   const { deps } = context;
   const { url, pool, key_file: keyFile } = clusterSettings(context);
-  const sealer = createSealer(poolKey({ env: deps.env, keyFile }), pool, deps.random);
+  const keyring = createKeyring({ env: deps.env, keyFile }, pool, deps.random);
+  const { sealer } = keyring;
   // Loaded only here, because completions and the manual page describe the commands without a server.
   const { createEngine } = await import("../../cluster/engine.ts");
   const engine = createEngine({ url, pool, deps });
   try {
     await engine.connected(CONNECT_MS);
     const info = await engine.info();
-    const records = poolRecords(engine, sealer, pool);
-    return { pool, engine: engine.shown, info, sealer, records, [Symbol.dispose]: engine.close };
+    const records = poolRecords(engine, sealer, pool, keyring.use);
+    return { pool, engine: engine.shown, info, sealer, keyring, records, [Symbol.dispose]: engine.close };
   } catch (error) {
     engine.close();
     throw error;

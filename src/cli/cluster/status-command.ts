@@ -5,6 +5,7 @@ import { z } from "zod";
 import { daemonAt } from "../../admin/daemon.ts";
 import { answered, through } from "../../admin/door.ts";
 import { openReplicaFile } from "../../cluster/replica-file.ts";
+import { SEEN_MS } from "../../core/cluster-words.ts";
 import { durationText } from "../../core/duration-text.ts";
 import { ago } from "../../core/time-words.ts";
 import { print, printJson } from "../../print.ts";
@@ -62,9 +63,6 @@ export default defineCommand({
 });
 
 // --- internal ---
-
-/** A connected replica reports itself every five seconds. */
-const SEEN_MS = 15_000;
 
 const ReplicaAnswer = z.object({
   cluster: z

@@ -1,6 +1,8 @@
 // Warnings about a config.toml that is valid: keys, values and tables in it that have no effect.
 
 import { reconcile } from "../../auth/homes.ts";
+import { uselessOptions } from "../../core/useless-options.ts";
+import type { AccountRecord } from "../../state/account-record.ts";
 import { readConfigFile } from "../../state/config-source.ts";
 import type { Config } from "../../state/settings.ts";
 import { openStore } from "../../state/store.ts";
@@ -14,10 +16,12 @@ import type { CommandContext } from "../context.ts";
 export function configWarnings(context: CommandContext): string[] {
   const { layout } = context;
   const { config, unknown, ignored } = readConfigFile(layout);
-  const tables = unknownAliases(config.accounts, accountsOf(context)).map(
+  const accounts = accountsOf(context);
+  const tables = unknownAliases(config.accounts, accounts).map(
     (alias) => `[accounts.${alias}] has no effect, because there is no account ${alias}`,
   );
-  return [...unknown, ...ignored, ...tables].map((warning) => `${layout.config}: ${warning}`);
+  const options = uselessSettings(config.accounts, accounts ?? []);
+  return [...unknown, ...ignored, ...tables, ...options].map((warning) => `${layout.config}: ${warning}`);
 }
 
 /** The tables `[accounts.ALIAS]` of aliases that no account has; none if the accounts are unknown. */
@@ -30,10 +34,22 @@ export function unknownAliases(
   return Object.keys(options).filter((alias) => !aliases.has(alias));
 }
 
+/** A text for each option of an account in `options` that has no effect. */
+export function uselessSettings(
+  options: Config["accounts"],
+  accounts: readonly Pick<AccountRecord, "alias" | "billing">[],
+): string[] {
+  return accounts.flatMap(({ alias, billing }) =>
+    uselessOptions(options[alias.toLowerCase()] ?? {}, billing !== undefined).map(
+      ({ field, why }) => `${field} of [accounts.${alias}] has no effect on that account: ${why}`,
+    ),
+  );
+}
+
 // --- internal ---
 
 /** The accounts of the root; undefined if there are none yet, or if they cannot be read, which other commands report. */
-function accountsOf({ deps, layout }: CommandContext): readonly { readonly alias: string }[] | undefined {
+function accountsOf({ deps, layout }: CommandContext): readonly AccountRecord[] | undefined {
   const silent = { ...deps, log: { info: () => {}, warn: () => {} } };
   try {
     // The backend does not matter here.

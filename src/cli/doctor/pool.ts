@@ -1,7 +1,9 @@
-// Checks what a proxy reports in its status: whether its pool can serve, whether it can record turns, and its children.
+// Checks what a proxy reports in its status: whether its pool can serve, whether it can record turns, whether a replica
+// has the server of its pool, and its children.
 
 import { advised } from "../../advice.ts";
 import { type OutageCause, shownState } from "../../core/account-state.ts";
+import { degradedWords } from "../../core/cluster-words.ts";
 import { type Outage, outageOf, outageWords } from "../../core/outage.ts";
 import { frameRows } from "../../core/status-rows.ts";
 import type { ChildAnswer, StatusAnswer } from "../../core/status-schema.ts";
@@ -12,6 +14,7 @@ export function examineStatus(status: StatusAnswer, nowMs: number): Finding[] {
   return [
     ...examinePool(status, nowMs),
     ...examineRecording(status),
+    ...examineReplica(status, nowMs),
     ...examineAnchorModel(status),
     ...status.child_proxies.map(examineChild),
   ];
@@ -43,7 +46,7 @@ function outageRemedy(status: StatusAnswer, { first }: Outage, nowMs: number): s
     own.find(({ state }) => causes.includes(state.cause));
   const enable = closed("off") ?? closed("draining");
   if (enable !== undefined) return `run: ${advised("account enable", enable.alias)}`;
-  const login = closed("login")?.state.command;
+  const login = closed("login", "key")?.state.command;
   if (login !== undefined) return `run: ${login}`;
   return first === undefined
     ? `for what to do about each account, see: ${advised("status")}`
@@ -59,6 +62,20 @@ function examineRecording({ usage_problem: problem }: StatusAnswer): Finding[] {
       status: "warning",
       detail: `the proxy cannot record turns in ROOT/usage.db: ${problem}`,
       remedy: "free disk space, or correct the permissions of the root; the proxy tries again by itself",
+    },
+  ];
+}
+
+/** Whether a replica has the server of its pool. */
+function examineReplica({ cluster, ...status }: StatusAnswer, nowMs: number): Finding[] {
+  const words = degradedWords({ cluster }, nowMs);
+  if (cluster === undefined || words === undefined) return [];
+  return [
+    {
+      check: "replica",
+      status: "warning",
+      detail: `${words}: ${cluster.error ?? "the server cannot be used"}; the replica ${status.proxy_name} works with what it knows, and renews no login`,
+      remedy: "restore the connection to the server; the replica connects again by itself",
     },
   ];
 }

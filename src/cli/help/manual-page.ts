@@ -87,6 +87,7 @@ const FILES: Readonly<Record<keyof Layout, string>> = {
   logs: "The event log, and the last screen of a failed login-with.",
   events: "The current file of the event log.",
   lock: "The lock of the process that owns the directory.",
+  startFlags: "The flags that the running proxy was started with.",
   adminSocket: "The admin API, for commands on this machine.",
   adminToken: "The token that opens the admin API over the network.",
   signingKey: "The key that signs the stub credentials for Codex.",

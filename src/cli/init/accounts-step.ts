@@ -4,8 +4,8 @@
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { ListedAccount } from "../../auth/account-ops.ts";
-import { checkAlias } from "../../auth/homes.ts";
 import { personName } from "../../auth/identity.ts";
+import { checkNewAlias } from "../../auth/reserved-aliases.ts";
 import { inferAlias } from "../../codex/alias.ts";
 import { CodexlbError } from "../../errors.ts";
 import { rootExists } from "../context.ts";
@@ -176,7 +176,7 @@ function pathOf(text: string, home: string): string {
 /** Why an alias cannot be used for a new account; undefined if it can. */
 function aliasProblem(text: string, taken: readonly string[]): string | undefined {
   try {
-    checkAlias(text);
+    checkNewAlias(text);
   } catch (error) {
     if (error instanceof CodexlbError) return `${error.message}: ${error.next}`;
     throw error;

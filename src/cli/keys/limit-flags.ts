@@ -91,8 +91,6 @@ function expiryIn(text: string, nowMs: number): number {
 }
 
 function momentIn(text: string, nowMs: number): number | undefined {
-  const [, count, unit] = /^(\d{1,5})([dw])$/.exec(text) ?? [];
-  if (count !== undefined) return nowMs + Number(count) * (unit === "w" ? 7 : 1) * 24 * HOUR_MS;
   const [, year, month, day] = /^(\d{4})-(\d{2})-(\d{2})$/.exec(text) ?? [];
   if (year !== undefined) {
     const date = new Date(Number(year), Number(month) - 1, Number(day));

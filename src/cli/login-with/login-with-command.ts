@@ -2,6 +2,7 @@
 
 import { defineCommand } from "citty";
 import { advised } from "../../advice.ts";
+import { checkEnrolment } from "../../auth/enrolment-target.ts";
 import { namesIssuer } from "../../auth/oauth.ts";
 import { cancelledLogin } from "../../codex/cancelled-login.ts";
 import { userHomes } from "../../codex/home.ts";
@@ -131,11 +132,22 @@ function endWithOutside(stopping: AbortController, lines: SecretLines | undefine
 async function logIn(work: Work): Promise<void> {
   const { flags } = work.input;
   const { layout, deps } = work.context;
-  if (!flags.export) forgetLastScreen(layout);
+  if (!flags.export) {
+    await checkBeforeSignIn(work);
+    forgetLastScreen(layout);
+  }
   const isHostWritten = !flags.export && !flags["no-host-home"];
   if (isHostWritten) checkHost(hostHomeOf(flags, deps.env), layout);
   if (isContained(work)) return finish(work, await takeOver(work, await inContainer(work)));
   finish(work, await withBrowser(work));
+}
+
+/** Refuses a login that could not be enrolled, before the browser signs in. */
+async function checkBeforeSignIn({ context, input: { alias, flags } }: Work): Promise<void> {
+  const accounts = await withAccounts(context, await placeHere(context), { write: false }, (ops) =>
+    ops.list(),
+  );
+  checkEnrolment({ alias, kind: "login", replace: flags.replace ?? false }, accounts);
 }
 
 /** True if the flags choose a container, or if this machine has no browser but has docker. */

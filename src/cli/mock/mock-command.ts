@@ -18,6 +18,7 @@ import {
   readFaults,
 } from "../../mock/faults.ts";
 import { printMessages } from "../../print.ts";
+import { quote } from "../../quote.ts";
 import { makePrivateDirectory, readTextIfPresent, writeFileAtomic } from "../../state/atomic-file.ts";
 import { integerFlag, usage } from "../flags.ts";
 
@@ -65,11 +66,14 @@ export default defineCommand({
       clock: systemDeps().clock,
     });
     mock.faults.add(...faults);
-    if (args.homes !== undefined)
-      for (const { alias } of accounts.filter(({ apiKey }) => apiKey === undefined))
-        writeHome(join(resolve(args.homes), alias), mock.authFile(alias));
+    const homes =
+      args.homes === undefined
+        ? []
+        : accounts
+            .filter(({ apiKey }) => apiKey === undefined)
+            .map(({ alias }) => ({ alias, path: join(resolve(args.homes ?? ""), alias) }));
+    for (const { alias, path } of homes) writeHome(path, mock.authFile(alias));
     const list = accounts.map(({ alias, turns }) => `${alias} (${counted(turns, "turn")})`).join(", ");
-    const imported = join(resolve(args.homes ?? ""), accounts[0]?.alias ?? "");
     printMessages([
       { text: `simulated backend on ${mock.baseUrl}` },
       { first: "  accounts:  ", text: list },
@@ -77,9 +81,14 @@ export default defineCommand({
         first: "  proxy:     ",
         text: `CODEXLB_TOKEN_URL=${mock.tokenUrl} ${advised("proxy", "--upstream", mock.baseUrl)}`,
       },
-      ...(args.homes === undefined
-        ? []
-        : [{ first: "  import:    ", text: advised("account import", "--from", imported) }]),
+      ...homes
+        .slice(0, 1)
+        .map(({ path }) => ({ first: "  import:    ", text: advised("account import", "--from", path) })),
+      ...accounts.flatMap(({ alias, apiKey }) =>
+        apiKey === undefined
+          ? []
+          : [{ first: "  API key:   ", text: addKeyLine(alias, apiKey, mock.apiUrl) }],
+      ),
       {
         first: "  faults:    ",
         text: `POST ${mock.origin}/__mock/faults, received requests: GET ${mock.origin}/__mock/requests`,
@@ -94,6 +103,20 @@ export default defineCommand({
 });
 
 // --- internal ---
+
+/** The command that adds the account with this API key, which the simulated API at `baseUrl` accepts. */
+function addKeyLine(alias: string, key: string, baseUrl: string): string {
+  const add = advised(
+    "account add-key",
+    alias,
+    "--key-stdin",
+    "--monthly-cap",
+    "20usd",
+    "--base-url",
+    baseUrl,
+  );
+  return `echo ${quote(key)} | ${add}`;
+}
 
 function portOf(text: string): number {
   const port = integerFlag(text, "port") ?? 0;

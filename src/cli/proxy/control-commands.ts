@@ -8,8 +8,10 @@ import { type Daemon, daemonAt, runningProxy } from "../../admin/daemon.ts";
 import { advised } from "../../advice.ts";
 import { CodexlbError } from "../../errors.ts";
 import { printJson, printMessage } from "../../print.ts";
+import { quote } from "../../quote.ts";
 import { requireStartable, requireStartableProxy } from "../../service/start-check.ts";
 import { readConfigFile, type ShownSetting } from "../../state/config-source.ts";
+import { readStartFlags } from "../../state/start-flags.ts";
 import { ROOT_FLAG } from "../common-flags.ts";
 import { configWarnings } from "../config/config-warnings.ts";
 import {
@@ -82,7 +84,7 @@ export const restart = defineCommand({
     const context = contextOf(args.root, { createsRoot: true });
     const daemon = await daemonAt(context.layout.adminSocket);
     const running = runningOf(daemon, context);
-    if (running === undefined) return startProxy(context, args);
+    if (running === undefined) return startAgain(context, args);
     const service = (await foundServices(context.deps)).find(({ pid }) => pid === running.pid);
     if (service !== undefined) {
       refuseFlags(service, ignoredFlags(args, await settingsOf(daemon), context.deps.env));
@@ -200,6 +202,20 @@ async function startProxy(context: CommandContext, flags: GivenProxyFlags): Prom
   deps.log.info(
     `its output goes to ${join(layout.logs, BACKGROUND_LOG)}; stop it with: ${advised("proxy stop")}`,
   );
+}
+
+/** Starts a proxy where none is running: with the flags of the last one, if that was killed. */
+async function startAgain(context: CommandContext, given: GivenProxyFlags): Promise<void> {
+  const { deps, layout } = context;
+  const isService = (await foundServices(deps)).some(({ service }) => service.root === layout.root);
+  const before = isService ? undefined : readStartFlags(layout.startFlags);
+  if (before === undefined) return startProxy(context, given);
+  deps.log.info(
+    `the last proxy on ${layout.root} ended without shutting down; starting with its flags: ${wordsOf(before).map(quote).join(" ")}`,
+  );
+  await startProxy(context, overlaid(before, given));
+  for (const note of keptFlags({ before, given, file: readConfigFile(layout), env: deps.env }))
+    deps.log.info(note);
 }
 
 async function stopProxy(context: CommandContext, running: ProxyAnswer): Promise<void> {

@@ -6,16 +6,17 @@ import { advised, setAdvisedFlags } from "../../advice.ts";
 import { type Daemon, startDaemon } from "../../daemon/daemon.ts";
 import { createSupervisor } from "../../daemon/supervisor.ts";
 import { untilDrained } from "../../daemon/wait-for-drain.ts";
-import { CodexlbError } from "../../errors.ts";
+import { CodexlbError, messageOf } from "../../errors.ts";
 import { hideNoProxy } from "../../network/egress.ts";
 import { printMessage } from "../../print.ts";
+import { forgetStartFlags, keepStartFlags } from "../../state/start-flags.ts";
 import { flagsOfProxy } from "../advised-flags.ts";
 import { contextOf, removeNewRoot, reportNewRoot, rootExists } from "../context.ts";
 import { withRootLockedExit } from "../run/root-locked.ts";
 import { isCompiled } from "../self.ts";
 import { restart, start, status, stop } from "./control-commands.ts";
 import logs from "./logs-command.ts";
-import { overridesOf, PROXY_FLAGS } from "./proxy-flags.ts";
+import { overridesOf, PROXY_FLAGS, startFlagsOf } from "./proxy-flags.ts";
 import { listenForSignals } from "./proxy-signals.ts";
 
 export default defineCommand({
@@ -44,6 +45,11 @@ export default defineCommand({
       if (isNewRoot) removeNewRoot(context);
       throw args["until-deserted"] ? withRootLockedExit(error) : error;
     });
+    try {
+      keepStartFlags(layout.startFlags, startFlagsOf(args));
+    } catch (error) {
+      deps.log.warn(`${messageOf(error)}; a restart after a kill will not use the flags of this proxy`);
+    }
     printMessage(
       `codexlb proxy ${daemon.name} listening on ${daemon.listensOn} (upstream=${daemon.upstream}, logs=${layout.events})`,
     );
@@ -66,13 +72,16 @@ export default defineCommand({
       daemon.lost,
       ...(args["until-deserted"] ? [daemon.deserted().then(() => "deserted")] : []),
     ]);
-    const waiting = drainMessage(daemon);
+    const waiting = drainOf(daemon);
     supervisor.stopping(
-      waiting ?? "stopping",
-      waiting === undefined ? SHORT_STOP_MS : daemon.drainMs() + SHORT_STOP_MS,
+      waiting?.message ?? "stopping",
+      waiting === undefined ? SHORT_STOP_MS : waiting.withinMs + SHORT_STOP_MS,
     );
     if (waiting !== undefined && reason instanceof CodexlbError) deps.log.warn(reason.message);
-    if (waiting !== undefined) deps.log.info(`${waiting}; a second signal stops the proxy immediately`);
+    if (waiting !== undefined)
+      deps.log.info(`${waiting.message}; a second signal stops the proxy immediately`);
+    // The root belongs to another proxy now, or has moved, if the reason is an error.
+    if (!(reason instanceof CodexlbError)) forgetStartFlags(layout.startFlags);
     await daemon.stop(reason instanceof CodexlbError ? reason.code : reason, signals.hurry);
     if (reason instanceof CodexlbError) throw reason;
     if (signals.hurry.aborted)
@@ -99,11 +108,19 @@ function servedText({ accountCount, childCount }: Daemon): string {
   return childCount === 0 ? accounts : `${accounts} and ${children}`;
 }
 
-/** `finishing 2 requests, for at most 30 s`; undefined if no requests are in flight. */
-function drainMessage(daemon: Daemon): string | undefined {
+/** `finishing 2 requests, for at most 30 s`; undefined if the shutdown waits for nothing. */
+function drainOf(daemon: Daemon): { readonly message: string; readonly withinMs: number } | undefined {
+  const { delayMs, timeoutMs } = daemon.drain();
+  const withinMs = delayMs + timeoutMs;
   const count = daemon.inFlight();
+  const atMost = `for at most ${timeoutMs / 1000} s`;
+  if (delayMs > 0)
+    return {
+      message: `accepting requests for ${delayMs / 1000} s more, then finishing those in flight, ${atMost}`,
+      withinMs,
+    };
   if (count === 0) return undefined;
-  return `finishing ${count} request${count === 1 ? "" : "s"}, for at most ${daemon.drainMs() / 1000} s`;
+  return { message: `finishing ${count} request${count === 1 ? "" : "s"}, ${atMost}`, withinMs };
 }
 
 const LIMIT_VARIABLE = "BUN_CONFIG_MAX_HTTP_REQUESTS";

@@ -1,6 +1,7 @@
 // The flags of a proxy that starts.
 
 import type { ConfigOverrides } from "../../state/config-source.ts";
+import type { StartFlags } from "../../state/start-flags.ts";
 import { ROOT_FLAG } from "../common-flags.ts";
 import { integerFlag } from "../flags.ts";
 
@@ -47,10 +48,18 @@ export function overridesOf(given: GivenProxyFlags): ConfigOverrides {
 
 /** The words of a command line that gives the flags, without the root. */
 export function wordsOf(given: GivenProxyFlags): string[] {
-  return Object.keys(PROXY_FLAGS).flatMap((name) => {
-    const value = given[name as keyof GivenProxyFlags];
-    return name === "root" || value === undefined ? [] : [`--${name}`, value];
-  });
+  return Object.entries(startFlagsOf(given)).flatMap(([name, value]) => [`--${name}`, value]);
+}
+
+/** The flags that are given, by name, without the root. */
+export function startFlagsOf(given: GivenProxyFlags): StartFlags {
+  const names = Object.keys(PROXY_FLAGS) as (keyof GivenProxyFlags)[];
+  return Object.fromEntries(
+    names.flatMap((name) => {
+      const value = given[name];
+      return name === "root" || value === undefined ? [] : [[name, value]];
+    }),
+  );
 }
 
 /** The flags of `given`, and those of `before` that it does not have. */

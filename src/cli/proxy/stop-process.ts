@@ -8,7 +8,7 @@ import type { CommandContext } from "../context.ts";
 
 /**
  * Sends SIGTERM to the process `pid` of the proxy on the root. Resolves when the root is free. Throws `root_locked` if
- * that takes longer than `drain_timeout_seconds` and 20 s, and `not_found` for a process of another machine.
+ * that takes longer than `drain_delay_seconds`, `drain_timeout_seconds` and 20 s, and `not_found` for a process of another machine.
  */
 export async function stopProcess(context: CommandContext, pid: number): Promise<void> {
   const { deps, layout } = context;
@@ -19,7 +19,7 @@ export async function stopProcess(context: CommandContext, pid: number): Promise
   } catch (error) {
     throw elsewhere(pid, systemProblem(error));
   }
-  const limitMs = proxy.drain_timeout_seconds * 1000 + CLOSING_MS;
+  const limitMs = (proxy.drain_delay_seconds + proxy.drain_timeout_seconds) * 1000 + CLOSING_MS;
   const deadlineMs = deps.clock.monotonic() + limitMs;
   while (deps.clock.monotonic() < deadlineMs) {
     const lock = tryLock(layout.lock);

@@ -72,7 +72,8 @@ async function start(context: CommandContext, daemon: Daemon): Promise<void> {
       ? "the running proxy is shutting down; starting a new one for this run"
       : "no proxy is running; starting one for this run (--auto-start=false: do not)",
   );
-  const deadlineMs = deps.clock.now() + START_MS + proxy.drain_timeout_seconds * 1000;
+  const deadlineMs =
+    deps.clock.now() + START_MS + (proxy.drain_delay_seconds + proxy.drain_timeout_seconds) * 1000;
   for (;;) {
     const failure = await startInBackground(context, ["--until-deserted"]);
     if (failure === undefined) return;

@@ -101,7 +101,7 @@ function waitSecondsOf(value: string | undefined): number | undefined {
   const ms = waitBoundOf(value.trim());
   if (ms === undefined)
     throw usage(
-      `flag --wait: ${JSON.stringify(value)} must be off, or a duration greater than 0 and at most 168h`,
+      `flag --wait: ${JSON.stringify(value)} must be off, or a duration greater than 0 and at most 7d`,
       "write it after an equals sign: --wait=6h",
     );
   return ms === 0 ? undefined : Math.ceil(ms / 1000);

@@ -33,7 +33,7 @@ function headOf(explained: Explained, { columns, style: { paint } }: TableFrame,
     chosen === undefined
       ? paint.red(`no account is available${back}`)
       : exhausted !== undefined
-        ? paint.red(exhausted)
+        ? (exhausted.canServe ? paint.bold : paint.red)(exhausted.words)
         : `${paint.bold(chosen)}${reason === undefined ? "" : ` (${choiceWords(reason)})`}`;
   const turn = session === undefined ? "a new session" : `session ${session}`;
   const facts = [

@@ -22,7 +22,8 @@ function headOf(explained: Explained, nowMs: number): string {
   const choice =
     chosen === undefined
       ? `no account is available${back}`
-      : (exhaustedChoice(explained) ?? `${chosen}${reason === undefined ? "" : ` (${choiceWords(reason)})`}`);
+      : (exhaustedChoice(explained)?.words ??
+        `${chosen}${reason === undefined ? "" : ` (${choiceWords(reason)})`}`);
   const bound = session === undefined ? "" : `; ${bindingText(bound_to, held)}`;
   return `${turn}: ${choice}\npolicy ${mode}${pinned === undefined ? "" : `; ${pinned} is pinned`}${bound}\n`;
 }

@@ -10,6 +10,7 @@ import { oneLine } from "../../printable.ts";
 import { wrappedLines } from "../../wrapped-lines.ts";
 import { fit } from "../terminal/fit.ts";
 import type { TextStyle } from "../terminal/glyphs.ts";
+import { withShortNames } from "./short-names.ts";
 
 /** The last status of a proxy, and whether newer requests failed. */
 export interface StatusSnapshot {
@@ -33,15 +34,17 @@ export function headOf(
     notes,
     nowMs,
   }: { readonly columns: number; readonly notes: readonly string[]; readonly nowMs: number },
-  { paint }: TextStyle,
+  { paint, glyphs }: TextStyle,
 ): string[] {
   const { policy } = status;
   const words = [
     ...(status.proxy_name === "" ? [] : [paint.bold(status.proxy_name)]),
     withoutTrailingSlash(url),
     ...(policy.mode === "" ? [] : [`policy ${policy.mode}`]),
-    ...nextWords(status, nowMs),
-    ...poolNotes(status, nowMs),
+    ...withShortNames(status, columns, glyphs.ellipsis, (named) => [
+      ...nextWords(named, nowMs),
+      ...poolNotes(named, nowMs),
+    ]).flatMap((text) => wrappedLines(text, { columns, strict: true })),
   ];
   return [...linesOf(words, columns), ...linesOf(notes, columns)];
 }

@@ -14,7 +14,9 @@ import { childEntries } from "./child-section.ts";
 import { crop, type Viewport } from "./frame-crop.ts";
 import { alarmOf, headOf, type StatusSnapshot, updatedWords, wrap } from "./frame-head.ts";
 import { addAccountStep, NO_ACCOUNTS } from "./no-accounts.ts";
+import { replicaRows } from "./replica-section.ts";
 import { layoutOf, type RowLayout } from "./row-layout.ts";
+import { withShortNames } from "./short-names.ts";
 import { historySection } from "./switch-history.ts";
 
 /** What the frame is drawn on. */
@@ -80,6 +82,8 @@ export function frameOf(known: StatusSnapshot, canvas: Canvas): Frame {
     isPage
       ? wrappedLines(text, { columns, first: GAP }).map(dimmed)
       : wrappedLines(text, { columns, first: GAP, strict: true }).map(finish);
+  const named = (textsOf: (status: StatusAnswer) => string[]) =>
+    isPage ? textsOf(status) : withShortNames(status, columns - GAP.length, ellipsis, textsOf);
   const brief = (text: string) => (isPage ? whole(text) : [finish(`${GAP}${text}`)]);
   const share = Math.floor(rows / HEAD_SHARE);
   const alarm = isOld ? wrap(alarmOf(known, trouble, nowMs), columns, Math.max(1, share), ellipsis) : [];
@@ -101,9 +105,16 @@ export function frameOf(known: StatusSnapshot, canvas: Canvas): Frame {
   const sections = list.history
     ? historySection(status, { columns, nowMs, style }).map((lines) => lines.map(finish))
     : [
-        ...section(finish("to do:"), [...remedies(rowsOf, layout), ...usageRemedy(status)].map(whole)),
-        ...section(finish("at this pace:"), paceTexts(status, canvas).map(brief)),
-        ...section(finish("last switches:"), switchTexts(status, style, nowMs).map(brief)),
+        ...section(
+          finish("to do:"),
+          [...remedies(rowsOf, layout), ...usageRemedy(status), ...replicaRemedy(status)].map(whole),
+        ),
+        ...section(finish("at this pace:"), named((one) => paceTexts(one, canvas)).map(brief)),
+        ...section(finish("last switches:"), named((one) => switchTexts(one, style, nowMs)).map(brief)),
+        ...section(
+          finish("replicas:"),
+          replicaRows(status, nowMs).map((row) => [finish(row)]),
+        ),
         ...section(
           finish("child proxies:"),
           childEntries(status, { columns, nowMs, isPage }).map(({ row, problem }) => [
@@ -187,6 +198,11 @@ function remedies({ accounts }: FrameRows, layout: RowLayout): string[] {
 
 function usageRemedy({ usage_problem: problem }: StatusAnswer): string[] {
   return problem === undefined ? [] : [`turns are not recorded: ${oneLine(problem)}`];
+}
+
+function replicaRemedy({ cluster }: StatusAnswer): string[] {
+  const error = cluster?.error;
+  return error === undefined ? [] : [`the pool ${cluster?.pool} cannot be used: ${oneLine(error)}`];
 }
 
 /** `alice, Weekly limit: reached Tue 14:00 (between Tue 09:00 and the reset)`. */

@@ -3,6 +3,7 @@
 import { defineCommand } from "citty";
 import { remoteStatusText } from "../../admin/client.ts";
 import { advised } from "../../advice.ts";
+import { degradedWords } from "../../core/cluster-words.ts";
 import { shortStatus } from "../../core/short-status.ts";
 import type { Deps } from "../../deps.ts";
 import { print, printJsonText } from "../../print.ts";
@@ -91,6 +92,8 @@ function shownStatus({ status, url }: StatusReply, { env, clock, log }: Deps, wi
   const nowMs = clock.now();
   const frame = terminalFrame(env);
   if (frame === undefined && status.accounts.length === 0) log.info(addAccountStep());
+  const degraded = degradedWords(status, nowMs);
+  if (frame === undefined && degraded !== undefined) log.warn(`${degraded}: ${status.cluster?.error}`);
   if (frame === undefined) return statusTable(status, { columns: outputColumns(env), figures: wide }, nowMs);
   const lines = frameLines(
     { status, url, answeredMs: nowMs, trouble: undefined },

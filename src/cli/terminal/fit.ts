@@ -1,5 +1,8 @@
 // Cuts and pads text to a number of columns. Colours and wide characters are counted as a terminal shows them.
 
+/** The widths to which long names are cut, in columns. */
+export const SHORT_NAMES = [24, 12] as const;
+
 /** `text`, cut to `columns`. A text that was cut off ends in `ellipsis`, if there is room for more than that. */
 export function fit(text: string, columns: number, ellipsis: string): string {
   const cut = (end: number) => Bun.sliceAnsi(text, 0, end, end > ellipsis.length ? ellipsis : "");
@@ -23,8 +26,3 @@ export function fill(text: string, width: number, ellipsis: string): string {
   const cut = fit(text, width, ellipsis);
   return cut + " ".repeat(Math.max(0, width - Bun.stringWidth(cut)));
 }
-
-// --- internal ---
-
-/** As the status table shortens names, in columns. */
-const SHORT_NAMES = [24, 12];

@@ -101,7 +101,7 @@ function timeoutOf(text: string): number {
   if (text.trim().startsWith("-"))
     throw usage(
       `flag --timeout: ${JSON.stringify(text)} is negative`,
-      "write it as 90s or 6h; 0 checks once without waiting",
+      "write it as 90s, 6h or 2d; 0 checks once without waiting",
     );
   return ms;
 }

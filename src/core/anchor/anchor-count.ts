@@ -23,6 +23,20 @@ export function countedAnchor(before: AnchorCount | undefined, day: string, mome
   return { day, turns: turns + 1, tokens, momentMs };
 }
 
+/** What two replicas have counted of the same account. Returns `own` itself if `other` adds nothing. */
+export function mergedAnchors(own: AnchorCount | undefined, other: AnchorCount): AnchorCount {
+  if (own === undefined || other.day > own.day) return other;
+  if (other.day < own.day) return own;
+  const { turns, tokens, momentMs } = own;
+  if (other.turns <= turns && other.tokens <= tokens && other.momentMs <= momentMs) return own;
+  return {
+    day: own.day,
+    turns: Math.max(turns, other.turns),
+    tokens: Math.max(tokens, other.tokens),
+    momentMs: Math.max(momentMs, other.momentMs),
+  };
+}
+
 /** The turns and tokens on `day`. */
 export function anchorsOn(
   count: AnchorCount | undefined,

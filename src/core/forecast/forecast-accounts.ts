@@ -32,16 +32,22 @@ export function accountKey(identity: string | undefined, id: string): string {
   return identity ?? id;
 }
 
-/** The accounts of the pool. An account that is reached in several ways occurs once, the proxy's own first. */
+/**
+ * The accounts of the pool, without those with an API key, which have no windows. An account that is reached in several
+ * ways occurs once, the proxy's own first.
+ */
 export function forecastAccounts(
   { accounts, children, policy }: PoolFacts,
   view: QuotaView,
 ): ForecastAccount[] {
   const keepsFloors = policy.spendFloors === "never";
-  const own = accounts.map((account) => ownAccount(account, keepsFloors, view));
-  const remote = children.flatMap(({ report }) =>
-    (report?.accounts ?? []).map((account) => remoteAccount(account, view)),
-  );
+  const own = accounts
+    .filter(({ billing }) => billing === undefined)
+    .map((account) => ownAccount(account, keepsFloors, view));
+  const remote = children
+    .flatMap(({ report }) => report?.accounts ?? [])
+    .filter(({ reported }) => reported.api_key === undefined)
+    .map((account) => remoteAccount(account, view));
   return distinct([...own, ...remote], ({ key }) => key);
 }
 

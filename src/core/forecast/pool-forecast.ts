@@ -2,6 +2,7 @@
 // of their priorities and floors, until none has.
 
 import { floorOf } from "../account-options.ts";
+import { planSizeOf } from "../plan-sizes.ts";
 import type { WindowSummary } from "../quota-summary.ts";
 import { type ByWindow, presentOf, WINDOW_KINDS, type WindowKind } from "../windows.ts";
 import { LEAST_HISTORY_MS } from "./account-forecast.ts";
@@ -57,15 +58,12 @@ export function* poolForecast(
   };
 }
 
-/** How much more an account of `plan` can serve than one of the plan Plus. */
-export function sizeOf(plan: string | undefined): number {
-  return SIZES[plan?.toLowerCase() ?? ""] ?? 1;
-}
-
 // --- internal ---
 
-/** OpenAI's published ranges of messages per window, in relation to Plus. Other plans count as much as Plus. */
-const SIZES: Readonly<Record<string, number>> = { pro: 6 };
+/** How much more an account of `plan` can serve than one of the plan Plus. A plan of unknown size counts as Plus. */
+function sizeOf(plan: string | undefined): number {
+  return planSizeOf(plan ?? "") ?? 1;
+}
 
 const SEED = 2;
 

@@ -3,9 +3,9 @@
 import { counted } from "../count-words.ts";
 import { durationText } from "../duration-text.ts";
 import { dayOf } from "../local-days.ts";
+import { PLAN_SIZES_AS_OF } from "../plan-sizes.ts";
 import { shortDate, timeOfDay, weekdayOf } from "../time-words.ts";
 import { OWN_PRICES_NOTE } from "../usage-words.ts";
-import { PLAN_SIZES_AS_OF } from "./plan-sizes.ts";
 import type { RefusedSpan, Scenario, ScenarioReport, SimulationReport } from "./simulation-report.ts";
 
 /** `all`, `without bob`, `+plus`, `without bob, +plus`. */

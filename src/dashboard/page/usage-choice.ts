@@ -31,6 +31,7 @@ export const VIEW_WORDS: Readonly<Record<UsageView, string>> = {
   project: "Project",
   session: "Session",
   key: "Client key",
+  proxy: "Proxy",
 };
 
 /** The user's choice; seven days of all turns by account at first. */

@@ -91,6 +91,7 @@ class Recorder implements TurnRecorder {
     this.#incoming = incoming;
     this.#turn = turn;
     this.#add = add;
+    incoming.holder?.limiter?.turnBegan();
     // A request that only prepares a connection comes before the turn that continues.
     const earlier = turn.kind === "prewarm" ? undefined : context.movedTurns.take(turn);
     const { clock } = context.deps;
@@ -177,10 +178,8 @@ class Recorder implements TurnRecorder {
     if (this.#isOver) return;
     this.#isOver = true;
     const tokens = this.#result?.tokens;
-    if (tokens !== undefined) {
-      this.#incoming.holder?.limiter?.spend(tokens.input + tokens.output);
-      this.#lease?.used(tokens, this.#result?.model);
-    }
+    this.#incoming.holder?.limiter?.turnEnded(tokens === undefined ? 0 : tokens.input + tokens.output);
+    if (tokens !== undefined) this.#lease?.used(tokens, this.#result?.model);
     const record = this.#recordOf(outcome, code);
     this.#add(record);
     this.#turn.trace?.turnEnded(record);

@@ -151,6 +151,7 @@ const GROUPS: Readonly<Record<UsageGrouping, string>> = {
   project: "project",
   session: "session",
   key: "client",
+  proxy: "proxy",
 };
 
 function statementOf({ rows, sums, session }: Source, query: UsageQuery) {

@@ -13,10 +13,14 @@ import { systemProblem } from "../../errors.ts";
 import type { EventLog } from "../events.ts";
 import type { RootOwner } from "../root-owner.ts";
 import { createCheckpoints } from "./checkpoint.ts";
+import { createOpenUsage } from "./open-usage.ts";
 import { createUsagePruner } from "./prune.ts";
-import { createSessionSums, type SessionSums } from "./session-sums.ts";
-import { isUnusable, openUsageFile, setAside } from "./usage-file.ts";
-import { createUsageWriter, type UsageWriter } from "./usage-writer.ts";
+import { isUnusable } from "./usage-file.ts";
+
+/** A turn that another replica recorded. `identity`: the hash of the identity of its account. */
+export interface ReceivedTurn extends TurnRecord {
+  readonly identity: string | undefined;
+}
 
 /** Whether turns are recorded. `failing`: the file cannot be written, because of `why`. */
 export type UsageHealth =
@@ -33,7 +37,7 @@ export interface UsageBacklog {
 export interface UsageStore {
   /** Records a turn. */
   add(turn: TurnRecord): void;
-  /** How many turns were added since the store was created. */
+  /** How many turns were added or received since the store was created. */
   added(): number;
   /** Writes the turns in memory. */
   flush(): void;
@@ -49,6 +53,16 @@ export interface UsageStore {
    * undefined if the root is no longer this process's. Throws `Error` if the file cannot be written.
    */
   change<T>(rows: number, work: (database: Database) => T): T | undefined;
+  /**
+   * From now on, notes every turn of this process for the other replicas: `within` is called in the transaction that
+   * writes some, with their ids, and `written` after it.
+   */
+  share(within: (database: Database, ids: readonly number[]) => void, written: () => void): void;
+  /**
+   * Writes turns of other replicas, and calls `within` in the same transaction. Returns false if the root is no longer
+   * this process's. Throws `Error` if the file cannot be written.
+   */
+  receive(turns: readonly ReceivedTurn[], within: (database: Database) => void): boolean;
   health(): UsageHealth;
   backlog(): UsageBacklog;
   /** Writes the turns in memory, and closes the file. */
@@ -72,46 +86,14 @@ export function createUsageStore(options: UsageStoreOptions): UsageStore {
   let waiting: TurnRecord[] = [];
   let cancel: (() => void) | undefined;
   let cancelSums: (() => void) | undefined;
-  let file: OpenFile | undefined;
+  let shared: Parameters<UsageStore["share"]> | undefined;
   let trouble: string | undefined;
   let dropped = 0;
   let added = 0;
   let droppedInAll = 0;
   const prune = createUsagePruner(clock);
+  const files = createOpenUsage({ path, deps, events });
 
-  const opened = (): OpenFile => {
-    if (file !== undefined) return file;
-    const database = openUsageFile(path);
-    const sessions = createSessionSums(database);
-    file = { database, sessions, writer: createUsageWriter(database, sessions) };
-    return file;
-  };
-  const close = (): void => {
-    try {
-      file?.writer.close();
-      file?.sessions.finalize();
-      file?.database.close();
-    } catch {
-      // A damaged file cannot always be closed in order, and is not used again.
-    }
-    file = undefined;
-  };
-  const moveAside = (): void => {
-    close();
-    const aside = setAside(path, clock.now());
-    log.warn(`${path} is damaged or not codexlb's; moved it to ${aside}; new turns go to a new file`);
-    events.append("usage.file_set_aside", { path: aside });
-  };
-  /** Runs `work`. If the file turns out to be unusable, sets it aside and runs `work` again with a new one. */
-  const withFile = <T>(work: (file: OpenFile) => T): T => {
-    try {
-      return work(opened());
-    } catch (error) {
-      if (!isUnusable(error)) throw error;
-      moveAside();
-      return work(opened());
-    }
-  };
   const failed = (error: unknown): void => {
     const why = systemProblem(error);
     if (trouble === undefined) {
@@ -135,13 +117,15 @@ export function createUsageStore(options: UsageStoreOptions): UsageStore {
     const turns = waiting.slice(0, most);
     // Each hash takes longer than everything else about a turn.
     const identities = new Map<string, string | undefined>();
-    const knownIdentityOf = (accountId: string) => {
+    const knownIdentityOf = ({ accountId }: TurnRecord) => {
+      if (accountId === undefined) return undefined;
       if (!identities.has(accountId)) identities.set(accountId, identityOf(accountId));
       return identities.get(accountId);
     };
     try {
-      withFile(({ database, writer }) => {
-        writer.write(turns, knownIdentityOf);
+      files.use(({ database, writer }) => {
+        const within = shared?.[0];
+        writer.write(turns, knownIdentityOf, within && ((ids) => within(database, ids)));
         prune(database, settings().keepDays);
       });
     } catch (error) {
@@ -151,6 +135,7 @@ export function createUsageStore(options: UsageStoreOptions): UsageStore {
     waiting = waiting.slice(turns.length);
     worked();
     sumLater();
+    shared?.[1]();
     return true;
   };
   const later = (ms: number): void => {
@@ -168,16 +153,16 @@ export function createUsageStore(options: UsageStoreOptions): UsageStore {
     if (waiting.length > 0) later(0);
     void checkpoint();
   };
-  const checkpoint = createCheckpoints({ path, writer: () => file?.writer, failed });
+  const checkpoint = createCheckpoints({ path, writer: () => files.current()?.writer, failed });
   /** Soon adds the turns of closed days to the sums of sessions, if there are any. */
   const sumLater = (): void => {
-    if (file?.sessions.isBehind(clock.now())) cancelSums ??= clock.after(SUM_PAUSE_MS, sumSome);
+    if (files.current()?.sessions.isBehind(clock.now())) cancelSums ??= clock.after(SUM_PAUSE_MS, sumSome);
   };
   const sumSome = (): void => {
     cancelSums = undefined;
-    if (file === undefined || !owner.isOurs()) return;
+    if (files.current() === undefined || !owner.isOurs()) return;
     try {
-      withFile(({ sessions, writer }) => writer.countCommit(sessions.addSome(clock.now())));
+      files.use(({ sessions, writer }) => writer.countCommit(sessions.addSome(clock.now())));
     } catch {
       // The next write tries again, and reports a file that cannot be written. Until then, queries read the turns.
       return;
@@ -208,27 +193,45 @@ export function createUsageStore(options: UsageStoreOptions): UsageStore {
     flush,
     reader: () => {
       flush();
-      if (!owner.isOurs()) return file?.database;
-      if (file === undefined && !existsSync(path)) return undefined;
-      return withFile(({ database }) => database);
+      if (!owner.isOurs()) return files.current()?.database;
+      if (files.current() === undefined && !existsSync(path)) return undefined;
+      return files.use(({ database }) => database);
     },
     replaceUnusable: (database, error) => {
       if (!owner.isOurs()) return false;
       // Another query or a write may have replaced the file in the meantime.
-      if (file?.database !== database) return true;
+      if (files.current()?.database !== database) return true;
       if (!isUnusable(error)) return false;
-      moveAside();
+      files.moveAside();
       return true;
     },
     change: (rows, work) => {
       if (!owner.isOurs()) return undefined;
-      const result = withFile(({ database, writer }) => {
+      const result = files.use(({ database, writer }) => {
         const changed = work(database);
         writer.countCommit(rows);
         return changed;
       });
       void checkpoint();
       return result;
+    },
+    share: (...given) => {
+      shared = given;
+    },
+    receive: (turns, within) => {
+      if (!owner.isOurs()) return false;
+      files.use(({ database, writer }) => {
+        writer.write(
+          turns,
+          ({ identity }) => identity,
+          () => within(database),
+        );
+        prune(database, settings().keepDays);
+      });
+      added += turns.length;
+      sumLater();
+      void checkpoint();
+      return true;
     },
     health: () => {
       if (!settings().enabled) return { kind: "off" };
@@ -247,22 +250,16 @@ export function createUsageStore(options: UsageStoreOptions): UsageStore {
       // Closing deletes files by their paths, at which there may be those of another root now.
       if (!owner.isOurs()) return;
       try {
-        file?.writer.checkpoint();
+        files.current()?.writer.checkpoint();
       } catch (error) {
         failed(error);
       }
-      close();
+      files.close();
     },
   };
 }
 
 // --- internal ---
-
-interface OpenFile {
-  readonly database: Database;
-  readonly sessions: SessionSums;
-  readonly writer: UsageWriter;
-}
 
 /** How long turns are gathered: the most that a killed process loses. */
 const GATHER_MS = 250;

@@ -14,9 +14,13 @@ import type { SessionSums } from "./session-sums.ts";
 export interface UsageWriter {
   /**
    * Writes turns, and adds them to the sums of days, in one transaction. `identityOf`: the hash of the identity of the
-   * account with this id. Throws `SQLiteError`.
+   * turn's account. `within`: is called at the end of the transaction with the ids of the turns. Throws `SQLiteError`.
    */
-  write(turns: readonly TurnRecord[], identityOf: (accountId: string) => string | undefined): void;
+  write<Turn extends TurnRecord>(
+    turns: readonly Turn[],
+    identityOf: (turn: Turn) => string | undefined,
+    within?: (ids: readonly number[]) => void,
+  ): void;
   /** Counts the pages of a commit of `rows` rows that was not made by `write`. */
   countCommit(rows: number): void;
   /** An estimate of the pages in SQLite's log since the last checkpoint. */
@@ -65,42 +69,47 @@ export function createUsageWriter(database: Database, sessions: Pick<SessionSums
     const folded = key.map((value, index) => (FOLDED.has(DAY_KEY[index] ?? "") ? OTHERS : value));
     if (update.run(...sums, ...folded).changes === 0) create.run(...folded, ...sums);
   };
-  const write = database.transaction((turns: readonly TurnRecord[], identityOf: IdentityOf): number => {
-    const days = createDaySummer();
-    for (const turn of turns) {
-      const { accountId, tokens, switches } = turn;
-      const set = sets.of(turn, accountId === undefined ? undefined : identityOf(accountId));
-      days.add(turn, set);
-      const id = turnId(turn.startedMs, serial++);
-      const { changes } = insert.run(
-        id,
-        labels.idOf(set),
-        cellOf(turn.session),
-        tokens?.input ?? null,
-        tokens?.cachedInput ?? null,
-        tokens?.output ?? null,
-        tokens?.reasoning ?? null,
-        turn.firstOutputMs ?? null,
-        turn.durationMs,
-        turn.attempts,
-        switches.length === 0 ? null : shortLine(JSON.stringify(switches), LONGEST_SWITCHES),
-        cellOf(turn.run),
-      );
-      if (changes > 0) sessions.addLate(id);
-    }
-    const rows = days.rows();
-    for (const row of rows) addDay(row);
-    return rows.length;
-  });
+  const write = database.transaction(
+    (turns: readonly TurnRecord[], identityOf: IdentityOf, within?: Within) => {
+      const days = createDaySummer();
+      const ids: number[] | undefined = within && [];
+      for (const turn of turns) {
+        const { tokens, switches } = turn;
+        const set = sets.of(turn, identityOf(turn));
+        days.add(turn, set);
+        const id = turnId(turn.startedMs, serial++);
+        const { changes } = insert.run(
+          id,
+          labels.idOf(set),
+          cellOf(turn.session),
+          tokens?.input ?? null,
+          tokens?.cachedInput ?? null,
+          tokens?.output ?? null,
+          tokens?.reasoning ?? null,
+          turn.firstOutputMs ?? null,
+          turn.durationMs,
+          turn.attempts,
+          switches.length === 0 ? null : shortLine(JSON.stringify(switches), LONGEST_SWITCHES),
+          cellOf(turn.run),
+        );
+        if (changes > 0) sessions.addLate(id);
+        if (changes > 0) ids?.push(id);
+      }
+      const rows = days.rows();
+      for (const row of rows) addDay(row);
+      if (ids !== undefined) within?.(ids);
+      return rows.length;
+    },
+  );
 
   const countCommit = (rows: number): void => {
     pages += PAGES_OF_COMMIT + Math.ceil(rows / ROWS_OF_PAGE);
   };
 
   return {
-    write: (turns, identityOf) => {
+    write: (turns, identityOf, within) => {
       try {
-        const days = write(turns, identityOf);
+        const days = write(turns, identityOf as IdentityOf, within);
         pages += PAGES_OF_COMMIT + days + Math.ceil(turns.length / ROWS_OF_PAGE);
       } catch (error) {
         // The labels that the transaction created do not exist.
@@ -122,7 +131,8 @@ export function createUsageWriter(database: Database, sessions: Pick<SessionSums
 
 // --- internal ---
 
-type IdentityOf = (accountId: string) => string | undefined;
+type IdentityOf = (turn: TurnRecord) => string | undefined;
+type Within = (ids: readonly number[]) => void;
 
 /** The parts of a day's key that clients can choose freely. */
 const FOLDED: ReadonlySet<string> = new Set(["model", "project"]);

@@ -1,8 +1,9 @@
 // `codexlb account add-key`: which key an account has afterwards, and where that key goes.
 
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { codexFile } from "../../auth/import/login-files.ts";
 import { runCli } from "../../support/cli.ts";
 import { type TempDirectory, tempDirectory } from "../../support/temp.ts";
 
@@ -17,6 +18,13 @@ afterEach(() => temp[Symbol.dispose]());
 const account = (words: readonly string[], stdin = "") =>
   runCli(["account", ...words, "--root", join(temp.path, "root")], { cwd: temp.path, stdin });
 const addKey = (key: string, ...words: string[]) => account(["add-key", ...words, "--key-stdin"], `${key}\n`);
+/** The path of a new Codex home with the login of `name`. */
+const codexHome = (name: string) => {
+  const home = join(temp.path, name);
+  mkdirSync(home);
+  writeFileSync(join(home, "auth.json"), JSON.stringify(codexFile(name)));
+  return home;
+};
 const add = (key: string, alias: string) => addKey(key, alias, "--base-url", URL, "--monthly-cap", "20");
 
 test("a replaced key keeps the base URL, and the message says whether the key differs", async () => {
@@ -34,16 +42,76 @@ test("a replaced key keeps the base URL, and the message says whether the key di
   );
 });
 
-test("a key that another account has is refused, by add-key and by import", async () => {
+test("a key that another account has is refused, by add-key and by import, even with --replace", async () => {
   await add("sk-one", "openai");
   const second = await add("sk-one", "again");
   expect(second).toMatchObject({ code: 1, out: "" });
   expect(second.err).toContain("codexlb: this API key is already enrolled, as openai\n");
+  expect(second.err).toContain("account rm --root");
   expect((await account(["export", "openai", "--to", "copy.json"])).code).toBe(0);
-  const imported = await account(["import", "--from", "copy.json", "third"]);
+  const imported = await account(["import", "--from", "copy.json", "--replace", "third"]);
   expect(imported.err).toContain("this API key is already enrolled, as openai\n");
   await add("sk-two", "other");
-  expect((await addKey("sk-one", "other")).err).toContain("already enrolled, as openai\n");
+  expect((await addKey("sk-one", "other", "--replace")).err).toContain("already enrolled, as openai\n");
+});
+
+test("an exported key has the monthly cap of its account, and an import sets it", async () => {
+  await add("sk-one", "openai");
+  await account(["export", "openai", "--to", "copy.json"]);
+  expect((await account(["rm", "openai"])).code).toBe(0);
+  expect(await account(["import", "--from", "copy.json", "openai"])).toEqual({
+    code: 0,
+    out: "imported account openai (total=1)\n",
+    err: "codexlb: account openai spends at most 20.00 USD a month, as before the export\n",
+  });
+  expect((await account(["show", "openai"])).out).toContain("0.00 of 20.00 USD spent");
+  expect(readFileSync(join(temp.path, "root", "accounts", "openai", "auth.json"), "utf8")).not.toContain(
+    "cap",
+  );
+  await account(["set", "openai", "--monthly-cap", "30usd"]);
+  expect((await account(["import", "--from", "copy.json", "openai"])).err).toBe("");
+  expect((await account(["show", "openai"])).out).toContain("0.00 of 30.00 USD spent");
+});
+
+test("an imported key without a cap is reported, without words about logins", async () => {
+  await add("sk-one", "openai");
+  const file = join(temp.path, "root", "accounts", "openai", "auth.json");
+  writeFileSync(join(temp.path, "copy.json"), readFileSync(file));
+  await account(["rm", "openai"]);
+  const root = join(temp.path, "root");
+  const warning = `codexlb: warning: account openai has no monthly cap, so it serves no turns; set one with: codexlb account set --root ${root} openai --monthly-cap 20usd\n`;
+  expect((await account(["import", "--from", "copy.json", "openai"])).err).toBe(warning);
+  await account(["rm", "openai"]);
+  writeFileSync(join(root, "config.toml"), "[accounts.openai]\nmonthly_cap = 5\n");
+  expect((await account(["import", "--from", "copy.json", "openai"])).err).toBe("");
+  await account(["rm", "openai"]);
+  rmSync(join(root, "config.toml"));
+  const many = await account(["import", "--json", "--from", "copy.json", "openai"]);
+  expect(JSON.parse(many.out).logins[0]).toMatchObject({ alias: "openai", api_url: URL });
+  expect(many.err).toBe(warning);
+});
+
+test("floors of a key and the cap of a ChatGPT account are refused with the reason", async () => {
+  await add("sk-one", "openai");
+  await account(["import", "--from", codexHome("alice"), "alice"]);
+  for (const flag of ["floor-daily", "floor-weekly"]) {
+    const refused = await account(["set", "openai", `--${flag}`, "10%"]);
+    expect(refused.code).toBe(2);
+    expect(refused.err).toContain(
+      `codexlb: setting ${flag} of openai: it has an API key, which has no quota that a floor could keep back\n`,
+    );
+    expect((await account(["set", "openai", `--${flag}`, "none"])).code).toBe(0);
+  }
+  const cap = await account(["set", "alice", "--monthly-cap", "20usd"]);
+  expect(cap.err).toContain("codexlb: setting monthly-cap of alice: it has no API key\n");
+  const config = join(temp.path, "root", "config.toml");
+  writeFileSync(config, "[accounts.alice]\nmonthly_cap = 5\n");
+  expect(
+    await runCli(["config", "check", "--root", join(temp.path, "root")], { cwd: temp.path }),
+  ).toMatchObject({
+    code: 0,
+    out: `${config}: monthly_cap of [accounts.alice] has no effect on that account: it has no API key\n${config} is valid\n`,
+  });
 });
 
 test("what a key has spent this month counts after the account was removed and the key added again", async () => {

@@ -1,10 +1,12 @@
 import { expect, test } from "bun:test";
 import { examineOptions } from "../../../src/cli/doctor/options.ts";
+import { newBilling } from "../../../src/core/api-billing.ts";
 import { parseConfig } from "../../../src/state/config.ts";
 
 const ACCOUNTS = [
-  { alias: "Alice", options: { tags: ["work"] } },
-  { alias: "bob", options: {} },
+  { alias: "Alice", billing: undefined, options: { tags: ["work"] } },
+  { alias: "bob", billing: undefined, options: {} },
+  { alias: "Openai", billing: newBilling("https://api.example/v1"), options: {} },
 ];
 const found = (text: string) =>
   examineOptions(parseConfig(text, "config.toml").config, ACCOUNTS).map(({ status, detail }) => [
@@ -21,6 +23,18 @@ test("options of accounts that exist, and tags that an account has, are in order
 test("options of an account that does not exist have no effect", () => {
   expect(found("[accounts.carol]\npriority = 1\n")).toEqual([
     ["warning", "[accounts.carol] in config.toml has no effect, because there is no account carol"],
+  ]);
+});
+
+test("a monthly cap has no effect without an API key, and floors have none with one", () => {
+  expect(
+    found("[accounts.bob]\nmonthly_cap = 20\nfloor_daily = 10\n[accounts.openai]\nmonthly_cap = 20\n"),
+  ).toEqual([["warning", "monthly_cap of [accounts.bob] has no effect on that account: it has no API key"]]);
+  expect(
+    found('[accounts.openai]\nfloor_daily = 10\nfloor_weekly = "20%"\n').map(([, text]) => text),
+  ).toEqual([
+    "floor_daily of [accounts.Openai] has no effect on that account: it has an API key, which has no quota that a floor could keep back",
+    "floor_weekly of [accounts.Openai] has no effect on that account: it has an API key, which has no quota that a floor could keep back",
   ]);
 });
 

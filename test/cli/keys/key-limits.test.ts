@@ -25,6 +25,7 @@ function viewOf(key: KeyInfo, nowMs: number): string {
 describe("a limit on the command line", () => {
   test.each([
     ["30d", NOW + 30 * DAY_MS],
+    ["1d12h", NOW + 1.5 * DAY_MS],
     ["4w", NOW + 28 * DAY_MS],
     ["12h", NOW + DAY_MS / 2],
     ["1h30m", NOW + 5_400_000],

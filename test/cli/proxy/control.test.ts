@@ -11,7 +11,7 @@ import { type Layout, layoutOf } from "../../../src/state/layout.ts";
 import { runCli } from "../../support/cli.ts";
 import { daemonAnswers } from "../../support/daemon-answers.ts";
 import { fakeManagers } from "../../support/fake-managers.ts";
-import { enrol, limitBody } from "../../support/pool.ts";
+import { enrol, limitBody, until } from "../../support/pool.ts";
 import { type TempDirectory, tempDirectory } from "../../support/temp.ts";
 
 let temp: TempDirectory;
@@ -48,6 +48,12 @@ async function pidOn({ adminSocket }: Layout): Promise<number | undefined> {
   return daemon.kind === "answers" ? daemon.info().pid : undefined;
 }
 
+/** Kills the proxy of the root, which cannot shut down then. */
+async function killed(layout: Layout): Promise<void> {
+  process.kill((await pidOn(layout)) ?? 0, "SIGKILL");
+  await until("the proxy is gone", async () => !(await daemonAnswers(layout.adminSocket)), 60_000);
+}
+
 describe("the proxy in the background", () => {
   test("starts once, restarts with its flags, and stops", async () => {
     const layout = freshRoot();
@@ -81,6 +87,31 @@ describe("the proxy in the background", () => {
       err: `codexlb: ${none}\n  start one with: codexlb proxy start --root ${layout.root}\n`,
     });
     expect((await proxy(layout, ["restart"])).out).toStartWith("started the proxy edge on ");
+    await proxy(layout, ["stop"]);
+  });
+
+  test("restarts with the flags of a proxy that was killed", async () => {
+    const layout = freshRoot();
+    const started = await proxy(layout, ["start", "--listen", "127.0.0.1:0", "--max-attempts", "7"]);
+    const address = /on http:\/\/(\S+)/.exec(started.out)?.[1] ?? "";
+    await proxy(layout, ["restart", "--listen", address]);
+    await killed(layout);
+    const restarted = await proxy(layout, ["restart"]);
+    expect(restarted.out).toStartWith(`started the proxy edge on http://${address} `);
+    expect(restarted.err).toContain(
+      `codexlb: the last proxy on ${layout.root} ended without shutting down; starting with its flags: --listen ${address} --max-attempts 7\n`,
+    );
+    await killed(layout);
+    expect((await proxy(layout, ["restart", "--max-attempts", "5"])).out).toContain(address);
+    const settings = await runCli(["config", "show", "--root", layout.root], { cwd: temp.path });
+    expect(settings.out).toMatch(/proxy\.max_attempts +5 +--max-attempts/);
+    await proxy(layout, ["stop"]);
+    expect(existsSync(layout.startFlags)).toBe(false);
+    const plain = await proxy(layout, ["restart"]);
+    expect(plain.err).not.toContain("its flags");
+    expect(plain.out).not.toContain(address);
+    await killed(layout);
+    expect((await proxy(layout, ["restart"])).err).not.toContain("its flags");
     await proxy(layout, ["stop"]);
   });
 

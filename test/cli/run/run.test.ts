@@ -269,7 +269,7 @@ describe("a run", () => {
       [["--tag", "a", "--command"], "run: --command and --tag cannot be combined"],
       [["--wait", "6h", "exec"], "write --wait=6h; to pass 6h on"],
       [["--wait", "off"], "write --wait=off; to pass off on"],
-      [["--wait=-1m", "exec"], '"-1m" must be off, or a duration greater than 0 and at most 168h'],
+      [["--wait=-1m", "exec"], '"-1m" must be off, or a duration greater than 0 and at most 7d'],
       [["--wait=0", "exec"], '"0" must be off, or a duration'],
     ] as const) {
       const wrong = await run([...at, ...words], {});

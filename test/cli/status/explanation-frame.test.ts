@@ -84,6 +84,14 @@ test("an exhausted account that the proxy tries all the same is not promised the
   expect(explanationText(explained, undefined, NOW)).toStartWith(decision);
 });
 
+test("an API key that can serve after an exhausted account gets the turn", () => {
+  const accounts = [account("alice", "exhausted", "tried first"), account("openai", "last_resort", "a key")];
+  const explained = { ...EXPLAINED, chosen: "alice", reason: "usage-fallback" as const, accounts };
+  const decision = "next turn of a new session: openai (last resort, after alice)\n";
+  expect(explanationFrame(explained, frame(80), NOW)).toStartWith(decision);
+  expect(explanationText(explained, undefined, NOW)).toStartWith(decision);
+});
+
 test("a session, a pin and limits of models are named", () => {
   const accounts = EXPLAINED.accounts.map((one, index) => ({
     ...one,

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { type Canvas, frameLines } from "../../../src/cli/status/frame.ts";
 import type { StatusSnapshot } from "../../../src/cli/status/frame-head.ts";
 import { StatusAnswer } from "../../../src/core/status-schema.ts";
-import { ELEVEN, FORECAST, NOW, ONE, THREE } from "../../support/status-documents.ts";
+import { account, ELEVEN, FORECAST, NOW, ONE, THREE } from "../../support/status-documents.ts";
 
 // The frame shows times in the local time zone.
 process.env.TZ = "UTC";
@@ -55,6 +55,44 @@ for (const [name, status] of Object.entries(DOCUMENTS))
     });
   }
 
+describe("long aliases", () => {
+  const long = (letter: string) => `${letter.repeat(40)}.${letter.repeat(40)}@example.com`;
+  const out = {
+    healthy: false,
+    cooldown_seconds: 7200,
+    cooldown_reason: "usage-limit",
+    daily_left_pct: 0,
+  };
+  const status = StatusAnswer.parse({
+    ...ONE,
+    selected_account_id: `openai:${long("a")}`,
+    accounts: [account(long("a"), out), account(long("b"), { ...out, cooldown_seconds: 9000 })],
+    waiting: { turns: 2, until_ms: NOW + 7_200_000, account: long("a"), window: "daily" },
+    switches: [
+      { at_ms: NOW - 130_000, from: long("a"), to: long("b"), reason: "usage-limit", window: "daily" },
+    ],
+  });
+
+  test.each([40, 60, 80, 120])("leave the times in the head visible on %i columns", (columns) => {
+    for (const canvas of [page(columns), page(columns, { utf8: false }), screen(columns, 40)]) {
+      const lines = frameLines(known(status), canvas);
+      const head = lines.slice(0, lines.indexOf(""));
+      expect(widest(head)).toBeLessThanOrEqual(columns);
+      const text = head.join(" ").replace(/\s+/g, " ");
+      expect(text).toContain("first back at 05:04");
+      expect(text).toContain("5h reset at 05:04");
+    }
+  });
+
+  test.each([60, 80])("leave the time of a switch visible on a screen of %i columns", (columns) => {
+    expect(picture(known(status), screen(columns, 40))).toContain(", 2 min ago\n");
+  });
+
+  test("are whole where there is room", () => {
+    expect(picture(known(status), page(300))).toContain(`first back at 05:04 (${long("a")})`);
+  });
+});
+
 test("colours on 80 columns", () => {
   for (const [name, status] of Object.entries(DOCUMENTS))
     expect(picture(known(status), page(80, { colour: true }))).toMatchSnapshot(name);
@@ -80,6 +118,33 @@ test("a forecast that says nothing useful is not shown", () => {
 test("a proxy that cannot record turns says so below the table", () => {
   const lines = frameLines(known({ ...THREE, usage_problem: "disk full" }), page(80));
   expect(lines).toContain("  turns are not recorded: disk full");
+});
+
+test("a replica without the server of its pool says so in the head and below the table", () => {
+  const cluster = {
+    pool: "team",
+    replica: "r1",
+    pending: 0,
+    degraded_since_ms: NOW - 60_000,
+    error: "contacting redis://engine: connection refused",
+  };
+  const lines = frameLines(known({ ...THREE, cluster }), page(200));
+  expect(lines[0]).toContain("  pool team: degraded since ");
+  expect(lines).toContain("  the pool team cannot be used: contacting redis://engine: connection refused");
+});
+
+test("a replica shows all replicas of its pool, with their state and version", () => {
+  const about = (name: string, last_seen_ms: number) => ({ id: name, name, version: "1.2.0", last_seen_ms });
+  const replicas = [about("edge", NOW - 300_000), about("laboratory", NOW)];
+  const lines = frameLines(
+    known({ ...THREE, cluster: { pool: "team", replica: "laboratory", pending: 0, replicas } }),
+    page(80),
+  );
+  expect(lines.slice(lines.indexOf("replicas:"))).toEqual([
+    "replicas:",
+    "  laboratory  connected, this replica  1.2.0",
+    "  edge        last seen 5 min ago      1.2.0",
+  ]);
 });
 
 test("the head counts the anchor turns of the day", () => {

@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import { DEFAULT_OPTIONS, type SpendFloors } from "../../../src/core/account-options.ts";
+import { newBilling } from "../../../src/core/api-billing.ts";
 import { candidateOf } from "../../../src/core/availability.ts";
 import { capacityOfQuota, plainView } from "../../../src/core/capacity.ts";
 import { reportOf } from "../../../src/core/child-report.ts";
@@ -85,6 +86,14 @@ describe("the accounts of a forecast", () => {
     expect(alice?.figures).toMatchObject([
       { kind: "weekly", usedPercent: 40, asOfMs: NOW - 5 * HOUR_MS, serves: true },
     ]);
+  });
+
+  test("do not include an API key, which has no windows", () => {
+    const billing = newBilling("https://api.example/v1");
+    const api_key = { base_url: billing.baseUrl, spent_usd: 0, reserved_usd: 0, reset_at: 0 };
+    const remote = [account("key below", { proxy_name: "office", proxy_id: "2", api_key })];
+    const all = accountsOf([own("alice"), { ...own("openai"), billing }], remote);
+    expect(all.map(({ key }) => key)).toEqual(["identity of alice"]);
   });
 
   test("serve unless they are exhausted, cooling down, draining or disabled", () => {

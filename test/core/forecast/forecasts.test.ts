@@ -268,6 +268,7 @@ describe("the forecast of the pool", () => {
   test("counts a larger plan as several accounts", () => {
     expect(forecast(busy(), idle({ plan: "pro" })).outcome.kind).toBe("lasts");
     expect(forecast(busy(), busy(), busy(), idle()).outcome.kind).toBe("reached");
+    expect(forecast(busy(), busy(), busy(), idle({ plan: "prolite" })).outcome.kind).toBe("lasts");
   });
 
   test("does not count accounts out of service, but their use", () => {

@@ -36,12 +36,15 @@ export function UsageTable(props: {
   const hidden = report.lines.length - most;
   const lines = report.lines.slice(0, most);
   const sessions = by === "session" ? shortSessions(lines.map(({ name }) => name)) : [];
+  const heading = by === "proxy" ? "Proxies" : `${VIEW_WORDS[by]}s`;
+  // No report can be limited to a proxy.
+  const canFilter = by !== "proxy" && filters[by] === undefined;
   const sessionCells = (line: UsageLine) => (by === "session" ? sessionFacts(line, nowMs) : []);
   return (
     <section>
-      <h2>{VIEW_WORDS[by]}s</h2>
+      <h2>{heading}</h2>
       <Table
-        caption={`${VIEW_WORDS[by]}s`}
+        caption={heading}
         columns={[
           { heading: VIEW_WORDS[by] },
           ...(by === "session" ? ["Project", "Began", "Last turn"].map((heading) => ({ heading })) : []),
@@ -58,7 +61,7 @@ export function UsageTable(props: {
                 name={sessions[index] || groupName(line.name, by)}
                 title={groupName(line.name, by)}
                 rank={ranks.get(line.name)}
-                filter={filters[by] === undefined ? () => filter(line.name) : undefined}
+                filter={canFilter ? () => filter(line.name) : undefined}
               />,
               ...sessionCells(line),
               ...figuresOf(line),

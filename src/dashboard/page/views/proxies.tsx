@@ -1,13 +1,15 @@
-// The tree of proxies: this one, and its child proxies with theirs.
+// The tree of proxies: this one, and its child proxies with theirs. Below it, the replicas of the pool.
 
 import type { StateLevel } from "../../../core/account-state.ts";
 import { childWords } from "../../../core/child-words.ts";
+import { replicaWords } from "../../../core/cluster-words.ts";
 import { counted } from "../../../core/count-words.ts";
 import { choiceWords } from "../../../core/reason-words.ts";
 import type { ChildAnswer, StatusAnswer } from "../../../core/status-schema.ts";
 import { ago } from "../../../core/time-words.ts";
 import type { ProxyFacts } from "../../messages.ts";
 import { StateMark } from "../parts/state-mark.tsx";
+import { Table } from "../parts/table.tsx";
 
 export interface ProxiesProps {
   readonly status: StatusAnswer;
@@ -38,11 +40,36 @@ export function ProxiesView({ status, proxy, nowMs }: ProxiesProps) {
           No child proxies. <code>proxy.child_proxy_urls</code> in config.toml names them.
         </p>
       )}
+      <Replicas status={status} nowMs={nowMs} />
     </>
   );
 }
 
 // --- internal ---
+
+function Replicas({ status, nowMs }: Pick<ProxiesProps, "status" | "nowMs">) {
+  const replicas = replicaWords(status, nowMs);
+  if (replicas.length === 0) return null;
+  return (
+    <section>
+      <h2>Replicas of the pool {status.cluster?.pool}</h2>
+      <Table
+        caption="Replicas"
+        columns={[{ heading: "Replica" }, { heading: "State" }, { heading: "Version" }]}
+        rows={replicas.map(({ id, name, state, version, isConnected }) => ({
+          key: id,
+          cells: [
+            <strong key="name">{name}</strong>,
+            <StateMark key="state" level={isConnected ? "good" : "low"}>
+              {state}
+            </StateMark>,
+            version,
+          ],
+        }))}
+      />
+    </section>
+  );
+}
 
 function Children(props: {
   readonly nodes: readonly ChildAnswer[];

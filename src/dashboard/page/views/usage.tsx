@@ -1,4 +1,4 @@
-// What turns used over time, by account, model, project, session or client key.
+// What turns used over time, by account, model, project, session, client key or proxy.
 
 import { useEffect, useRef, useState } from "preact/hooks";
 import { filterWords } from "../../../core/usage-words.ts";

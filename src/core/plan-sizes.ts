@@ -1,4 +1,5 @@
-// How much quota a plan has compared with others, for accounts whose history does not show it.
+// How much quota a plan has compared with others: for simulations of accounts whose history does not show it, and for the
+// forecast, which adds up the percentages of different plans.
 
 import packaged from "./plan-sizes.json";
 

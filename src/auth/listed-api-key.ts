@@ -1,9 +1,9 @@
 // The API key of a listed account: where it is sent, and what it has spent.
 
 import { z } from "zod";
-import type { ListedAccount } from "../../auth/account-ops.ts";
-import { nextMonthMs, spentUsd } from "../../core/api-billing.ts";
-import type { AccountAnswer } from "../../core/status-schema.ts";
+import { nextMonthMs, spentUsd } from "../core/api-billing.ts";
+import type { AccountAnswer } from "../core/status-schema.ts";
+import type { ListedAccount } from "./account-ops.ts";
 
 /** In the form of the status; undefined for a ChatGPT account. */
 export function listedApiKey({ codexlb }: ListedAccount, nowMs: number): AccountAnswer["api_key"] {

@@ -1,6 +1,6 @@
-// Knows which renewals are under way, so that a replica that shuts down can finish them.
+// Knows which renewals are under way, so that a proxy that shuts down can finish them.
 
-import type { RenewalTurns } from "../auth/renewal-turns.ts";
+import type { RenewalTurns } from "./renewal-turns.ts";
 
 export interface OpenTurns {
   /** The given turns, counted. */

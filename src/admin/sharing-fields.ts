@@ -1,0 +1,19 @@
+// The state of a replica in the responses of the admin API and in the status document.
+
+import type { SharingState } from "../cluster/sharing.ts";
+import type { StatusDocument } from "../core/status-schema.ts";
+
+/** The field of the status document; absent for a proxy that works alone. */
+export function clusterField(state: SharingState | undefined): Pick<StatusDocument, "cluster"> {
+  if (state === undefined) return {};
+  const { pool, replica, degraded, pending } = state;
+  const since = degraded === undefined ? {} : { degraded_since_ms: degraded.sinceMs, error: degraded.why };
+  const replicas = state.replicas.map(({ seenMs, ...about }) => ({ ...about, last_seen_ms: seenMs }));
+  return { cluster: { pool, replica, pending, ...since, replicas } };
+}
+
+/** The state in full; null for a proxy that works alone. */
+export function sharingBody(state: SharingState | undefined) {
+  const { cluster } = clusterField(state);
+  return cluster === undefined || state === undefined ? null : { ...cluster, engine: state.engine };
+}

@@ -1,0 +1,27 @@
+// What a running replica does with the next key of its pool: it reports that it has it, and once the pool uses it, it
+// replaces the key file.
+
+import type { Log } from "../deps.ts";
+import { fullMessageOf } from "../errors.ts";
+import { adoptNextPoolKey, type KeyPlace } from "./key.ts";
+import type { Keyring } from "./keyring.ts";
+
+/**
+ * Returns the `keyId` of the next key, undefined if there is none. Replaces the key file if the pool has that key. A
+ * problem is warned of once, because the replica can use its current key meanwhile.
+ */
+export function nextKeyReport(keyring: Keyring, place: KeyPlace, log: Log): () => string | undefined {
+  const warned = new Set<string>();
+  return () => {
+    try {
+      const next = keyring.next()?.keyId;
+      if (next !== undefined && next === keyring.sealer.keyId) adoptNextPoolKey(place);
+      return next;
+    } catch (error) {
+      const message = fullMessageOf(error);
+      if (!warned.has(message)) log.warn(message);
+      warned.add(message);
+      return undefined;
+    }
+  };
+}

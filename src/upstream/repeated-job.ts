@@ -1,0 +1,41 @@
+// A background job that is done now and again at a fixed pause.
+
+import type { Clock } from "../deps.ts";
+
+export interface RepeatedJob {
+  /** Does the job now, and again `everyMs` after each end. */
+  start(): void;
+  /** Does it no more. A job under way ends by itself. */
+  stop(): void;
+  isStopped(): boolean;
+}
+
+export interface RepeatedJobOptions {
+  readonly clock: Pick<Clock, "after">;
+  /** Pause between the end of one job and the next, ms. */
+  readonly everyMs: number;
+  readonly run: () => Promise<void>;
+  /** Called when `run` has thrown. The job is repeated nevertheless. */
+  readonly failed: (error: unknown) => void;
+}
+
+export function createRepeatedJob({ clock, everyMs, run, failed }: RepeatedJobOptions): RepeatedJob {
+  let cancel: (() => void) | undefined;
+  let isStopped = false;
+  const tick = async (): Promise<void> => {
+    try {
+      await run();
+    } catch (error) {
+      failed(error);
+    }
+    if (!isStopped) cancel = clock.after(everyMs, () => void tick());
+  };
+  return {
+    start: () => void tick(),
+    stop: () => {
+      isStopped = true;
+      cancel?.();
+    },
+    isStopped: () => isStopped,
+  };
+}
