@@ -15,16 +15,35 @@ export interface EngineClock {
 
 /** Clocks that are corrected step by step drift by less than this between two measurements, ms. */
 const TOLERATED_MS = 500;
+/** How much the error of a measurement grows with its age: such a correction is slower. */
+const DRIFT = 0.0005;
 
 export function createEngineClock(clock: Clock): EngineClock {
-  let known: { readonly aheadMs: number; readonly wallMs: number } | undefined;
+  let known: Measurement | undefined;
   const wallMs = () => clock.now() - clock.monotonic();
+  const isValid = (one: Measurement) => Math.abs(wallMs() - one.wallMs) <= TOLERATED_MS;
   return {
     measured: (engineMs, askedMs) => {
-      const halfMs = (clock.monotonic() - askedMs) / 2;
-      known = { aheadMs: Math.round(engineMs - (clock.now() - halfMs)), wallMs: wallMs() };
+      const nowMs = clock.monotonic();
+      const errorMs = (nowMs - askedMs) / 2;
+      // A question that took long, because of the network or a busy machine, measures worse than an earlier short one.
+      if (known !== undefined && isValid(known) && known.errorMs + DRIFT * (nowMs - known.atMs) < errorMs)
+        return;
+      const aheadMs = Math.round(engineMs - (clock.now() - errorMs));
+      known = { aheadMs, errorMs, atMs: nowMs, wallMs: wallMs() };
     },
-    aheadMs: () =>
-      known === undefined || Math.abs(wallMs() - known.wallMs) > TOLERATED_MS ? undefined : known.aheadMs,
+    aheadMs: () => (known !== undefined && isValid(known) ? known.aheadMs : undefined),
   };
+}
+
+// --- internal ---
+
+interface Measurement {
+  readonly aheadMs: number;
+  /** Half the duration of the question. */
+  readonly errorMs: number;
+  /** Monotonic. */
+  readonly atMs: number;
+  /** The wall clock at the monotonic time 0; it differs after the clock was set. */
+  readonly wallMs: number;
 }

@@ -12,8 +12,9 @@ import { type SignalPeerOptions, signalPeer } from "../support/signal-peer.ts";
 
 const LIMIT_MS = 20_000;
 
-async function replica(redis: TestRedis, name: string, options: SignalPeerOptions = {}) {
-  const affinity = createAffinity();
+/** `most`: how many bindings it remembers. */
+async function replica(redis: TestRedis, name: string, options: SignalPeerOptions = {}, most?: number) {
+  const affinity = createAffinity(undefined, most);
   let bindings: BindingSignals | undefined;
   const prepare = (exchange: SignalExchange) => {
     bindings = createBindingSignals(exchange, affinity);
@@ -65,27 +66,25 @@ describe.skipIf(whyNoRedis !== undefined)("a binding", () => {
   test("that is unknown here is asked for once, and never if it is known", async () => {
     await using redis = await startRedis();
     using a = await replica(redis, "a");
-    a.affinity.bind("session", "openai:alice");
+    // The second replica remembers only two of them, and so has forgotten the first ones.
+    for (const key of ["first", "notes first", "second", "third"]) a.affinity.bind(key, `openai:${key}`);
     await a.exchange.flush();
-    using b = await replica(redis, "b", { isHeard: () => false });
-    a.affinity.bind("later", "openai:alice");
-    a.affinity.bind("notes later", "openai:bob");
-    await a.exchange.flush();
-    await hasBound(b, "session", "openai:alice");
-    expect(b.bindings.learn("session")).toBeUndefined();
+    using b = await replica(redis, "b", {}, 2);
+    await hasBound(b, "third", "openai:third");
+    expect(b.bindings.learn("third")).toBeUndefined();
+    expect(b.bindings.learn("second")).toBeUndefined();
     expect(b.bindings.learn(undefined)).toBeUndefined();
-    expect(b.affinity.get("later")).toBeUndefined();
-    await b.bindings.learn("later", {
-      kind: "notes",
-      operation: "read_file",
-      session: "later",
-      isSearchable: true,
-    });
-    await hasBound(b, "later", "openai:alice");
-    await hasBound(b, "notes later", "openai:bob");
+    expect(b.affinity.get("first")).toBeUndefined();
     await b.bindings.learn("new");
     expect(b.bindings.learn("new")).toBeUndefined();
     expect(b.affinity.get("new")).toBeUndefined();
+    const state = { kind: "notes", operation: "read_file", session: "first", isSearchable: true } as const;
+    await until("the server has answered in time", async () => {
+      await b.bindings.learn("first", state);
+      return b.affinity.get("first") !== undefined;
+    });
+    expect(b.affinity.get("first")?.upstreamId).toBe("openai:first");
+    expect(b.bindings.learn("first")).toBeUndefined();
   });
 
   test("is not waited for while the server does not answer", async () => {

@@ -30,6 +30,14 @@ test("the clock of the engine is unknown after this clock was set or the process
   expect(engineClock.aheadMs()).toBeUndefined();
   engineClock.measured(clock.now() + 150_000, clock.monotonic());
   expect(engineClock.aheadMs()).toBe(150_000);
+  // A slow question does not replace a better measurement until that is old.
+  const slowMs = clock.monotonic();
+  clock.advance(400);
+  engineClock.measured(clock.now() + 150_190, slowMs);
+  expect(engineClock.aheadMs()).toBe(150_000);
+  clock.advance(3_600_000);
+  engineClock.measured(clock.now() + 150_090, clock.monotonic() - 200);
+  expect(engineClock.aheadMs()).toBe(150_190);
 });
 
 describe.skipIf(whyNoRedis !== undefined)("signals", () => {
