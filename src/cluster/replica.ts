@@ -5,15 +5,16 @@ import type { Deps } from "../deps.ts";
 import { CodexlbError, fullMessageOf } from "../errors.ts";
 import type { EventLog } from "../state/events.ts";
 import { VERSION } from "../version.ts";
+import { divideUse } from "./divided-use.ts";
 import { createEngine } from "./engine.ts";
 import { createEngineClock } from "./engine-clock.ts";
-import { engineLeases } from "./engine-leases.ts";
+import { createEngineOutage } from "./engine-outage.ts";
 import type { KeyPlace } from "./key.ts";
-import { createKeyShares } from "./key-shares.ts";
 import { createKeyring } from "./keyring.ts";
 import type { LocalFacts } from "./local-facts.ts";
 import { loginTurns } from "./login-turns.ts";
 import { nextKeyReport } from "./next-key.ts";
+import { oneAtATime } from "./one-at-a-time.ts";
 import { type PoolState, poolRecords } from "./pool-records.ts";
 import { createReconciler, hasChanges } from "./reconcile.ts";
 import { createReplicaCounts } from "./replica-counts.ts";
@@ -23,7 +24,6 @@ import { sharedAccounts, sharedKeys } from "./shared-ops.ts";
 import type { ReplicaState, Sharing } from "./sharing.ts";
 import { createSignalExchange } from "./signal-exchange.ts";
 import { signalRecords } from "./signal-records.ts";
-import { createSpendShares } from "./spend-shares.ts";
 import { createUsageExchange, type SharedUsage } from "./usage-exchange.ts";
 import { usageStream } from "./usage-stream.ts";
 
@@ -66,7 +66,7 @@ export function createReplica({ deps, events, url, keyPlace, file, usage, name }
   });
   let facts: LocalFacts | undefined;
   let reconcile: (() => Promise<void>) | undefined;
-  let degraded: { readonly sinceMs: number; readonly why: string } | undefined;
+  const outage = createEngineOutage({ deps, events, pool: file.pool });
   let connectedAtMs: number | undefined;
   /** The revision of the pool after the last comparison. */
   let seen: string | undefined;
@@ -84,7 +84,7 @@ export function createReplica({ deps, events, url, keyPlace, file, usage, name }
     usage,
     membership: `${file.poolId} ${file.replica}`,
     name,
-    isReady: () => isOpen && degraded === undefined,
+    isReady: () => isOpen && outage.isOver(),
     taken: (moved) => taken(moved),
   });
   const warned = new Set<string>();
@@ -103,26 +103,6 @@ export function createReplica({ deps, events, url, keyPlace, file, usage, name }
   const warnOnce = (message: string): void => {
     if (!warned.has(message)) log.warn(message);
     warned.add(message);
-  };
-
-  const failed = (error: unknown): void => {
-    const why = fullMessageOf(error);
-    const before = degraded;
-    // The first failure is often only that the connection closed; a later one says why it does not come back.
-    degraded = { sinceMs: before?.sinceMs ?? clock.now(), why };
-    if (before !== undefined) return;
-    events.append("cluster.degraded", { error: why });
-    log.warn(
-      `the pool ${file.pool} cannot be used for now, and this replica works with what it knows: ${why}`,
-    );
-  };
-
-  const succeeded = (): void => {
-    if (degraded === undefined) return;
-    const seconds = Math.round((clock.now() - degraded.sinceMs) / 1000);
-    degraded = undefined;
-    events.append("cluster.recovered", { degraded_seconds: seconds });
-    log.info(`the pool ${file.pool} can be used again after ${seconds} s`);
   };
 
   /**
@@ -180,40 +160,25 @@ export function createReplica({ deps, events, url, keyPlace, file, usage, name }
       hasRead = true;
       changed();
     }
-    succeeded();
+    outage.succeeded();
     exchange.look(polled.sentRecords);
   };
 
-  // One comparison runs at a time. A call during one waits for another one, which begins afterwards.
-  let running: Promise<void> | undefined;
-  let next: Promise<void> | undefined;
-  const sync = (): Promise<void> => {
-    if (running === undefined) {
-      running = compare()
-        .then(() => counts.compared("done"))
-        .catch((error) => {
-          counts.compared("failed");
-          failed(error);
-          throw error;
-        })
-        .finally(() => {
-          running = undefined;
-        });
-      return running;
+  const sync = oneAtATime(async () => {
+    try {
+      await compare();
+      counts.compared("done");
+    } catch (error) {
+      counts.compared("failed");
+      outage.failed(error);
+      throw error;
     }
-    next ??= running
-      .catch(() => {})
-      .then(() => {
-        next = undefined;
-        return sync();
-      });
-    return next;
-  };
+  });
 
   const tick = (): void => {
     cancel?.();
     void sync()
-      .catch(() => {}) // `failed` has reported it
+      .catch(() => {}) // `outage` has reported it
       .finally(() => {
         // Another call may have set a timer meanwhile.
         cancel?.();
@@ -241,22 +206,14 @@ export function createReplica({ deps, events, url, keyPlace, file, usage, name }
     }),
   );
 
-  const leases = engineLeases({
+  const divided = divideUse({
     clock,
-    lease: (jobs) => records.lease(file.replica, jobs),
-    release: (jobs) => records.release(file.replica, jobs),
-    isUsable: () => isOpen && degraded === undefined,
-    replicas: file.replicas,
-  });
-
-  const countsContext = {
-    clock,
+    records,
     signals,
-    replica: file.replica,
-    replicas: file.replicas,
-    isCutOff: () => degraded !== undefined,
-  };
-  const keyShares = createKeyShares(countsContext);
+    file,
+    isUsable: () => isOpen && outage.isOver(),
+    isCutOff: () => !outage.isOver(),
+  });
 
   const operator = {
     aliasOf: (account: string) => facts?.aliasOf(account) ?? account,
@@ -279,9 +236,7 @@ export function createReplica({ deps, events, url, keyPlace, file, usage, name }
       },
     },
     signals,
-    leases,
-    keyShares,
-    spending: createSpendShares(countsContext),
+    ...divided,
     accounts: (ops) => sharedAccounts(ops, operator),
     keys: (ops) => sharedKeys(ops, operator),
     start: async (given) => {
@@ -294,7 +249,7 @@ export function createReplica({ deps, events, url, keyPlace, file, usage, name }
         log,
         renewed: counts.renewedElsewhere,
       });
-      await engine.connected(PATIENCE_MS).catch(failed);
+      await engine.connected(PATIENCE_MS).catch(outage.failed);
       engine.watch({
         connected: () => {
           connectedAtMs = clock.monotonic();
@@ -317,11 +272,11 @@ export function createReplica({ deps, events, url, keyPlace, file, usage, name }
     stop: async () => {
       isStopped = true;
       cancel?.();
-      if (degraded === undefined) {
+      if (outage.isOver()) {
         await within(PATIENCE_MS, sync());
-        keyShares.flush();
+        divided.keyShares.flush();
         await within(PATIENCE_MS, signals.flush());
-        await within(PATIENCE_MS, leases.giveBackAll());
+        await within(PATIENCE_MS, divided.leases.giveBackAll());
       }
       await within(PATIENCE_MS, exchange.stop());
       engine.close();
@@ -330,7 +285,7 @@ export function createReplica({ deps, events, url, keyPlace, file, usage, name }
       pool: file.pool,
       replica: file.replica,
       engine: engine.shown,
-      degraded,
+      degraded: outage.current(),
       pending: file.pending().length,
       replicas: members,
       hasRead,
