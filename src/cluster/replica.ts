@@ -5,11 +5,10 @@ import { CodexlbError, fullMessageOf } from "../errors.ts";
 import type { EventLog } from "../state/events.ts";
 import { VERSION } from "../version.ts";
 import { createDegradation } from "./degradation.ts";
+import { divideUse } from "./divided-use.ts";
 import { createEngine } from "./engine.ts";
 import { createEngineClock } from "./engine-clock.ts";
-import { engineLeases } from "./engine-leases.ts";
 import type { KeyPlace } from "./key.ts";
-import { createKeyShares } from "./key-shares.ts";
 import { createKeyring } from "./keyring.ts";
 import type { LocalFacts } from "./local-facts.ts";
 import { loginTurns } from "./login-turns.ts";
@@ -24,7 +23,6 @@ import { sharedAccounts, sharedKeys } from "./shared-ops.ts";
 import type { ReplicaState, Sharing } from "./sharing.ts";
 import { createSignalExchange } from "./signal-exchange.ts";
 import { signalRecords } from "./signal-records.ts";
-import { createSpendShares } from "./spend-shares.ts";
 import { createUsageExchange, type SharedUsage } from "./usage-exchange.ts";
 import { usageStream } from "./usage-stream.ts";
 
@@ -209,22 +207,14 @@ export function createReplica(options: ReplicaOptions): Sharing {
     }),
   );
 
-  const leases = engineLeases({
+  const divided = divideUse({
     clock,
-    lease: (jobs) => records.lease(file.replica, jobs),
-    release: (jobs) => records.release(file.replica, jobs),
-    isUsable: () => isOpen && degradation.now() === undefined,
-    replicas: file.replicas,
-  });
-
-  const countsContext = {
-    clock,
+    records,
     signals,
-    replica: file.replica,
-    replicas: file.replicas,
+    file,
+    isUsable: () => isOpen && degradation.now() === undefined,
     isCutOff: () => degradation.now() !== undefined,
-  };
-  const keyShares = createKeyShares(countsContext);
+  });
 
   const operator = {
     aliasOf: (account: string) => facts?.aliasOf(account) ?? account,
@@ -242,9 +232,7 @@ export function createReplica(options: ReplicaOptions): Sharing {
     turns,
     switches: exchange,
     signals,
-    leases,
-    keyShares,
-    spending: createSpendShares(countsContext),
+    ...divided,
     accounts: (ops) => sharedAccounts(ops, operator),
     keys: (ops) => sharedKeys(ops, operator),
     start: async (given) => {
@@ -282,9 +270,9 @@ export function createReplica(options: ReplicaOptions): Sharing {
       cancel?.();
       if (degradation.now() === undefined) {
         await within(PATIENCE_MS, sync());
-        keyShares.flush();
+        divided.keyShares.flush();
         await within(PATIENCE_MS, signals.flush());
-        await within(PATIENCE_MS, leases.giveBackAll());
+        await within(PATIENCE_MS, divided.leases.giveBackAll());
       }
       await within(PATIENCE_MS, exchange.stop());
       engine.close();
