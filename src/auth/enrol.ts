@@ -238,9 +238,11 @@ function refuseOther(
       : anonymous
         ? "does not name its account"
         : `is for ${personName(credentials, logins)}`;
+  const enrolled =
+    record.billing === undefined ? `as ${personName(known, logins) ?? nameOf(record)}` : "with an API key";
   throw new CodexlbError(
     "identity_differs",
-    `${record.alias} is enrolled as ${personName(known, logins) ?? nameOf(record)}, but this login ${owner}`,
+    `${record.alias} is enrolled ${enrolled}, but this login ${owner}`,
     { next: replaceNext("identity_differs") },
   );
 }

@@ -35,6 +35,10 @@ test("a login over a key, and a key over a login, are refused before a sign-in o
   expect(login.err).toContain("account add-key --root");
   const home = codexHome("alice");
   await account(["import", "--from", home, "alice"]);
+  expect((await account(["import", "--from", home, "--replace", "openai"])).code).toBe(0);
+  await addKey("sk-one", "openai", "--replace", "--monthly-cap", "5");
+  const imported = await account(["import", "--from", codexHome("bob"), "openai"]);
+  expect(imported.err).toStartWith("codexlb: openai is enrolled with an API key, but this login is for bob");
   const key = await account(["add-key", "alice", "--key-stdin", "--monthly-cap", "5"]);
   expect(key.err).toStartWith("codexlb: alice is a ChatGPT account, so it cannot get an API key\n");
   await account(["set", "alice", "--floor-weekly", "20%", "--note", "mine"]);
