@@ -11,7 +11,7 @@ import type { Fault } from "./faults.ts";
 export interface Begun {
   /** While the fault lasts. */
   meanwhile(): Promise<void>;
-  /** After the fault: what goes on beyond it. The recovery begins when it is over. Undefined: nothing does. */
+  /** After the fault: what takes longer than it. The recovery begins when that is over. Undefined: nothing does. */
   readonly outlast?: () => Promise<void>;
   /** Then: resolves when everything that was asked has its answer. Throws if an operator has got an error. */
   answered(): Promise<void>;
