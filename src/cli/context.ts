@@ -103,6 +103,7 @@ export function removeNewRoot({ deps, layout }: CommandContext): void {
  */
 export function removeEmptyRoot(context: CommandContext): void {
   const { root, lock } = context.layout;
+  if (!existsSync(root)) return;
   if (readdirSync(root).some((name) => join(root, name) !== lock)) return reportNewRoot(context);
   rmSync(lock, { force: true });
   rmdirSync(root);

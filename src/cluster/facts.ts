@@ -42,7 +42,7 @@ export function byOrder(a: string, b: string): number {
 export const Login = z.object({ auth: z.string(), config: z.string().nullable() });
 export type Login = z.output<typeof Login>;
 
-/** The operator's part of an account's state. Cooldowns and rejected logins are noticed by each replica itself. */
+/** The operator's part of an account's state. Replicas share cooldowns and rejected logins as signals. */
 export const AccountSettings = z.object({
   service: z.enum(["enabled", "disabled", "draining"]),
   outbound_proxy: z.string().nullable(),

@@ -19,9 +19,9 @@ export interface KeySharesContext {
   readonly isCutOff: () => boolean;
 }
 
-/** Assumed for a turn of a key before any has ended. Few turns use more. */
+/** Assumed for a turn of a key before any has ended: more than most turns use. */
 const FIRST_TURN_TOKENS = 400_000;
-/** Turns in flight on a replica that is not heard for this time are not expected to end there, ms. */
+/** Turns in flight on a replica that is not heard for this time do not count any more, ms. */
 export const IN_FLIGHT_MS = 45_000;
 
 export interface OpenKeyShares extends KeyShares {

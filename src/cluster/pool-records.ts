@@ -200,12 +200,12 @@ export function poolRecords(
   };
 }
 
-// --- internal ---
-
 /** Names the pool together with its key, so that a replica with another key changes nothing. */
 export function identityOf(sealer: Sealer, poolId: string): string {
   return sealer.tagOf(`pool/${poolId}`);
 }
+
+// --- internal ---
 
 function checkOf(sealer: Sealer, poolId: string): string {
   return sealer.seal({ name: CHECK, value: poolId }, 0);

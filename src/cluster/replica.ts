@@ -1,6 +1,5 @@
 // A replica of a pool: connects to the engine, keeps root and engine in line, and knows since when it cannot.
 
-import type { MovedTurn } from "../core/pool-facts.ts";
 import type { Deps } from "../deps.ts";
 import { CodexlbError, fullMessageOf } from "../errors.ts";
 import type { EventLog } from "../state/events.ts";
@@ -14,6 +13,7 @@ import { createKeyring } from "./keyring.ts";
 import type { LocalFacts } from "./local-facts.ts";
 import { loginTurns } from "./login-turns.ts";
 import { nextKeyReport } from "./next-key.ts";
+import { oneAtATime } from "./one-at-a-time.ts";
 import { type PoolState, poolRecords } from "./pool-records.ts";
 import { createReconciler, hasChanges } from "./reconcile.ts";
 import { createReplicaCounts } from "./replica-counts.ts";
@@ -47,7 +47,8 @@ const RECENT_MS = 10 * 60_000;
 /** Longest wait for the engine at the start, at the end, and after a change of an operator, ms. */
 const PATIENCE_MS = 3_000;
 
-export function createReplica({ deps, events, url, keyPlace, file, usage, name }: ReplicaOptions): Sharing {
+export function createReplica(options: ReplicaOptions): Sharing {
+  const { deps, events, url, keyPlace, file, usage, name } = options;
   const { clock, log } = deps;
   const engine = createEngine({ url, pool: file.pool, deps });
   const keyring = createKeyring(keyPlace, file.pool, deps.random);
@@ -71,7 +72,6 @@ export function createReplica({ deps, events, url, keyPlace, file, usage, name }
   /** The revision of the pool after the last comparison. */
   let seen: string | undefined;
   let members: readonly ReplicaState[] = [];
-  let taken: (moved: MovedTurn) => void = () => {};
   let isOpen = false;
   let hasRead = false;
   let cancel: (() => void) | undefined;
@@ -85,7 +85,6 @@ export function createReplica({ deps, events, url, keyPlace, file, usage, name }
     membership: `${file.poolId} ${file.replica}`,
     name,
     isReady: () => isOpen && degraded === undefined,
-    taken: (moved) => taken(moved),
   });
   const warned = new Set<string>();
 
@@ -169,7 +168,10 @@ export function createReplica({ deps, events, url, keyPlace, file, usage, name }
       await openPool();
       polled = await poll();
     }
-    members = polled.members.map(({ id, about, agoMs }) => ({ id, ...about, seenMs: clock.now() - agoMs }));
+    members = polled.members.map(({ id, about: { name, version }, agoMs }) => ({
+      ...{ id, name, version },
+      seenMs: clock.now() - agoMs,
+    }));
     signals.polled(polled.signals);
     file.counted(polled.members.filter(({ agoMs }) => agoMs <= RECENT_MS).length);
     file.flush();
@@ -184,31 +186,16 @@ export function createReplica({ deps, events, url, keyPlace, file, usage, name }
     exchange.look(polled.sentRecords);
   };
 
-  // One comparison runs at a time. A call during one waits for another one, which begins afterwards.
-  let running: Promise<void> | undefined;
-  let next: Promise<void> | undefined;
-  const sync = (): Promise<void> => {
-    if (running === undefined) {
-      running = compare()
-        .then(() => counts.compared("done"))
-        .catch((error) => {
-          counts.compared("failed");
-          failed(error);
-          throw error;
-        })
-        .finally(() => {
-          running = undefined;
-        });
-      return running;
+  const sync = oneAtATime(async () => {
+    try {
+      await compare();
+      counts.compared("done");
+    } catch (error) {
+      counts.compared("failed");
+      failed(error);
+      throw error;
     }
-    next ??= running
-      .catch(() => {})
-      .then(() => {
-        next = undefined;
-        return sync();
-      });
-    return next;
-  };
+  });
 
   const tick = (): void => {
     cancel?.();
@@ -272,12 +259,7 @@ export function createReplica({ deps, events, url, keyPlace, file, usage, name }
 
   return {
     turns,
-    switches: {
-      send: exchange.send,
-      take: (given) => {
-        taken = given;
-      },
-    },
+    switches: exchange,
     signals,
     leases,
     keyShares,

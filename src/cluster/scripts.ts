@@ -238,7 +238,7 @@ for index = 5, #ARGV, 4 do
   kept[index] = redis.call('HGET', turns, ARGV[index])
 end
 redis.call('DEL', generations, records, turns, replicas, signals, signal_order, signal_ends, leases, usage, senders)
-redis.call('HDEL', counters, 'epoch', 'signal')
+redis.call('HDEL', counters, 'epoch', 'signal', 'usage')
 for index = 5, #ARGV, 4 do
   redis.call('HSET', generations, ARGV[index + 1], ARGV[index + 2])
   redis.call('HSET', records, ARGV[index + 1], ARGV[index + 3])

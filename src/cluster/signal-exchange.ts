@@ -4,12 +4,12 @@
 
 import { parseJson } from "../core/json.ts";
 import type { Deps } from "../deps.ts";
-import { fullMessageOf } from "../errors.ts";
+import { CodexlbError, fullMessageOf } from "../errors.ts";
 import type { EngineClock } from "./engine-clock.ts";
 import type { Sealer } from "./sealing.ts";
 import type { NewSignal, SignalPosition, SignalRecord, SignalRecords } from "./signal-records.ts";
 import { SIGNALS_AT_ONCE } from "./signal-scripts.ts";
-import type { Signal, SignalKind, Signals } from "./signals.ts";
+import type { SignalKind, Signals, SignalWatcher } from "./signals.ts";
 
 export interface SignalExchange extends Signals {
   /** The pool was opened and asked for its state. Reads what was missed, and sends what waits. */
@@ -52,19 +52,13 @@ interface OwnSignal {
   tag?: string;
 }
 
-interface Watcher<T> {
-  readonly kind: SignalKind<T>;
-  readonly apply: (signal: Signal<T>) => void;
-  readonly sent: ((name: string, value: T) => void) | undefined;
-}
-
 export function createSignalExchange(context: SignalExchangeContext): SignalExchange {
   const { deps, records, sealer, replica, engineClock, poll } = context;
   const { clock, log } = deps;
   const own = new Map<string, OwnSignal>();
   /** The names of own signals that the engine does not have yet. */
   const unsent = new Set<string>();
-  const watchers = new Map<string, Watcher<unknown>>();
+  const watchers = new Map<string, SignalWatcher<unknown>>();
   const warned = new Set<string>();
   let position: SignalPosition = { epoch: "0", revision: 0 };
   let isReady = false;
@@ -77,6 +71,12 @@ export function createSignalExchange(context: SignalExchangeContext): SignalExch
   const warnOnce = (message: string): void => {
     if (!warned.has(message)) log.warn(message);
     warned.add(message);
+  };
+
+  /** The replica reports a server that cannot be reached. */
+  const failed = (what: string, error: unknown): void => {
+    if (!(error instanceof CodexlbError && error.code === "cluster_unreachable"))
+      warnOnce(`${what}: ${fullMessageOf(error)}; codexlb tries again`);
   };
 
   const lost = (): void => {
@@ -109,7 +109,7 @@ export function createSignalExchange(context: SignalExchangeContext): SignalExch
     forget(fullName);
     const slash = fullName.indexOf("/");
     const watcher = watchers.get(fullName.slice(0, slash));
-    if (watcher === undefined) return;
+    if (watcher === undefined) return warnOnce(UNREADABLE.newer);
     const { kind, apply } = watcher;
     const parsed = kind.schema.safeParse(parseJson(opened.fact.value ?? ""));
     if (!parsed.success) return warnOnce(UNREADABLE.newer);
@@ -122,6 +122,8 @@ export function createSignalExchange(context: SignalExchangeContext): SignalExch
   const readOnce = async (): Promise<void> => {
     const isAll = needsAll;
     needsAll = false;
+    // What is sent during the reading may be missing in it.
+    const sent = isAll ? [...own].filter(([, { tag }]) => tag !== undefined) : [];
     const sources = new Map<string, string>();
     let from = isAll ? 0 : position.revision;
     for (;;) {
@@ -140,9 +142,8 @@ export function createSignalExchange(context: SignalExchangeContext): SignalExch
       if (page.completeTo >= page.revision) break;
       from = page.completeTo;
     }
-    if (!isAll) return;
-    for (const [name, { tag }] of own)
-      if (tag !== undefined && sources.get(tag) !== replica) unsent.add(name);
+    for (const [name, signal] of sent)
+      if (own.get(name) === signal && sources.get(signal.tag ?? "") !== replica) unsent.add(name);
   };
 
   const read = (): void => {
@@ -151,7 +152,7 @@ export function createSignalExchange(context: SignalExchangeContext): SignalExch
     void readOnce()
       .catch((error) => {
         needsAll = true;
-        warnOnce(`reading the signals of the pool: ${fullMessageOf(error)}; codexlb tries again`);
+        failed("reading the signals of the pool", error);
       })
       .finally(() => {
         isReading = false;
@@ -204,7 +205,7 @@ export function createSignalExchange(context: SignalExchangeContext): SignalExch
         },
         (error) => {
           for (const name of signals.keys()) if (own.has(name)) unsent.add(name);
-          warnOnce(`sending signals to the pool: ${fullMessageOf(error)}; they are kept, and sent later`);
+          failed("sending signals to the pool", error);
           return false;
         },
       )
@@ -246,7 +247,7 @@ export function createSignalExchange(context: SignalExchangeContext): SignalExch
       schedule(kind.delayMs);
     },
     watch: (kind, apply, sent) => {
-      watchers.set(kind.kind, { kind, apply, sent } as Watcher<unknown>);
+      watchers.set(kind.kind, { kind, apply, sent } as SignalWatcher<unknown>);
     },
     ask: async (kind, name, timeoutMs) => {
       if (aheadMs() === undefined) return;

@@ -31,6 +31,13 @@ export interface Signal<T> {
   readonly replica: string;
 }
 
+/** What `Signals.watch` was called with. */
+export interface SignalWatcher<T> {
+  readonly kind: SignalKind<T>;
+  readonly apply: (signal: Signal<T>) => void;
+  readonly sent: ((name: string, value: T) => void) | undefined;
+}
+
 export interface Signals {
   /**
    * Sends a value to the other replicas, in the background. It replaces that of the same kind and name, unless another
@@ -41,8 +48,9 @@ export interface Signals {
   put<T>(kind: SignalKind<T>, name: string, value: T, atMs?: number): void;
   /**
    * Calls `apply` with each signal of the kind that another replica sends, and after a connection with those that the
-   * engine has. May repeat a signal. `apply` must not throw, and must not send what it gets. `sent` is called with the name
-   * and the value of each signal of this replica that the engine has taken; it must not throw either.
+   * engine has. May repeat a signal. Call it before the first connection. `apply` must not throw, and must not send what
+   * it gets. `sent` is called with the name and the value of each signal of this replica that the engine has taken; it
+   * must not throw either.
    */
   watch<T>(
     kind: SignalKind<T>,

@@ -26,7 +26,8 @@ export function createSpendShares(context: SpendSharesContext): SharedSpending {
   const { clock, signals, replica, replicas, isCutOff } = context;
   /** The accounts, by a hash of their API key: another key under the same alias has spent nothing yet. */
   const records = new Map<string, AccountRecord>();
-  const expiring = new Map<string, () => void>();
+  /** The keys whose reservations elsewhere are looked at again later. */
+  const expiring = new Set<string>();
 
   const counters = createCounters<Spent>({
     clock,
@@ -65,14 +66,12 @@ export function createSpendShares(context: SpendSharesContext): SharedSpending {
         replicas: replicas(),
       },
     });
-    if (inFlight.some(({ reserved_usd }) => reserved_usd > 0) && !expiring.has(mark))
-      expiring.set(
-        mark,
-        clock.after(IN_FLIGHT_MS, () => {
-          expiring.delete(mark);
-          apply(mark);
-        }),
-      );
+    if (expiring.has(mark) || inFlight.every(({ reserved_usd }) => reserved_usd === 0)) return;
+    expiring.add(mark);
+    clock.after(IN_FLIGHT_MS, () => {
+      expiring.delete(mark);
+      apply(mark);
+    });
   };
 
   return {

@@ -54,7 +54,7 @@ export function movedText({ atMs, from, to, reason, window, session }: MovedTurn
 
 // --- internal ---
 
-/** A batch has at most some 100 KB. */
+/** A batch is usually below 100 KB, and below 1 MB with the longest texts. */
 const MOST_BYTES = 4 * 1024 * 1024;
 
 const Content = z.object({

@@ -1,5 +1,5 @@
-// Sends the turns and switches of this replica to the others, and writes theirs into the own usage.db. Nothing here runs
-// on the way of a request: what is to be sent is read from usage.db, so it needs no memory while the engine is away.
+// Sends the turns and switches of this replica to the others, and writes theirs into its own usage.db. Nothing here runs on
+// the request path. What is to be sent is read from usage.db, so it takes no memory while the engine is away.
 
 import type { MovedTurn } from "../core/pool-facts.ts";
 import type { Deps } from "../deps.ts";
@@ -7,12 +7,12 @@ import { CodexlbError, fullMessageOf } from "../errors.ts";
 import type { EventLog } from "../state/events.ts";
 import { MOST_KEPT, openExchange } from "../state/usage/turn-exchange.ts";
 import type { ReceivedTurn, UsageStore } from "../state/usage/usage-store.ts";
+import type { SharedSwitches } from "./sharing.ts";
 import { batchIn, batchText, movedText } from "./turn-batch.ts";
 import type { Exchanged, IncomingBatch, UsageStream } from "./usage-stream.ts";
 
-export interface UsageExchange {
-  /** Sends a switch of this replica to the others, soon. Never throws. */
-  send(moved: MovedTurn): void;
+export interface UsageExchange extends SharedSwitches {
+  readonly send: (moved: MovedTurn) => void;
   /** The pool can be used, and its replicas have sent so many records. Reads them if there are new ones. Never throws. */
   look(sentRecords: string): void;
   /** Sends what is left. Never throws. */
@@ -30,16 +30,15 @@ export interface UsageExchangeOptions {
   readonly name: () => string;
   /** True while the pool can be used. */
   readonly isReady: () => boolean;
-  /** Gets the switches of other replicas. */
-  readonly taken: (moved: MovedTurn) => void;
 }
 
 export type SharedUsage = Pick<UsageStore, "share" | "receive" | "reader" | "change" | "health">;
 
 export function createUsageExchange(options: UsageExchangeOptions): UsageExchange {
-  const { deps, events, stream, usage, membership, name, isReady, taken } = options;
+  const { deps, events, stream, usage, membership, name, isReady } = options;
   const { clock, log } = deps;
   let switches: MovedTurn[] = [];
+  let taken: (moved: MovedTurn) => void = () => {};
   /** How many records the pool had after the last exchange. */
   let seen: string | undefined;
   /** True if there may be something to send. */
@@ -48,8 +47,10 @@ export function createUsageExchange(options: UsageExchangeOptions): UsageExchang
   let cancel: (() => void) | undefined;
   let running: Promise<void> | undefined;
   let problem: string | undefined;
+  let isStopped = false;
 
   const soon = (): void => {
+    if (isStopped) return;
     isOwed = true;
     const waitMs = Math.max(GATHER_MS, lastMs + PAUSE_MS - clock.monotonic());
     cancel ??= clock.after(waitMs, () => {
@@ -159,10 +160,14 @@ export function createUsageExchange(options: UsageExchangeOptions): UsageExchang
       if (switches.length < MOST_SWITCHES) switches.push(moved);
       soon();
     },
+    take: (given) => {
+      taken = given;
+    },
     look: (sentRecords) => {
       if (sentRecords !== seen || (isOwed && cancel === undefined)) void run();
     },
     stop: async () => {
+      isStopped = true;
       cancel?.();
       cancel = undefined;
       await running;
@@ -184,7 +189,7 @@ const GATHER_MS = 1_000;
 /** The shortest time between two exchanges, so that a busy replica sends few and large batches, ms. */
 const PAUSE_MS = 3_000;
 const MOST_AT_ONCE = 100;
-/** Switches in memory, which are written within a second or three. */
+/** The most switches in memory. They are written to disk within three seconds. */
 const MOST_SWITCHES = 500;
 /** More often in a row only if two processes are the same replica. */
 const MOST_REFUSALS = 3;

@@ -16,7 +16,7 @@ export const USAGE_SCRIPTS = {
    * record ARGV[5]. It is added if ARGV[4] is the last record of the source here, or if ARGV[8] is 1. At most ARGV[10]
    * batches are read, after the position ARGV[9].
    *
-   * Returns nothing if the pool is another one or has another key, and else: 1 if the batch was added or there was none; the last record of
+   * Returns nothing if the engine has another pool, and else: 1 if the batch was added or there was none; the last record of
    * the source before; how many records were sent so far; the position after the last batch that was read; 1 if there
    * may be more; and the batches of other sources: source, last record, number of records, sealed text, ...
    */

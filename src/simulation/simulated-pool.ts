@@ -10,8 +10,8 @@ import { type AccountRecord, optionsOf } from "../state/account-record.ts";
 import type { Store } from "../state/store.ts";
 import type { Account } from "../upstream/account.ts";
 import { createAffinity } from "../upstream/affinity.ts";
-import type { PoolObserver } from "../upstream/ledger.ts";
 import { createPool, type Pool, type PoolSettings } from "../upstream/pool.ts";
+import type { PoolObserver } from "../upstream/pool-observer.ts";
 
 export interface SimulatedPoolOptions {
   readonly records: readonly AccountRecord[];

@@ -78,9 +78,14 @@ export function changeHealth(record: UpstreamRecord, event: HealthEvent): boolea
  * Otherwise they stay, because the account would only fail again with its next turn.
  */
 export function enable(record: AccountRecord): void {
+  enableHealth(record);
+  change(record, { draining: false });
+}
+
+/** The part of `enable` that is not a setting of the account. */
+export function enableHealth(record: AccountRecord): void {
   const wasCooling = record.health.kind === "cooling";
   changeHealth(record, { kind: "enable" });
-  change(record, { draining: false });
   if (wasCooling) changeFigures(record, withoutExhausted(record.quota));
 }
 

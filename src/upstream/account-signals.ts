@@ -2,18 +2,22 @@
 // the same rules: the newest figure of each window counts, and the longer cooldown. What was applied is not sent again.
 
 import type { Signal, Signals } from "../cluster/signals.ts";
-import { HEALTHY, type Health, MISSING_AUTH, OPERATOR_REASON, UNKNOWN_SPENDING } from "../core/health.ts";
-import { believable, newestFigureMs, type Quota } from "../core/quota.ts";
-import { presentOf } from "../core/windows.ts";
+import { HEALTHY, type Health } from "../core/health.ts";
 import type { Clock } from "../deps.ts";
 import type { AccountRecord, UpstreamRecord } from "../state/account-record.ts";
-import { enable, noteElsewhere } from "../state/record-changes.ts";
+import { enableHealth, noteElsewhere } from "../state/record-changes.ts";
 import type { Store } from "../state/store.ts";
-import { decodeFigures } from "../state/store-decode.ts";
-import { encodeFigures } from "../state/store-encode.ts";
-import type { FiguresFile } from "../state/store-shapes.ts";
-import type { PoolObserver } from "./ledger.ts";
+import {
+  evidenceFor,
+  exhaustedCount,
+  figuresOf,
+  isShared,
+  nameOf,
+  newestMs,
+  sharedHealth,
+} from "./account-signal-values.ts";
 import type { Pool } from "./pool.ts";
+import type { PoolObserver } from "./pool-observer.ts";
 import { FIGURES, HEALTH, IN_FLIGHT, MODEL_LIMIT, type SharedHealth } from "./signal-kinds.ts";
 
 export interface AccountSignals extends PoolObserver {
@@ -76,21 +80,16 @@ export function createAccountSignals(context: AccountSignalsContext): AccountSig
     return state;
   };
 
-  /** Returns true if the health has changed. */
-  const sendHealth = (record: AccountRecord): boolean => {
+  /** Returns true if the health has changed. `evidenceMs`: what it is based on, Unix ms. */
+  const sendHealth = (record: AccountRecord, evidenceMs = clock.now()): boolean => {
     const state = sharedOf(record);
     const before = state.health;
     state.health = record.health;
     if (record.health === before || (record.health.kind === "healthy" && before.kind === "healthy"))
       return false;
-    const value = sharedHealth(record);
-    if (value !== undefined)
-      signals.put(
-        HEALTH,
-        nameOf(record),
-        value,
-        record.health.kind === "healthy" ? clock.now() : record.health.sinceMs,
-      );
+    if (!isShared(record.health)) return true;
+    const atMs = record.health.kind === "healthy" ? evidenceMs : record.health.sinceMs;
+    signals.put(HEALTH, nameOf(record), sharedHealth(record.health, record.loginMark), atMs);
     return true;
   };
 
@@ -163,9 +162,10 @@ export function createAccountSignals(context: AccountSignalsContext): AccountSig
   };
 
   return {
-    changed: (record) => {
+    changed: (record, evidenceMs) => {
       if (isApplying || !isAccount(record)) return;
-      const isUrgent = sendHealth(record) || exhaustedCount(record.quota) !== sharedOf(record).exhausted;
+      const isUrgent =
+        sendHealth(record, evidenceMs) || exhaustedCount(record.quota) !== sharedOf(record).exhausted;
       if (isUrgent) sendFigures(record, true);
     },
     modelRefused: (model, limit, untilMs) => signals.put(MODEL_LIMIT, model, { limit, untilMs }),
@@ -204,31 +204,6 @@ function isAccount(record: UpstreamRecord): record is AccountRecord {
   return "homeDir" in record;
 }
 
-/** The name of an account in signals. An alias that was given to another account has another name. */
-function nameOf({ id, chatgptAccountId, chatgptUserId }: AccountRecord): string {
-  return JSON.stringify([id, chatgptAccountId, chatgptUserId]);
-}
-
-/** Reasons that concern this replica only, or that are facts. */
-const OWN_REASONS: ReadonlySet<string> = new Set([OPERATOR_REASON, MISSING_AUTH, UNKNOWN_SPENDING]);
-
-/** The health of the account as the others can use it; undefined if it does not concern them. */
-function sharedHealth({ health, loginMark }: AccountRecord): SharedHealth | undefined {
-  switch (health.kind) {
-    case "healthy":
-      return { kind: "healthy", isEnabled: false };
-    case "cooling": {
-      const { cause, reason, sinceMs, untilMs } = health;
-      return { kind: "cooling", cause, reason, sinceMs, untilMs };
-    }
-    case "disabled":
-      if (OWN_REASONS.has(health.reason)) return undefined;
-      return { kind: "disabled", reason: health.reason, login: loginMark };
-    default:
-      return health satisfies never;
-  }
-}
-
 /** Returns true if it has changed the record itself. */
 function applyHealth(
   pool: Pick<Pool, "note" | "disable">,
@@ -240,9 +215,8 @@ function applyHealth(
   const { id, health } = record;
   switch (value.kind) {
     case "healthy": {
-      const isOwn = health.kind === "disabled" && OWN_REASONS.has(health.reason);
-      if (value.isEnabled && health.kind !== "healthy" && !isOwn && health.sinceMs <= atMs) {
-        enable(record);
+      if (value.isEnabled && health.kind !== "healthy" && isShared(health) && health.sinceMs <= atMs) {
+        enableHealth(record);
         return true;
       }
       pool.note(id, { kind: "served", startedMs: atMs });
@@ -262,34 +236,4 @@ function applyHealth(
     default:
       return value satisfies never;
   }
-}
-
-function figuresOf(quota: Quota): FiguresFile {
-  // The text drops what is undefined, as the schema of the others expects.
-  return JSON.parse(JSON.stringify(encodeFigures(quota)));
-}
-
-/** The figures as evidence about the account. A complete list that is known already says nothing about later turns. */
-function evidenceFor({ quota }: AccountRecord, value: FiguresFile, nowMs: number): Quota {
-  const evidence = believable(decodeFigures(value), nowMs);
-  const isNewList = evidence.main.completeAsOfMs > quota.main.completeAsOfMs;
-  return isNewList ? evidence : { ...evidence, main: { ...evidence.main, completeAsOfMs: 0 } };
-}
-
-function exhaustedCount({ main, additional }: Quota): number {
-  return [main, ...additional].reduce((sum, { windows, refusal }) => {
-    const exhausted = presentOf(windows).filter(({ usedPercent }) => usedPercent >= 100);
-    return sum + exhausted.length + (refusal === undefined ? 0 : 1);
-  }, 0);
-}
-
-/** When the newest of the figures was taken, Unix ms; 0 if there is none. */
-function newestMs({ main, additional, spending }: Quota): number {
-  const limits = [main, ...additional];
-  const parts = Object.values(spending) as readonly ({ readonly asOfMs: number } | undefined)[];
-  return Math.max(
-    ...limits.map(newestFigureMs),
-    ...limits.map(({ refusal }) => refusal?.sinceMs ?? 0),
-    ...parts.map((part) => part?.asOfMs ?? 0),
-  );
 }

@@ -13,6 +13,7 @@ import {
   isExhausted,
   type LimitQuota,
   MAIN_LIMIT_ID,
+  newestFigureMs,
   type QuotaEvidence,
   type QuotaView,
   type Refusal,
@@ -29,6 +30,7 @@ import { changeHealth, countServed, countTurn, noteSwitch } from "../state/recor
 import { learn, learnRefusal } from "../state/record-figures.ts";
 import type { Store } from "../state/store.ts";
 import type { Affinity } from "./affinity.ts";
+import { evidenceOf, type PoolObserver } from "./pool-observer.ts";
 import type { RefusedLimits } from "./refused-limits.ts";
 import type { Switches } from "./switches.ts";
 import type { Upstream } from "./upstream.ts";
@@ -71,14 +73,6 @@ export interface Ledger {
   disable(entry: LedgerEntry, reason: string, fields: EventFields): void;
 }
 
-/** Learns what the other replicas of the pool should know. */
-export interface PoolObserver {
-  /** The health or the figures of an upstream have changed. */
-  changed(record: UpstreamRecord): void;
-  /** The backend refuses `model` because of the limit `limitId`, until `untilMs` (Unix ms). */
-  modelRefused(model: string, limitId: string, untilMs: number): void;
-}
-
 /** How long a limit counts if it names no reset and the account has no figures. */
 const LIMIT_WITHOUT_RESET_MS = 60_000;
 
@@ -106,7 +100,7 @@ export function createLedger(context: LedgerContext): Ledger {
     const isChanged = changeHealth(record, event);
     if (isChanged) {
       store.touch();
-      observer?.changed(record);
+      observer?.changed(record, evidenceOf(event));
     }
     return isChanged;
   };
@@ -146,7 +140,9 @@ export function createLedger(context: LedgerContext): Ledger {
     store.touch();
     // A served catalogue says nothing about turns.
     if (!use.turn) return;
+    const { health } = record;
     countTurn(record, use.startedMs);
+    if (record.health !== health) observer?.changed(record, use.startedMs);
     state.messageCounter++;
     // A use because of affinity, as a last resort or because of a client's pin does not make the account active.
     const isChoice = !NO_CHOICES.has(use.reason) && !use.pinned;
@@ -268,7 +264,8 @@ export function createLedger(context: LedgerContext): Ledger {
       const { figuresRevision } = record;
       learn(record, evidence, { ...view(), useCredits: useCredits() });
       store.touch();
-      if (record.figuresRevision !== figuresRevision) observer?.changed(record);
+      if (record.figuresRevision !== figuresRevision)
+        observer?.changed(record, newestFigureMs(evidence.main) || undefined);
     },
     note,
     disable,

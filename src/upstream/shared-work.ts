@@ -1,5 +1,5 @@
-// What the replicas of a pool tell each other about background jobs: which account was anchored, what was attempted with
-// reset credits, and how many there are. So the next replica that does a job continues where the last one stopped.
+// What replicas share about background jobs: how often an account was anchored, what was attempted with its reset
+// credits, and how many there are. So the next replica that does a job continues where the last one stopped.
 
 import { z } from "zod";
 import type { SignalKind, Signals } from "../cluster/signals.ts";
@@ -11,6 +11,7 @@ import type { AccountRecord } from "../state/account-record.ts";
 import { noteAnchors } from "../state/record-changes.ts";
 import { noteResets } from "../state/record-figures.ts";
 import type { Store } from "../state/store.ts";
+import { nameOf } from "./account-signal-values.ts";
 import { createRepeatedJob, type RepeatedJob } from "./repeated-job.ts";
 
 export interface SharedWorkContext {
@@ -22,25 +23,27 @@ export interface SharedWorkContext {
 /** Time between two comparisons, ms. Far less than a lease lasts, so the next holder knows what the last one did. */
 const TICK_MS = 1_000;
 
-/** Sends what changes here, and takes what the others have sent. Hears them from now on, and acts from `start` on. */
+/** Sends what changes here, and takes what the others send. Hears them from now on, and acts from `start` on. */
 export function shareWork({ deps, signals, store }: SharedWorkContext): RepeatedJob {
-  /** What the others have sent and no record has yet, by account: it may arrive before its account. */
+  /** What the others have sent and no record has yet, by the account's name: it may arrive before its account. */
   const heard = new Map<string, AccountWork>();
-  /** What the pool has, by account. */
+  /** What the pool has, by the account's name. */
   const known = new Map<string, AccountWork>();
 
   const compare = (record: AccountRecord): void => {
-    const news = heard.get(record.id);
+    // Another login under the same alias has its own credits.
+    const name = nameOf(record);
+    const news = heard.get(name);
     if (news !== undefined) {
-      heard.delete(record.id);
-      known.set(record.id, news);
+      heard.delete(name);
+      known.set(name, news);
       if (take(record, news)) store.touch();
     }
-    const before = known.get(record.id) ?? NO_WORK;
+    const before = known.get(name) ?? NO_WORK;
     const now = workOf(record, before);
     if (JSON.stringify(now) === JSON.stringify(before)) return;
-    known.set(record.id, now);
-    signals.put(ACCOUNT_WORK, record.id, now);
+    known.set(name, now);
+    signals.put(ACCOUNT_WORK, name, now);
   };
 
   signals.watch(ACCOUNT_WORK, ({ name, value }) => void heard.set(name, value));

@@ -592,7 +592,7 @@ describe("wrong input", () => {
       [["key", "rm", "x"], 1],
       [["doctor", "--fix", "--codex-bin", "/nowhere/codex"], 1],
       [["account", "import", "--from", "/nowhere"], 1],
-      [["account", "import", "--from", "alice", "../x"], 1],
+      [["account", "import", "--from", "alice", "../x"], 2],
     ] as const) {
       const ran = await codexlb(args, { CODEXLB_ROOT: root });
       expect([args, ran.code]).toEqual([args, code]);

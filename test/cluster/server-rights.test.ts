@@ -14,7 +14,7 @@ describe.skipIf(whyNoRedis !== undefined)("a replica", () => {
     await using pool = await startReplicas({
       aliases: ["alice", "bob"],
       count: 2,
-      engineUrl: ({ tcpUrl }, index) =>
+      engineUrl: async ({ tcpUrl }, index) =>
         index === 0 ? tcpUrl : tcpUrl.replace("redis://", "redis://deaf:deaf@"),
       engine: ["--user", "deaf", "on", ">deaf", "~*", "&*", "+@all", "-subscribe"],
     });

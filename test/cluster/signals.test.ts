@@ -79,8 +79,8 @@ describe.skipIf(whyNoRedis !== undefined)("signals", () => {
 
   test("have the times of the receiver's clock, even if the clocks differ by minutes", async () => {
     await using redis = await startRedis();
-    using a = await signalPeer(redis.url, "a", { aheadMs: 5 * 60_000 });
-    using b = await signalPeer(redis.url, "b", { aheadMs: -3 * 60_000 });
+    using a = await signalPeer(redis.url, "a", { aheadMs: () => 5 * 60_000 });
+    using b = await signalPeer(redis.url, "b", { aheadMs: () => -3 * 60_000 });
     const atMs = b.clock.now() - 10_000;
     const untilMs = b.clock.now() + 60_000;
     a.exchange.put(NOTES, "alice", { text: "cooling", untilMs: untilMs + 8 * 60_000 }, atMs + 8 * 60_000);
@@ -92,6 +92,20 @@ describe.skipIf(whyNoRedis !== undefined)("signals", () => {
     // By the clocks of the replicas, this one would be older.
     put(b, "alice", "ready");
     await hasText(a, "alice: ready");
+  });
+
+  test("that arrive after the receiver's clock was set have the times of its new clock", async () => {
+    await using redis = await startRedis();
+    let aheadMs = 0;
+    using a = await signalPeer(redis.url, "a");
+    using b = await signalPeer(redis.url, "b", { aheadMs: () => aheadMs });
+    put(a, "alice", "before");
+    await hasText(b, "alice: before");
+    aheadMs = 10 * 60_000;
+    const untilMs = a.clock.now() + 60_000;
+    a.exchange.put(NOTES, "alice", { text: "after", untilMs });
+    await hasText(b, "alice: after");
+    expect(Math.abs((b.notes.at(-1)?.value.untilMs ?? 0) - untilMs - aheadMs)).toBeLessThan(2_000);
   });
 
   test("are known to a replica that connects later, unless their lifetime has ended", async () => {
@@ -195,7 +209,7 @@ describe.skipIf(whyNoRedis !== undefined)("signals", () => {
     using b = await signalPeer(redis.url, "b");
     const later = { ...NOTES, schema: undefined as never, shift: (value: never) => value };
     a.exchange.put(later, "alice", { words: 1 } as never);
-    a.exchange.put(later, "bob", { words: 2 } as never);
+    a.exchange.put({ ...later, kind: "unknown" }, "bob", { words: 2 } as never);
     other.exchange.put(NOTES, "carol", { text: "x", untilMs: 0 });
     put(a, "end", "");
     await hasText(b, "end: ");

@@ -59,8 +59,8 @@ function member(
     membership: `${POOL_ID} ${replica}`,
     name: () => replica,
     isReady: () => true,
-    taken: (one) => moved.push(one),
   });
+  exchange.take((one) => moved.push(one));
   return {
     path,
     events,

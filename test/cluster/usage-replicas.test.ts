@@ -111,7 +111,7 @@ describe.skipIf(whyNoRedis !== undefined)("the usage of a pool", () => {
     await allAgree(pool, [a, b, c]);
   }, 240_000);
 
-  test("is complete after the engine was emptied while a replica was away", async () => {
+  test("is complete after the engine was emptied while a replica was away, and after a change of the key", async () => {
     await using pool = await startReplicas({ aliases: ["alice"] });
     const [a, b, c] = pool.list as [Replica, Replica, Replica];
     for (const replica of pool.list) await hello(replica);
@@ -124,8 +124,11 @@ describe.skipIf(whyNoRedis !== undefined)("the usage of a pool", () => {
     await allAgree(pool, pool.list);
     for (const replica of pool.list) await hello(replica);
     await allAgree(pool, pool.list);
+    await done(a.run("cluster", "rekey"));
+    for (const replica of pool.list) await hello(replica);
+    await allAgree(pool, pool.list);
     for (const replica of pool.list)
-      expect((await done(replica.run("proxy", "logs", "--tail", "0"))).out).not.toContain("records_missing");
+      expect((await done(replica.run("proxy", "logs", "--tail", "0"))).out).not.toContain("cluster.records_");
   }, 240_000);
 
   test("names the replica on which a turn moved, in status, account show and the log of the others", async () => {

@@ -36,7 +36,7 @@ export interface SignalPeer extends Disposable {
 
 export interface SignalPeerOptions {
   /** How far the clock of this replica is ahead of that of the machine, ms. Default: 0. */
-  readonly aheadMs?: number;
+  readonly aheadMs?: () => number;
   /** Default: 32 zeros. */
   readonly key?: Uint8Array;
   /** Called before the replica connects. */
@@ -52,7 +52,7 @@ export async function signalPeer(
 ): Promise<SignalPeer> {
   const system = systemDeps();
   const warnings: string[] = [];
-  const clock = { ...system.clock, now: () => system.clock.now() + (options.aheadMs ?? 0) };
+  const clock = { ...system.clock, now: () => system.clock.now() + (options.aheadMs?.() ?? 0) };
   const deps = { ...system, clock, log: { info: () => {}, warn: (text: string) => warnings.push(text) } };
   const sealer = createSealer(options.key ?? new Uint8Array(32), "team", deps.random);
   const engine = createEngine({ url, pool: "team", deps });

@@ -9,8 +9,8 @@ import { newAccount } from "../../src/state/account-record.ts";
 import { disableByOperator, enable, makePlausible } from "../../src/state/record-changes.ts";
 import { createAccountSignals } from "../../src/upstream/account-signals.ts";
 import type { Lease } from "../../src/upstream/leases.ts";
-import type { PoolObserver } from "../../src/upstream/ledger.ts";
 import type { Pool } from "../../src/upstream/pool.ts";
+import type { PoolObserver } from "../../src/upstream/pool-observer.ts";
 import { fakeClock } from "../support/clock.ts";
 
 const MINUTE_MS = 60_000;
@@ -54,7 +54,7 @@ function setup(aheadMs = 0) {
       clock: ownClock,
       settings: { policy: POLICY, quotaTtlMs: 10 * MINUTE_MS, fileOptions: {} },
       observer: {
-        changed: (record) => observer?.changed(record),
+        changed: (...change) => observer?.changed(...change),
         modelRefused: (...refusal) => observer?.modelRefused(...refusal),
       },
     });
@@ -72,15 +72,10 @@ function setup(aheadMs = 0) {
   return { clock, sent, first, second };
 }
 
+const REQUEST = { session: undefined, hops: [], tried: new Set<string>(), spends: true, requestId: 1 };
+
 function pick(pool: Pool, model?: string): Lease {
-  const lease = pool.pick({
-    session: undefined,
-    model,
-    hops: [],
-    tried: new Set(),
-    spends: true,
-    requestId: 1,
-  });
+  const lease = pool.pick({ ...REQUEST, model });
   if (lease === undefined) throw new Error("no account was picked");
   return lease;
 }
@@ -104,6 +99,28 @@ describe("a replica applies", () => {
     expect(second.record.health).toEqual({ kind: "healthy" });
     clock.advance(5_000);
     expect(sent.filter((line) => line.includes("health"))).toEqual(["0 health", "0 health"]);
+  });
+
+  test("the end of a cooldown, unless it began after the turn that was served", () => {
+    const { clock, first, second } = setup();
+    const cool = ({ pool }: typeof first, forMs: number) =>
+      pool.note("openai:a", {
+        kind: "cool",
+        cause: "fault",
+        reason: "x",
+        atMs: clock.now(),
+        untilMs: clock.now() + forMs,
+      });
+    cool(first, 5_000);
+    clock.advance(1_000);
+    const early = first.pool.use("openai:a", REQUEST, undefined)!;
+    clock.advance(1_000);
+    cool(second, 60_000);
+    early.settle({ kind: "ok" }, { turn: true });
+    for (const { record } of [first, second]) expect(record.health.kind).toBe("cooling");
+    const late = second.pool.use("openai:a", REQUEST, undefined)!;
+    late.settle({ kind: "ok" }, { turn: true });
+    for (const { record } of [first, second]) expect(record.health.kind).toBe("healthy");
   });
 
   test("the longer of two cooldowns", () => {

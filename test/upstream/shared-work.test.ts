@@ -4,7 +4,7 @@ import { describe, expect, test } from "bun:test";
 import { mergedAnchors } from "../../src/core/anchor/anchor-count.ts";
 import { mergedAttempts } from "../../src/core/auto-redeem.ts";
 import { newAccount } from "../../src/state/account-record.ts";
-import { noteAnchors } from "../../src/state/record-changes.ts";
+import { identify, noteAnchors } from "../../src/state/record-changes.ts";
 import { noteResets } from "../../src/state/record-figures.ts";
 import { shareWork } from "../../src/upstream/shared-work.ts";
 import { fakeClock } from "../support/clock.ts";
@@ -44,6 +44,14 @@ function rig() {
   return { clock, join, pass, sent: () => sent };
 }
 
+const LOGIN = {
+  accountId: undefined,
+  userId: undefined,
+  email: undefined,
+  planType: undefined,
+  apiBaseUrl: undefined,
+  mark: "mark",
+};
 const DAY = "2026-01-01";
 
 describe("replicas", () => {
@@ -81,6 +89,15 @@ describe("replicas", () => {
     noteResets(a, { redemption: { ...redemption, requestId: "s" } });
     await pass(4_000);
     expect(b.redemption?.requestId).toBe("s");
+  });
+
+  test("take nothing of another login under the same alias", async () => {
+    const { clock, join, pass } = rig();
+    const [a, b] = [join("a").record, join("b").record];
+    identify(b, { ...LOGIN, accountId: "other" });
+    noteResets(a, { redemption: { requestId: "r", creditId: "c", sinceMs: clock.now() } });
+    await pass(4_000);
+    expect(b.redemption).toBeUndefined();
   });
 
   test("hear of an account before they have it, and what they knew before", async () => {

@@ -46,8 +46,6 @@ export interface PlannedLogin extends ReadyLogin {
   readonly identities: readonly Identity[];
   /** The aliases that have the same login. */
   readonly same: readonly string[];
-  /** True if the account of this alias has a monthly cap. */
-  readonly hasCap: boolean;
 }
 
 /** Reads a login. Throws `invalid_auth_file` and what `withTokenOwner` throws. */
@@ -75,8 +73,7 @@ export async function planLogin(
   if (!isIn(alias, taken)) checkNewAlias(alias);
   // The Go program accepts it.
   if (!taken.includes(alias) && !replace) refuseDuplicate(credentials, identities);
-  const known = accounts.find((account) => account.alias === alias);
-  return { ...ready, alias, identities, same, hasCap: known?.codexlb.options.monthly_cap !== undefined };
+  return { ...ready, alias, identities, same };
 }
 
 /** Enrols the login, and reports accounts that it can be confused with. Throws what `AccountOps.import` throws. */
@@ -106,11 +103,12 @@ export async function importLogin(
 
 /** Gives an imported API key the monthly cap of its export, unless the account has one. Reports the result. */
 async function importCap(
-  { alias, capUsd: monthlyCap, hasCap }: PlannedLogin,
+  { alias, capUsd: monthlyCap }: PlannedLogin,
   ops: AccountOps,
   log: Log,
 ): Promise<void> {
-  if (hasCap) return;
+  const imported = (await ops.list()).find((account) => account.alias === alias);
+  if (imported?.codexlb.options.monthly_cap !== undefined) return;
   if (monthlyCap === undefined)
     return log.warn(
       `account ${alias} has no monthly cap, so it serves no turns; set one with: ${advised("account set", alias, "--monthly-cap", "20usd")}`,

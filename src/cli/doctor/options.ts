@@ -1,4 +1,4 @@
-// Checks the options of accounts in config.toml: do they belong to an account, have they an effect on it, and are the
+// Checks the options of accounts in config.toml: do they belong to an account, do they have an effect on it, and are the
 // named tags in use. Pure.
 
 import { advised } from "../../advice.ts";

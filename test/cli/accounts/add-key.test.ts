@@ -1,7 +1,7 @@
 // `codexlb account add-key`: which key an account has afterwards, and where that key goes.
 
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { codexFile } from "../../auth/import/login-files.ts";
 import { runCli } from "../../support/cli.ts";
@@ -82,6 +82,10 @@ test("an imported key without a cap is reported, without words about logins", as
   const warning = `codexlb: warning: account openai has no monthly cap, so it serves no turns; set one with: codexlb account set --root ${root} openai --monthly-cap 20usd\n`;
   expect((await account(["import", "--from", "copy.json", "openai"])).err).toBe(warning);
   await account(["rm", "openai"]);
+  writeFileSync(join(root, "config.toml"), "[accounts.openai]\nmonthly_cap = 5\n");
+  expect((await account(["import", "--from", "copy.json", "openai"])).err).toBe("");
+  await account(["rm", "openai"]);
+  rmSync(join(root, "config.toml"));
   const many = await account(["import", "--json", "--from", "copy.json", "openai"]);
   expect(JSON.parse(many.out).logins[0]).toMatchObject({ alias: "openai", api_url: URL });
   expect(many.err).toBe(warning);
