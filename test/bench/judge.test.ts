@@ -61,7 +61,7 @@ describe("a figure", () => {
 });
 
 test("every row has figures with unique names", () => {
-  expect([...new Set(FIGURES.map(({ row }) => row))].join("")).toBe("abcdefghijklm");
+  expect([...new Set(FIGURES.map(({ row }) => row))].join("")).toBe("abcdefghijklmn");
   expect(new Set(FIGURES.map(({ id }) => id)).size).toBe(FIGURES.length);
 });
 
@@ -96,5 +96,8 @@ test("the bounds have their agreed values", () => {
     "m.project": "<= 200",
     "m.session": "<= 200",
     "m.key": "<= 200",
+    "m.proxy": "<= 200",
+    "n.cpu": "<= 1.1 x reference",
+    "n.commands": "<= 50",
   });
 });
