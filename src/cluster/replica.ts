@@ -1,26 +1,23 @@
-// A replica of a pool: connects to the engine, keeps root and engine in line, and knows since when it cannot.
+// A replica of a pool: everything that it shares, over one connection to the engine.
 
 import type { Deps } from "../deps.ts";
-import { CodexlbError, fullMessageOf } from "../errors.ts";
+import { fullMessageOf } from "../errors.ts";
 import type { EventLog } from "../state/events.ts";
-import { VERSION } from "../version.ts";
 import { createDegradation } from "./degradation.ts";
 import { divideUse } from "./divided-use.ts";
 import { createEngine } from "./engine.ts";
 import { createEngineClock } from "./engine-clock.ts";
 import type { KeyPlace } from "./key.ts";
 import { createKeyring } from "./keyring.ts";
-import type { LocalFacts } from "./local-facts.ts";
 import { loginTurns } from "./login-turns.ts";
 import { nextKeyReport } from "./next-key.ts";
-import { oneAtATime } from "./one-at-a-time.ts";
-import { type PoolState, poolRecords } from "./pool-records.ts";
-import { createReconciler, hasChanges } from "./reconcile.ts";
+import { createPoolLink, INTERVAL_MS } from "./pool-link.ts";
+import { poolRecords } from "./pool-records.ts";
 import { createReplicaCounts } from "./replica-counts.ts";
 import type { ReplicaFile } from "./replica-file.ts";
 import { SETTLE_MS } from "./scripts.ts";
 import { sharedAccounts, sharedKeys } from "./shared-ops.ts";
-import type { ReplicaState, Sharing } from "./sharing.ts";
+import type { Sharing } from "./sharing.ts";
 import { createSignalExchange } from "./signal-exchange.ts";
 import { signalRecords } from "./signal-records.ts";
 import { createUsageExchange, type SharedUsage } from "./usage-exchange.ts";
@@ -39,10 +36,6 @@ export interface ReplicaOptions {
   readonly name: () => string;
 }
 
-/** How often a replica compares itself with the engine, in addition to every announced change, ms. */
-const INTERVAL_MS = 5_000;
-/** Replicas that were connected within this time count when limits and work are divided, ms. */
-const RECENT_MS = 10 * 60_000;
 /** Longest wait for the engine at the start, at the end, and after a change of an operator, ms. */
 const PATIENCE_MS = 3_000;
 
@@ -63,19 +56,20 @@ export function createReplica(options: ReplicaOptions): Sharing {
     sealer,
     replica: file.replica,
     engineClock,
-    poll: () => tick(),
+    poll: () => link.tick(),
   });
-  let facts: LocalFacts | undefined;
-  let reconcile: (() => Promise<void>) | undefined;
   let connectedAtMs: number | undefined;
-  /** The revision of the pool after the last comparison. */
-  let seen: string | undefined;
-  let members: readonly ReplicaState[] = [];
-  let isOpen = false;
-  let hasRead = false;
-  let cancel: (() => void) | undefined;
-  let isStopped = false;
-  const waiting = new Set<() => void>();
+  const warned = new Set<string>();
+  const warn = (message: string): void => {
+    if (!warned.has(message)) log.warn(message);
+    warned.add(message);
+  };
+  const link = createPoolLink({
+    ...{ deps, degradation, engine, engineClock, records, keyring, file, counts, name, nextKey, warn },
+    lost: signals.lost,
+    polled: (state) => signals.polled(state.signals),
+    compared: (state) => exchange.look(state.sentRecords),
+  });
   const exchange = createUsageExchange({
     deps,
     events,
@@ -83,13 +77,8 @@ export function createReplica(options: ReplicaOptions): Sharing {
     usage,
     membership: `${file.poolId} ${file.replica}`,
     name,
-    isReady: () => isOpen && degradation.now() === undefined,
+    isReady: () => link.isUsable,
   });
-  const warned = new Set<string>();
-
-  const changed = (): void => {
-    for (const wake of waiting) wake();
-  };
 
   const within = async (ms: number, work: Promise<unknown>): Promise<void> => {
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -98,112 +87,16 @@ export function createReplica(options: ReplicaOptions): Sharing {
     stopWaiting();
   };
 
-  const warnOnce = (message: string): void => {
-    if (!warned.has(message)) log.warn(message);
-    warned.add(message);
-  };
-
-  /**
-   * Finds the pool, or rebuilds it from this root if the engine is empty. Until that has succeeded, nothing is compared:
-   * with another key, or in another pool, all facts of the root would look new.
-   */
-  const openPool = async (): Promise<void> => {
-    isOpen = false;
-    const { keyId } = sealer;
-    const { runId, problems } = await engine.info();
-    for (const { what, next } of problems) warnOnce(`${engine.shown}: ${what}; ${next}`);
-    const found = (await records.find(runId)) ?? (await records.create(file.poolId, runId, true));
-    if (found !== file.poolId)
-      throw new CodexlbError(
-        "cluster_refused",
-        `using ${engine.shown}: the pool ${file.pool} there is not the one that this root has joined`,
-        { next: "correct cluster.url or cluster.pool, or join the new pool with another root" },
-      );
-    isOpen = true;
-    seen = undefined;
-    if (sealer.keyId === keyId) return;
-    // What the engine has of signals was sealed with the old key, and is gone.
-    signals.lost();
-    log.info(`the key of the pool ${file.pool} was changed, and this replica uses the new one`);
-  };
-
-  const poll = async (): Promise<PoolState> => {
-    const askedMs = clock.monotonic();
-    const polled = await records.poll(file.replica, {
-      name: name(),
-      version: VERSION,
-      next_key: nextKey(),
-    });
-    engineClock.measured(polled.engineMs, askedMs);
-    return polled;
-  };
-
-  const compare = async (): Promise<void> => {
-    if (reconcile === undefined || facts === undefined) return;
-    if (!isOpen) await openPool();
-    let polled = await poll();
-    if (polled.poolId !== file.poolId) {
-      // The engine was emptied, and perhaps filled with another pool.
-      await openPool();
-      polled = await poll();
-    }
-    members = polled.members.map(({ id, about: { name, version }, agoMs }) => ({
-      ...{ id, name, version },
-      seenMs: clock.now() - agoMs,
-    }));
-    signals.polled(polled.signals);
-    file.counted(polled.members.filter(({ agoMs }) => agoMs <= RECENT_MS).length);
-    file.flush();
-    if (polled.revision !== seen || hasChanges({ records, sealer, file, facts, log })) {
-      await reconcile();
-      // A change that another replica made meanwhile raises the revision again.
-      seen = polled.revision;
-      hasRead = true;
-      changed();
-    }
-    degradation.succeeded();
-    exchange.look(polled.sentRecords);
-  };
-
-  const sync = oneAtATime(async () => {
-    try {
-      await compare();
-      counts.compared("done");
-    } catch (error) {
-      counts.compared("failed");
-      degradation.failed(error);
-      throw error;
-    }
-  });
-
-  const tick = (): void => {
-    cancel?.();
-    void sync()
-      .catch(() => {}) // it is reported
-      .finally(() => {
-        // Another call may have set a timer meanwhile.
-        cancel?.();
-        if (!isStopped) cancel = clock.after(INTERVAL_MS, tick);
-      });
-  };
-
   const turns = counts.counted(
     loginTurns({
       deps,
       records,
       file,
-      facts: () => facts,
-      sync,
-      nextChange: async (ms) => {
-        const { promise, resolve } = Promise.withResolvers<void>();
-        waiting.add(resolve);
-        const stopWaiting = clock.after(ms, resolve);
-        await promise;
-        stopWaiting();
-        waiting.delete(resolve);
-      },
+      facts: () => link.facts,
+      sync: link.sync,
+      nextChange: link.nextChange,
       takesOver: () => connectedAtMs !== undefined && clock.monotonic() - connectedAtMs >= SETTLE_MS,
-      nameOf: (replica) => members.find(({ id }) => id === replica)?.name ?? replica,
+      nameOf: (replica) => link.members.find(({ id }) => id === replica)?.name ?? replica,
     }),
   );
 
@@ -212,15 +105,15 @@ export function createReplica(options: ReplicaOptions): Sharing {
     records,
     signals,
     file,
-    isUsable: () => isOpen && degradation.now() === undefined,
+    isUsable: () => link.isUsable,
     isCutOff: () => degradation.now() !== undefined,
   });
 
   const operator = {
-    aliasOf: (account: string) => facts?.aliasOf(account) ?? account,
+    aliasOf: (account: string) => link.facts?.aliasOf(account) ?? account,
     expect: file.expect,
     made: async () => {
-      await within(PATIENCE_MS, sync());
+      await within(PATIENCE_MS, link.sync());
       if (file.pending().length > 0)
         log.warn(
           `the change is made here; the other replicas of ${file.pool} get it when the pool can be used again`,
@@ -236,40 +129,28 @@ export function createReplica(options: ReplicaOptions): Sharing {
     accounts: (ops) => sharedAccounts(ops, operator),
     keys: (ops) => sharedKeys(ops, operator),
     start: async (given) => {
-      facts = given;
-      reconcile = createReconciler({
-        records,
-        sealer,
-        file,
-        facts: given,
-        log,
-        renewed: counts.renewedElsewhere,
-      });
+      link.use(given);
       await engine.connected(PATIENCE_MS).catch(degradation.failed);
       engine.watch({
         connected: () => {
           connectedAtMs = clock.monotonic();
-          // It may be another server, or one that has lost data.
-          isOpen = false;
-          signals.lost();
-          tick();
+          link.connected();
         },
-        changed: tick,
+        changed: link.tick,
         signalled: signals.received,
         subscribed: signals.subscribed,
         unsubscribed: (problem) =>
-          warnOnce(
+          warn(
             `subscribing to the changes of the pool: ${fullMessageOf(problem)}; until then this replica notices changes up to ${INTERVAL_MS / 1000} s later`,
           ),
       });
-      await within(PATIENCE_MS, sync());
-      tick();
+      await within(PATIENCE_MS, link.sync());
+      link.tick();
     },
     stop: async () => {
-      isStopped = true;
-      cancel?.();
+      link.stop();
       if (degradation.now() === undefined) {
-        await within(PATIENCE_MS, sync());
+        await within(PATIENCE_MS, link.sync());
         divided.keyShares.flush();
         await within(PATIENCE_MS, signals.flush());
         await within(PATIENCE_MS, divided.leases.giveBackAll());
@@ -283,8 +164,8 @@ export function createReplica(options: ReplicaOptions): Sharing {
       engine: engine.shown,
       degraded: degradation.now(),
       pending: file.pending().length,
-      replicas: members,
-      hasRead,
+      replicas: link.members,
+      hasRead: link.hasRead,
       counts: counts.read(),
     }),
   };
