@@ -55,7 +55,7 @@ const LOGIN = {
 const DAY = "2026-01-01";
 
 describe("replicas", () => {
-  test("know each other's anchor turns, attempts and credits, and send nothing on that they received", async () => {
+  test("know each other's anchor turns, attempts and credits, and send on nothing that they received", async () => {
     const { clock, join, pass, sent } = rig();
     const [a, b] = [join("a").record, join("b").record];
     await pass(4_000);
