@@ -88,13 +88,9 @@ function restricted(asked: UsageQuery, holder: Holder | undefined, isRelayed: bo
   if (holder === undefined || seesEverything(holder, isRelayed)) return asked;
   const isAboutUpstreams = asked.by === "account" || asked.by === "proxy" || asked.account !== undefined;
   if (isAboutUpstreams && !seesAccounts(holder, isRelayed))
-    throw new CodexlbError(
-      "unauthorized",
-      "this key can see its own usage, but not the accounts and proxies",
-      {
-        next: "group by day, model, project or session, or use the admin token",
-      },
-    );
+    throw new CodexlbError("unauthorized", "this key can see its own usage, but not accounts or proxies", {
+      next: "group by day, model, project or session, or use the admin token",
+    });
   const own = holder.name ?? "";
   if (asked.key !== undefined && asked.key !== own)
     throw new CodexlbError("unauthorized", "this key can see only its own usage", {

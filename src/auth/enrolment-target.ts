@@ -16,7 +16,7 @@ export interface EnrolmentTarget {
 
 /**
  * Throws `invalid_alias` for an alias that no new account may have, and `identity_differs` if the account of that alias
- * has a login instead of a key, or a key instead of a login, and is not to be replaced. `accounts`: those enrolled.
+ * has a login instead of a key, or a key instead of a login, and `replace` is not set. `accounts`: those enrolled.
  */
 export function checkEnrolment(
   { alias, kind, replace }: EnrolmentTarget,
@@ -27,7 +27,7 @@ export function checkEnrolment(
   const isKey = listedBaseUrl(known) !== undefined;
   if (replace || isKey === (kind === "api-key")) return;
   throw isKey
-    ? new CodexlbError("identity_differs", `${alias} has an API key, so it cannot be logged in to`, {
+    ? new CodexlbError("identity_differs", `${alias} has an API key, so you cannot log in to it`, {
         next: `replace the key with: ${advised("account add-key", alias, "--key-stdin")}; to enrol a ChatGPT account, use another alias, or add --replace to discard the key`,
       })
     : new CodexlbError("identity_differs", `${alias} is a ChatGPT account, so it cannot get an API key`, {

@@ -33,9 +33,9 @@ export interface KeyLimiter {
   begin(model: string | undefined, isCounted: boolean): KeyLimitProblem | undefined;
   /** Removes the last turn from the count, because its client was asked to send it again. */
   takeBack(): void;
-  /** A turn that may begin has begun. */
+  /** A turn that was allowed to begin has begun. */
   turnBegan(): void;
-  /** It has ended, and used so many tokens. */
+  /** A turn that began has ended. `tokens`: how many it used. */
   turnEnded(tokens: number): void;
   /** What the key has used, on all replicas; undefined while it has no limit. */
   use(): KeyUse | undefined;
@@ -174,5 +174,5 @@ export function createKeyLimiter({
 
 // --- internal ---
 
-/** After this time a client may ask again whether there are tokens left. Turns in flight end meanwhile. */
+/** After this time a client may try again, s. By then, turns in flight may have ended. */
 const UNSURE_SECONDS = 10;

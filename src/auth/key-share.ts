@@ -23,9 +23,9 @@ export interface KeyShare {
   tokens(): number;
   /** The turns that began on the other replicas within the last 60 seconds. */
   turns(): number;
-  /** True if a turn may use tokens although the others may be using them as well. `left`: of the tokens of the day. */
+  /** True if a turn may use tokens although the others may be using them as well. `left`: how many the day has left. */
   mayUseTokens(left: number): boolean;
-  /** True if a turn may begin although others may begin elsewhere. `left`: of the turns of this minute. */
+  /** True if a turn may begin although others may begin elsewhere. `left`: how many the minute has left. */
   mayBegin(left: number): boolean;
   /** In how many seconds, at least 1, fewer than `most` turns are left in the minute here and on the others. `atMs`: monotonic. */
   secondsUntilBelow(most: number, atMs: number): number;

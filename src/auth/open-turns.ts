@@ -3,7 +3,7 @@
 import type { RenewalTurns } from "./renewal-turns.ts";
 
 export interface OpenTurns {
-  /** The given turns, counted. */
+  /** The given turns; those that it grants are noted until they end. */
   readonly turns: RenewalTurns;
   /** Resolves when no granted turn is open. */
   ended(): Promise<void>;

@@ -51,7 +51,7 @@ export function committedUsd(billing: ApiBilling): number {
   return billing.spentUsd + billing.reservedUsd;
 }
 
-/** True if a turn may cost something, with a cap of `capUsd`. Turns in flight count, also those of other replicas. */
+/** True if a turn may cost something, with a cap of `capUsd`. Turns in flight on all replicas count. */
 export function mayCost(billing: ApiBilling, capUsd: number, nowMs: number): boolean {
   const left = capUsd - spentUsd(billing, nowMs) - reservedUsd(billing);
   const own = ownSpentUsd(billing, nowMs) + billing.reservedUsd;

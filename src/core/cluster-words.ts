@@ -1,4 +1,4 @@
-// The replicas of a pool, and one without its server, in words for a person.
+// Words for a person about the replicas of a pool, and about a replica without the pool's server.
 
 import type { StatusAnswer } from "./status-schema.ts";
 import { ago, pastTime } from "./time-words.ts";

@@ -1,4 +1,4 @@
-// What the status says of the whole pool, in addition to its accounts: turns that wait for a reset, a replica
+// What the status says about the whole pool, in addition to its accounts: turns that wait for a reset, a replica
 // without the server of its pool, and anchoring.
 
 import { anchoredWords } from "./anchor/anchor-words.ts";

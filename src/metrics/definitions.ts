@@ -175,7 +175,7 @@ export const METRICS = {
     name: "codexlb_cluster_pending_changes",
     type: "gauge",
     labels: [],
-    help: "Changes of accounts, keys and the pin that were made on this replica, and that the server does not have yet.",
+    help: "Changes of accounts, keys and the pin that were made on this replica and that the server does not have yet.",
   },
   clusterComparisons: {
     name: "codexlb_cluster_comparisons_total",
@@ -229,7 +229,7 @@ export const METRICS = {
     name: "codexlb_log_dropped_events_total",
     type: "counter",
     labels: [],
-    help: "Events that were dropped because the event log could not be written for long.",
+    help: "Events that were dropped because the event log could not be written for too long.",
   },
   usageEnabled: {
     name: "codexlb_usage_record_enabled",

@@ -115,7 +115,7 @@ const PROXY = {
   }),
   drain_delay_seconds: seconds(0).meta({
     description:
-      "How long the proxy still accepts requests when it shuts down, while GET /readyz returns 503, so that a load balancer can stop sending requests; 0: not at all.",
+      "How long a proxy that shuts down still accepts requests, while GET /readyz returns 503, so that a load balancer stops sending them; 0: not at all.",
   }),
   drain_timeout_seconds: seconds(30).meta({
     description:

@@ -9,7 +9,7 @@ import { encodeFigures } from "../state/store-encode.ts";
 import type { FiguresFile } from "../state/store-shapes.ts";
 import type { SharedHealth } from "./signal-kinds.ts";
 
-/** The name of an account in signals. An alias that was given to another account has another name. */
+/** The name of an account in signals. If its alias is given to another account, the name changes. */
 export function nameOf({ id, chatgptAccountId, chatgptUserId }: AccountRecord): string {
   return JSON.stringify([id, chatgptAccountId, chatgptUserId]);
 }
@@ -41,7 +41,7 @@ export function figuresOf(quota: Quota): FiguresFile {
   return JSON.parse(JSON.stringify(encodeFigures(quota)));
 }
 
-/** The figures as evidence about the account. A complete list that is known already says nothing about later turns. */
+/** The figures as evidence about the account. A complete list that is already known says nothing about later turns. */
 export function evidenceFor({ quota }: AccountRecord, value: FiguresFile, nowMs: number): Quota {
   const evidence = believable(decodeFigures(value), nowMs);
   const isNewList = evidence.main.completeAsOfMs > quota.main.completeAsOfMs;
@@ -69,5 +69,5 @@ export function newestMs({ main, additional, spending }: Quota): number {
 
 // --- internal ---
 
-/** Reasons that concern this replica only, or that are facts. */
+/** Reasons that concern this replica only, or that replicas share as facts. */
 const OWN_REASONS: ReadonlySet<string> = new Set([OPERATOR_REASON, MISSING_AUTH, UNKNOWN_SPENDING]);

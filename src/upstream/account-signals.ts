@@ -25,7 +25,7 @@ export interface AccountSignals extends PoolObserver {
   enabled(record: AccountRecord): void;
   /** Begins to apply what other replicas notice, and to look for changes that no request has caused. */
   start(pool: Pick<Pool, "note" | "learn" | "disable" | "noteModelLimit">): void;
-  /** Hands over the last changes, and ends. */
+  /** Passes the last changes to the signals, and ends. */
   stop(): void;
 }
 
@@ -46,7 +46,7 @@ const REPEAT_MS = 30_000;
 const FROM = " from ";
 const URGENT_FIGURES = { ...FIGURES, delayMs: 0 };
 
-/** What the others know about an account from this replica, or this replica from them. */
+/** What this replica has already sent to the others about an account, or received from them. */
 interface SharedState {
   health: Health;
   figuresRevision: number;

@@ -13,9 +13,9 @@ export interface BoundSession extends Binding {
 export interface Affinity {
   get(session: string): Binding | undefined;
   bind(session: string, upstreamId: string, held?: boolean): void;
-  /** Another replica has bound the session. This is not passed to the function given to `watch`. */
+  /** Takes the binding of a session from another replica. Does not call the function given to `watch`. */
   adopt(session: string, binding: Binding): void;
-  /** Sets what is called with each session that is bound or moved here. */
+  /** Calls `bound` with each session that is bound or moved here. */
   watch(bound: (session: string, binding: Binding) => void): void;
   /** Remembers that `upstreamId` served the last turn of a bound session. Does not move the session. */
   noteServed(session: string, upstreamId: string): void;

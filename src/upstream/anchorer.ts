@@ -33,7 +33,7 @@ export interface AnchorerContext {
   readonly send: (accountId: string) => Promise<AnchorResult>;
 }
 
-/** One replica of a pool does it for all accounts, because their times depend on each other. */
+/** One replica of a pool anchors all accounts, because their times depend on each other. */
 const JOB = "anchor";
 /** Time between two steps. */
 const TICK_MS = 12_000;

@@ -146,7 +146,7 @@ export function createApiAccount(record: AccountRecord, context: ApiAccountConte
     renewAhead: async () => undefined,
     forget: () => {
       kept = undefined;
-      // It may be another key, of which the other replicas have spent something else.
+      // It may be another key, with which the other replicas have spent a different amount.
       spending.counted(record);
     },
   };

@@ -30,7 +30,7 @@ export interface AutoRedeemerContext {
   readonly leases: Pick<WorkLeases, "take" | "holds">;
 }
 
-/** One replica of a pool does it for all accounts, because the daily limit is that of the pool. */
+/** One replica of a pool spends the credits of all accounts, because the daily limit is that of the pool. */
 const JOB = "auto-redeem";
 /** Time between two checks of the pool. */
 const TICK_MS = 30_000;

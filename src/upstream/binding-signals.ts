@@ -19,7 +19,7 @@ export interface BindingSignals {
 
 /** Longest wait of a request for the engine, ms. Without an answer the policy chooses the account. */
 const ASK_MS = 30;
-/** Sessions that the engine was asked for. Each is asked for once. */
+/** How many sessions that the engine was asked for are remembered. Each is asked for once. */
 const MOST_ASKED = 10_000;
 
 export function createBindingSignals(signals: Signals, affinity: Affinity): BindingSignals {
@@ -34,7 +34,7 @@ export function createBindingSignals(signals: Signals, affinity: Affinity): Bind
   const ask = async (key: string): Promise<void> => {
     asked.set(key, true);
     await signals.ask(BINDING, bindingKey(key), ASK_MS);
-    // A session that was found is asked for again once it was forgotten here.
+    // A session that was found is asked for again once it has been forgotten here.
     if (affinity.get(key) !== undefined) asked.delete(key);
   };
   return {

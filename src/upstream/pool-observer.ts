@@ -5,7 +5,7 @@ import type { UpstreamRecord } from "../state/account-record.ts";
 
 /** Learns what the other replicas of the pool should know. */
 export interface PoolObserver {
-  /** The health or the figures of an upstream have changed. `evidenceMs`: because of what; Unix ms, default now. */
+  /** The health or figures of an upstream have changed. `evidenceMs`: the time of the evidence, Unix ms; default: now. */
   changed(record: UpstreamRecord, evidenceMs?: number): void;
   /** The backend refuses `model` because of the limit `limitId`, until `untilMs` (Unix ms). */
   modelRefused(model: string, limitId: string, untilMs: number): void;

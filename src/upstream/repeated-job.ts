@@ -1,21 +1,21 @@
-// A background job that is done now and again at a fixed pause.
+// A background job that runs again and again, with a fixed pause in between.
 
 import type { Clock } from "../deps.ts";
 
 export interface RepeatedJob {
-  /** Does the job now, and again `everyMs` after each end. */
+  /** Runs the job now, and again `everyMs` after each run has ended. */
   start(): void;
-  /** Does it no more. A job under way ends by itself. */
+  /** Prevents further runs. A run under way ends by itself. */
   stop(): void;
   isStopped(): boolean;
 }
 
 export interface RepeatedJobOptions {
   readonly clock: Pick<Clock, "after">;
-  /** Pause between the end of one job and the next, ms. */
+  /** Pause between the end of one run and the next run, ms. */
   readonly everyMs: number;
   readonly run: () => Promise<void>;
-  /** Called when `run` has thrown. The job is repeated nevertheless. */
+  /** Called when `run` has thrown. The job still runs again. */
   readonly failed: (error: unknown) => void;
 }
 

@@ -37,7 +37,7 @@ export function movedTo(before: Binding | undefined, upstreamId: string, held: b
   return { upstreamId, held, ...(earlierIds.length === 0 ? {} : { earlierIds }) };
 }
 
-/** The binding of a session that another replica has bound. It also knows upstreams that had the session before. */
+/** The binding of a session that another replica has bound. It keeps the upstreams of `before` as earlier ones. */
 export function adopted(
   before: Binding | undefined,
   { upstreamId, held, earlierIds = [] }: Binding,

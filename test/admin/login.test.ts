@@ -151,7 +151,7 @@ describe("a login on the proxy's machine", () => {
     const auth = apiKeyFile({ key: "sk-one", baseUrl: s.pool.mock.apiUrl });
     await s.pool.accounts.import("openai", { auth, config: undefined, replace: false });
     await expect(login(s.pool, "openai")).rejects.toThrow(
-      "openai has an API key, so it cannot be logged in to",
+      "openai has an API key, so you cannot log in to it",
     );
     await expect(login(s.pool, "pool")).rejects.toThrow("pool cannot be an alias");
     expect(s.codex.starts()).toEqual([]);

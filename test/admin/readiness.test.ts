@@ -11,7 +11,7 @@ const readiness = async ({ url }: TestPool) => {
 const NO_ACCOUNT = {
   ok: false,
   reason: "no_account",
-  message: "no account is in service: all are disabled or draining",
+  message: "no account is in service: there is none, or all are disabled or draining",
 };
 
 describe("/readyz", () => {
@@ -71,7 +71,7 @@ describe("/readyz", () => {
     };
     expect(readinessObstacle(context)).toEqual({
       reason: "pool_unread",
-      message: "the pool team was not read yet: contacting redis://engine: connection refused",
+      message: "the pool team has not been read yet: contacting redis://engine: connection refused",
     });
     expect(
       readinessObstacle({

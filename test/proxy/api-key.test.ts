@@ -41,7 +41,7 @@ async function nextOf(pool: TestPool, model: string): Promise<string> {
   return (await refusalOf(pool, model)).next;
 }
 
-/** What a turn with `model` gets that no account serves: the next step, and what Codex shows of it. */
+/** The refusal of a turn with `model` that no account serves: its next step, and the part of it that Codex shows. */
 async function refusalOf(
   pool: TestPool,
   model: string,

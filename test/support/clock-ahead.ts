@@ -1,4 +1,4 @@
-// Loaded into an executable before its own code (BUN_OPTIONS): its wall clock is five minutes ahead of the others'.
+// Loaded into an executable before its own code (BUN_OPTIONS): its wall clock is then five minutes ahead of all others.
 
 const now = Date.now;
 Date.now = () => now() + 5 * 60_000;

@@ -1,4 +1,4 @@
-// A network between one client and a server that a test can cut. Nothing arrives then, and neither end gets an error: as
+// A network between a client and a server, which a test can cut. Nothing arrives then, and neither end gets an error: as
 // with a switch that has lost its power, and unlike a server that exits.
 
 import { connect, createServer, type Socket } from "node:net";
@@ -7,7 +7,7 @@ export interface Relay extends AsyncDisposable {
   readonly port: number;
   /** Stops forwarding. New connections are accepted, and get no answer. */
   cut(): void;
-  /** Forwards again, what was sent meanwhile first, as TCP does when it repeats its packets. */
+  /** Forwards again, beginning with what was sent meanwhile, as TCP does when it retransmits. */
   mend(): void;
 }
 

@@ -48,7 +48,7 @@ export interface ReplicasOptions {
   readonly server?: string;
   /** Text of the config.toml of each replica. */
   readonly config?: string;
-  /** The executable, if several pools share its copy. Default: an own copy. */
+  /** The executable, if several pools share its copy. Default: a copy of its own. */
   readonly tool?: Executable;
   /** The URL under which the replica with this index reaches the engine. Default: the engine's socket. */
   readonly engineUrl?: (redis: TestRedis, index: number) => string | Promise<string>;

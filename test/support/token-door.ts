@@ -2,7 +2,7 @@
 
 export interface TokenDoor extends Disposable {
   readonly url: string;
-  /** True from the moment in which the first request has arrived. */
+  /** True once the first request has arrived. */
   readonly isHolding: boolean;
   /** Passes the first request on. Later requests are not held. */
   open(): void;

@@ -184,7 +184,7 @@ describe("a replica applies", () => {
     expect(later.second.record.health.kind).toBe("healthy");
   });
 
-  test("nothing that concerns one replica only, or that is a fact", () => {
+  test("nothing that concerns one replica only, or that replicas share as a fact", () => {
     const { clock, sent, first } = setup();
     first.pool.disable("openai:a", "missing-auth");
     disableByOperator(first.store.state.accounts[1]!, clock.now());
@@ -239,7 +239,7 @@ describe("a replica applies", () => {
   });
 });
 
-test("newer figures are still sent after the clock of a replica was set back", () => {
+test("newer figures are still sent after the clock of a replica has been set back", () => {
   const { clock, first, second } = setup();
   first.pool.learn("openai:a", figures(10, clock.now(), clock.now() + 3_600_000));
   clock.advance(1_000);

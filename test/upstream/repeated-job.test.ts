@@ -24,7 +24,7 @@ function rig(run: () => Promise<void>) {
   return { job, pass, problems, times: () => times };
 }
 
-test("a job is done at the start and again after each pause, also after a failure", async () => {
+test("a job runs at the start and again after each pause, even after a failure", async () => {
   const { job, pass, problems, times } = rig(async () => {
     throw new Error("broken");
   });
@@ -36,7 +36,7 @@ test("a job is done at the start and again after each pause, also after a failur
   expect([times(), problems.length]).toEqual([3, 3]);
 });
 
-test("a job that is stopped is not done again, also if it was under way", async () => {
+test("a job that is stopped does not run again, even if it was under way", async () => {
   const { promise, resolve } = Promise.withResolvers<void>();
   const { job, pass, times } = rig(() => promise);
   job.start();

@@ -1,4 +1,4 @@
-// What replicas tell each other about background jobs, over simulated signals.
+// What replicas share about background jobs, over simulated signals.
 
 import { describe, expect, test } from "bun:test";
 import { mergedAnchors } from "../../src/core/anchor/anchor-count.ts";
@@ -55,7 +55,7 @@ const LOGIN = {
 const DAY = "2026-01-01";
 
 describe("replicas", () => {
-  test("know each other's anchor turns, attempts and credits, and send nothing that they have heard", async () => {
+  test("know each other's anchor turns, attempts and credits, and send on nothing that they received", async () => {
     const { clock, join, pass, sent } = rig();
     const [a, b] = [join("a").record, join("b").record];
     await pass(4_000);
@@ -76,7 +76,7 @@ describe("replicas", () => {
     expect([a.anchors?.turns, sent()]).toEqual([2, 2]);
   });
 
-  test("repeat the request of one that is gone, and forget it once its outcome is known", async () => {
+  test("take over the unfinished request of another one, and forget it once its outcome is known", async () => {
     const { clock, join, pass } = rig();
     const [a, b] = [join("a").record, join("b").record];
     const redemption = { requestId: "r", creditId: "c", sinceMs: clock.now() };
@@ -100,7 +100,7 @@ describe("replicas", () => {
     expect(b.redemption).toBeUndefined();
   });
 
-  test("hear of an account before they have it, and what they knew before", async () => {
+  test("apply what they received before they had the account, and before they joined", async () => {
     const { clock, join, pass } = rig();
     const a = join("a").record;
     noteAnchors(a, { day: DAY, turns: 2, tokens: 0, momentMs: clock.now() });

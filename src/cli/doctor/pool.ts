@@ -75,7 +75,7 @@ function examineReplica({ cluster, ...status }: StatusAnswer, nowMs: number): Fi
       check: "replica",
       status: "warning",
       detail: `${words}: ${cluster.error ?? "the server cannot be used"}; the replica ${status.proxy_name} works with what it knows, and renews no login`,
-      remedy: "restore the connection to the server; the replica connects again by itself",
+      remedy: "restore the connection to the server; the replica reconnects by itself",
     },
   ];
 }

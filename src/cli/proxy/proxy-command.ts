@@ -116,7 +116,7 @@ function drainOf(daemon: Daemon): { readonly message: string; readonly withinMs:
   const atMost = `for at most ${timeoutMs / 1000} s`;
   if (delayMs > 0)
     return {
-      message: `accepting requests for ${delayMs / 1000} s more, then finishing those in flight, ${atMost}`,
+      message: `accepting requests for another ${delayMs / 1000} s, then finishing those in flight, ${atMost}`,
       withinMs,
     };
   if (count === 0) return undefined;

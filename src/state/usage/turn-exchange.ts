@@ -1,8 +1,9 @@
-// The part of usage.db by which the replicas of a pool exchange their turns and switches: an outbox in the order in which
-// the records were written, and up to which record those of each other replica are here. Only a replica has these tables.
+// The part of usage.db through which the replicas of a pool exchange their turns and switches. It has an outbox, in the
+// order in which the records were written, and for each other replica the number of its last record that is here. Only a
+// replica has these tables.
 //
 // A turn of this process enters the outbox in the transaction that writes it, and a turn of another replica is written
-// together with the mark that it is here. So a process that is killed at any time neither loses nor repeats a turn.
+// together with a mark that it is here. So a process that is killed at any time neither loses nor repeats a turn.
 
 import type { Database } from "bun:sqlite";
 import { randomBytes } from "node:crypto";
@@ -50,8 +51,9 @@ export interface TurnExchange {
   /** The number of the last record of `source` that is here; undefined if there is none. */
   receivedOf(source: string): number | undefined;
   markReceived(source: string, sequence: number): void;
-  /** Takes a new source, because the pool has later records of the present one: the file was restored from a copy. */
+  /** Replaces the source, because the pool has later records of this one: the file was restored from a copy. */
   renewSource(): void;
+  /** What the others sent was read up to `position`. */
   moveTo(position: string): void;
 }
 
@@ -115,7 +117,7 @@ export function openExchange(database: Database, membership: string): TurnExchan
     markReceived,
     renewSource: () => {
       const state = stored();
-      // Everything is read again, because the pool has records of the present source that are not in the file.
+      // Everything is read again, because the pool has records of this source that are not in the file.
       if (state !== null) markReceived(state.source, state.sent);
       run("UPDATE exchange_state SET source = ?, position = ?", newSource(), STREAM_START);
     },
@@ -155,7 +157,7 @@ function newSource(): string {
   return randomBytes(SOURCE_BYTES).toString("hex");
 }
 
-/** SQLite keeps the last number that it gave, also of rows that were deleted. */
+/** SQLite keeps the last number that it gave, even if that row was deleted. */
 function lastIn(database: Database): number {
   const row = database
     .query<{ seq: number }, []>("SELECT seq FROM sqlite_sequence WHERE name = 'exchange_outbox'")

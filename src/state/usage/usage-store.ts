@@ -54,13 +54,13 @@ export interface UsageStore {
    */
   change<T>(rows: number, work: (database: Database) => T): T | undefined;
   /**
-   * From now on, notes every turn of this process for the other replicas: `within` is called in the transaction that
-   * writes some, with their ids, and `written` after it.
+   * From now on, notes every turn of this process for the other replicas: `within` is called with the ids of some
+   * turns in the transaction that writes them, and `written` after it.
    */
   share(within: (database: Database, ids: readonly number[]) => void, written: () => void): void;
   /**
-   * Writes turns of other replicas, and calls `within` in the same transaction. Returns false if the root is no longer
-   * this process's. Throws `Error` if the file cannot be written.
+   * Writes turns of other replicas, and calls `within` in the same transaction. Returns false if the root no longer
+   * belongs to this process. Throws `Error` if the file cannot be written.
    */
   receive(turns: readonly ReceivedTurn[], within: (database: Database) => void): boolean;
   health(): UsageHealth;

@@ -14,7 +14,7 @@ import type { SessionSums } from "./session-sums.ts";
 export interface UsageWriter {
   /**
    * Writes turns, and adds them to the sums of days, in one transaction. `identityOf`: the hash of the identity of the
-   * turn's account. `within`: is called at the end of the transaction with the ids of the turns. Throws `SQLiteError`.
+   * turn's account. `within` is called at the end of the transaction with the ids of the turns. Throws `SQLiteError`.
    */
   write<Turn extends TurnRecord>(
     turns: readonly Turn[],

@@ -31,7 +31,7 @@ test("a login over a key, and a key over a login, are refused before a sign-in o
   await add("sk-one", "openai");
   const login = await account(["login", "openai", "--codex-bin", "/nonexistent/codex"]);
   expect(login).toMatchObject({ code: 1, out: "" });
-  expect(login.err).toStartWith("codexlb: openai has an API key, so it cannot be logged in to\n");
+  expect(login.err).toStartWith("codexlb: openai has an API key, so you cannot log in to it\n");
   expect(login.err).toContain("account add-key --root");
   const home = codexHome("alice");
   await account(["import", "--from", home, "alice"]);

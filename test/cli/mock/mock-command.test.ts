@@ -27,7 +27,7 @@ test("a mock serves on after a program has read its first lines and closed the p
   expect(await mock.exited).toBe(0);
 });
 
-test("the first lines say how to add the accounts, those with an API key too", async () => {
+test("the first lines say how to add the accounts, including those with an API key", async () => {
   using temp = tempDirectory();
   const accounts = "openai:5:key=sk-test,alice:3";
   const argv = [MAIN, "mock", "--port", "0", "--accounts", accounts, "--homes", temp.path];
