@@ -95,13 +95,23 @@ export function retryAfterSeconds(
 const LIMIT_TYPES = ["usage_limit_reached", "usage_not_included"] as const;
 
 /** What to do if all upstreams are out of service: first what a person can undo. */
-function nextForDisabled({ ofAccounts, disabledByOperator, details }: Shortage, advise: Advise): string {
+function nextForDisabled(
+  { ofAccounts, disabledByOperator, refusedKeys = [], details }: Shortage,
+  advise: Advise,
+): string {
   if (!ofAccounts) return `run: ${advise("doctor")}`;
-  const [first] = disabledByOperator;
-  const login = `log in again with: ${advise("account login", "ALIAS")}`;
-  if (first === undefined) return `${login}, or enable an account with: ${advise("account enable", "ALIAS")}`;
-  const enable = `enable an account with: ${advise("account enable", first)}`;
-  return disabledByOperator.length === details.length ? enable : `${enable}, or ${login}`;
+  const [disabled] = disabledByOperator;
+  const [refused] = refusedKeys;
+  const enable = (alias: string) => `enable an account with: ${advise("account enable", alias)}`;
+  const steps: string[] = [];
+  if (disabled !== undefined) steps.push(enable(disabled));
+  if (refused !== undefined)
+    steps.push(`replace the API key with: ${advise("account add-key", refused, "--key-stdin")}`);
+  if (disabledByOperator.length + refusedKeys.length < details.length) {
+    steps.push(`log in again with: ${advise("account login", "ALIAS")}`);
+    if (disabled === undefined) steps.push(enable("ALIAS"));
+  }
+  return steps.join(", or ");
 }
 
 /** Names the model, if only some accounts have it, and the tags, if the request requires some. */

@@ -245,6 +245,17 @@ test("parallel turns exceed the cap by no more than the turns in flight", async 
   expect(spent).toBeCloseTo(served * TURN_USD, 6);
 });
 
+test("if a refused key is the only account, the client is told to replace it, not to log in", async () => {
+  await using pool = await startPool({ accounts: [], config: PRICE });
+  const auth = apiKeyFile({ key: "sk-wrong", baseUrl: pool.mock.apiUrl });
+  await pool.accounts.import("openai", { auth, config: undefined, replace: false });
+  await pool.accounts.set("openai", { options: { monthlyCap: 1 } });
+  await refusalOf(pool, "gpt-test");
+  expect(await nextOf(pool, "gpt-test")).toMatch(
+    /^replace the API key with: codexlb account add-key .*openai --key-stdin$/,
+  );
+});
+
 test("a refused key takes the account out of service, and the client gets the usage limit", async () => {
   await using pool = await startPool({
     accounts: EXHAUSTED,

@@ -74,6 +74,11 @@ export default defineCommand({
             .map(({ alias }) => ({ alias, path: join(resolve(args.homes ?? ""), alias) }));
     for (const { alias, path } of homes) writeHome(path, mock.authFile(alias));
     const list = accounts.map(({ alias, turns }) => `${alias} (${counted(turns, "turn")})`).join(", ");
+    // Before it says that it is there, because a script may end it as soon as it has read that.
+    const interrupted = new Promise<void>((stop) => {
+      process.once("SIGINT", () => stop());
+      process.once("SIGTERM", () => stop());
+    });
     printMessages([
       { text: `simulated backend on ${mock.baseUrl}` },
       { first: "  accounts:  ", text: list },
@@ -94,10 +99,7 @@ export default defineCommand({
         text: `POST ${mock.origin}/__mock/faults, received requests: GET ${mock.origin}/__mock/requests`,
       },
     ]);
-    await new Promise<void>((stop) => {
-      process.once("SIGINT", () => stop());
-      process.once("SIGTERM", () => stop());
-    });
+    await interrupted;
     await mock.stop();
   },
 });
