@@ -10,7 +10,7 @@ export interface Fault {
   /** How long the fault lasts, ms. Default: until those replicas have reported it, and the others have served a turn. */
   readonly lastsMs?: number;
   /**
-   * The process of the target ends, so a command on it may fail in that moment. If it is only restarted, it is not the
+   * The process of the target ends, so a command on it may fail then. If it is only restarted, it is not the
    * replica that renews a login, because it would finish that first.
    */
   readonly ends?: "killed" | "restarted";
@@ -86,7 +86,7 @@ export const FAULTS: readonly Fault[] = [
     end: async ({ pool }) => void process.kill(pool.redis.pid, "SIGCONT"),
   },
   {
-    name: "the server is killed and has lost everything",
+    name: "the server is killed and loses everything",
     degrades: "all",
     engine: FORGETFUL,
     begin: async ({ pool }) => pool.redis.kill(),
