@@ -23,7 +23,7 @@ export function readinessObstacle({ pool, about, sharing }: ReadinessContext): R
   const replica = sharing();
   if (replica?.hasRead === false) {
     const why = replica.degraded === undefined ? "" : `: ${replica.degraded.why}`;
-    return { reason: "pool_unread", message: `the pool ${replica.pool} was not read yet${why}` };
+    return { reason: "pool_unread", message: `the pool ${replica.pool} has not been read yet${why}` };
   }
   if (!pool.hasServing())
     return { reason: "no_account", message: "no account is in service: all are disabled or draining" };

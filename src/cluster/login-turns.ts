@@ -100,7 +100,7 @@ async function ask(
       await sync();
       return { kind: "wait", why: "the pool does not agree on the current login" };
     case "settling":
-      return { kind: "wait", why: "the engine has just started, and another replica may have a newer login" };
+      return { kind: "wait", why: "the server has just started, and another replica may have a newer login" };
     case "busy":
       return { kind: "wait", why: `the replica ${nameOf(answer.replica)} is renewing the login` };
     case "dead":

@@ -99,7 +99,7 @@ export function createPoolLink(context: PoolLinkContext): PoolLink {
     seen = undefined;
     if (sealer.keyId === keyId) return;
     context.lost();
-    log.info(`the key of the pool ${file.pool} was changed, and this replica uses the new one`);
+    log.info(`the key of the pool ${file.pool} was changed; this replica now uses the new one`);
   };
 
   const poll = async (): Promise<PoolState> => {

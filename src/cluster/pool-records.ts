@@ -111,7 +111,7 @@ export function poolRecords(
       throw refused(
         engine,
         `the key does not open the pool ${pool}`,
-        "copy the key file of another replica to cluster.key_file; a running replica then uses it by itself",
+        "copy the key file of another replica to cluster.key_file; a running replica then uses it without a restart",
       );
     identity = identityOf(sealer, poolId);
     return poolId;
@@ -183,7 +183,7 @@ export function poolRecords(
         if (opened?.kind === "newer")
           throw refused(
             engine,
-            `the pool ${pool} has facts of a later version of codexlb, which this one cannot seal again`,
+            `the pool ${pool} has records from a later version of codexlb, which this one cannot seal again`,
             "upgrade codexlb",
           );
         if (opened?.kind !== "fact")
@@ -200,7 +200,7 @@ export function poolRecords(
   };
 }
 
-/** Names the pool together with its key, so that a replica with another key changes nothing. */
+/** Names the pool together with its key, so that a replica with another key cannot change anything. */
 export function identityOf(sealer: Sealer, poolId: string): string {
   return sealer.tagOf(`pool/${poolId}`);
 }

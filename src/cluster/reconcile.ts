@@ -76,8 +76,9 @@ async function isSettled(context: ReconcileContext, warn: (message: string) => v
 }
 
 const UNREADABLE = {
-  newer: "the pool has facts of a later version of codexlb, which this replica ignores; upgrade it",
-  foreign: "the engine has records that the pool's key does not open; they are ignored",
+  newer:
+    "the pool has records from a later version of codexlb, which this replica ignores; upgrade this replica",
+  foreign: "the server has records that the pool's key does not open; this replica ignores them",
 } as const;
 
 /** Returns false if the fact must be compared again. */

@@ -71,7 +71,7 @@ describe("/readyz", () => {
     };
     expect(readinessObstacle(context)).toEqual({
       reason: "pool_unread",
-      message: "the pool team was not read yet: contacting redis://engine: connection refused",
+      message: "the pool team has not been read yet: contacting redis://engine: connection refused",
     });
     expect(
       readinessObstacle({

@@ -78,7 +78,7 @@ describe.skipIf(whyNoRedis !== undefined)("a replica", () => {
       {
         ok: false,
         reason: "pool_unread",
-        message: expect.stringContaining("the pool default was not read yet: contacting unix://"),
+        message: expect.stringContaining("the pool default has not been read yet: contacting unix://"),
       },
     ]);
     expect((await fetch(`${a.url}/healthz`)).status).toBe(200);

@@ -186,7 +186,7 @@ describe.skipIf(whyNoRedis !== undefined)("codexlb cluster rekey", () => {
       "changed",
     );
     await engine.run("put", tag, 0, 1, "2.AAAA", "", "c", identity);
-    await expect(records.rekey("id", next)).rejects.toThrow("facts of a later version of codexlb");
+    await expect(records.rekey("id", next)).rejects.toThrow("records from a later version of codexlb");
     expect(await records.find()).toBe("id");
     engine.close();
   });

@@ -97,8 +97,8 @@ async function sealed(
       throw new CodexlbError(
         "cluster_refused",
         result === "renewing"
-          ? `a replica of the pool ${pool} is renewing a login, or was killed while it did`
-          : `the pool ${pool} changes all the time`,
+          ? `a replica of the pool ${pool} is renewing a login, or was killed during a renewal`
+          : `the pool ${pool} keeps changing`,
         { next: "the pool still has its old key; run this command again in five minutes" },
       );
     await Bun.sleep(POLL_MS);
