@@ -33,9 +33,9 @@ export interface KeyLimiter {
   begin(model: string | undefined, isCounted: boolean): KeyLimitProblem | undefined;
   /** Removes the last turn from the count, because its client was asked to send it again. */
   takeBack(): void;
-  /** A turn that may begin has begun. */
+  /** A turn that `begin` allowed has begun. */
   turnBegan(): void;
-  /** It has ended, and used so many tokens. */
+  /** A turn has ended, and has used `tokens` tokens. */
   turnEnded(tokens: number): void;
   /** What the key has used, on all replicas; undefined while it has no limit. */
   use(): KeyUse | undefined;

@@ -1,4 +1,4 @@
-// The leases of a replica, which the engine gives.
+// The leases that the engine grants to a replica.
 
 import type { Clock } from "../deps.ts";
 import { LEASE_MS } from "./lease-scripts.ts";

@@ -4,9 +4,9 @@
 // text) and senders (hash, by replica: "SOURCE SEQUENCE" of the last record that it sent). The counter `usage` counts the
 // records that were sent.
 
-/** At about this number of records a replica that reads many makes a pause, so that its requests are not held up. */
+/** A replica that reads many records pauses after about this number, so that its requests are not held up. */
 const MOST_READ = 200;
-/** How many records of turns and switches the stream keeps for replicas that are away. Later ones replace the first. */
+/** How many records of turns and switches the stream keeps for replicas that are away. Newer ones replace the oldest. */
 const MOST_RECORDS = 50_000;
 
 export const USAGE_SCRIPTS = {
@@ -16,7 +16,7 @@ export const USAGE_SCRIPTS = {
    * record ARGV[5]. It is added if ARGV[4] is the last record of the source here, or if ARGV[8] is 1. At most ARGV[10]
    * batches are read, after the position ARGV[9].
    *
-   * Returns nothing if the engine has another pool, and else: 1 if the batch was added or there was none; the last record of
+   * Returns nothing if the engine has another pool, otherwise: 1 if the batch was added or there was none; the last record of
    * the source before; how many records were sent so far; the position after the last batch that was read; 1 if there
    * may be more; and the batches of other sources: source, last record, number of records, sealed text, ...
    */

@@ -1,11 +1,11 @@
-// A background job that is done now and again at a fixed pause.
+// A background job that is repeated with a fixed pause.
 
 import type { Clock } from "../deps.ts";
 
 export interface RepeatedJob {
-  /** Does the job now, and again `everyMs` after each end. */
+  /** Does the job now, and again `everyMs` after it has ended. */
   start(): void;
-  /** Does it no more. A job under way ends by itself. */
+  /** Stops repeating the job. One that is under way is not aborted. */
   stop(): void;
   isStopped(): boolean;
 }
@@ -15,7 +15,7 @@ export interface RepeatedJobOptions {
   /** Pause between the end of one job and the next, ms. */
   readonly everyMs: number;
   readonly run: () => Promise<void>;
-  /** Called when `run` has thrown. The job is repeated nevertheless. */
+  /** Called when `run` has thrown. The job is still repeated. */
   readonly failed: (error: unknown) => void;
 }
 

@@ -21,7 +21,7 @@ const SharedHealth = z.discriminatedUnion("kind", [
 ]);
 export type SharedHealth = z.output<typeof SharedHealth>;
 
-/** By account. A weekly limit is the longest cooldown. */
+/** By account. A weekly limit usually is the longest cooldown; the figures also show a monthly window that is exhausted. */
 export const HEALTH: SignalKind<SharedHealth> = {
   kind: "health",
   schema: SharedHealth,
