@@ -28,8 +28,8 @@ export interface KeyShare {
   /** True if a turn may begin although others may begin elsewhere. `left`: of the turns of this minute. */
   mayBegin(left: number): boolean;
   /**
-   * In how many seconds, at least 1, fewer than `most` turns remain in the last minute, on all replicas together. `atMs`:
-   * monotonic.
+   * In how many seconds, at least 1, fewer than `most` turns remain in the last minute, on all replicas together.
+   * `atMs`: monotonic.
    */
   secondsUntilBelow(most: number, atMs: number): number;
   /** Something was counted here. */

@@ -1,5 +1,5 @@
-// Counts that each replica makes itself and shows to the others, such as the tokens of a key. Every replica adds up what
-// all of them show. A count is sent when it is news for the others, otherwise a few seconds later.
+// Counts that each replica makes itself and shows to the others, such as the tokens of a key. Every replica adds up
+// what all of them show. A count is sent when it is news for the others, otherwise a few seconds later.
 
 import type { Clock } from "../deps.ts";
 import type { Signal, SignalKind, Signals } from "./signals.ts";
@@ -34,8 +34,8 @@ export interface CountersContext<T> {
 /** How long a count that is not news may wait, ms. */
 export const LATER_MS = 10_000;
 /**
- * How long after the engine has accepted a count all others are sure to know it, ms. Twice as long as a message may take:
- * another replica may have decided just before it got this count, and the message about that takes as long.
+ * How long after the engine has accepted a count all others are sure to know it, ms. Twice as long as a message may
+ * take: another replica may have decided just before it got this count, and the message about that takes as long.
  */
 export const SEEN_MS = 1_000;
 

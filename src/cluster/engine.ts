@@ -53,7 +53,7 @@ const SILENCE_MS = 20_000;
 const FIRST_RETRY_MS = 100;
 const LONGEST_RETRY_MS = 5_000;
 
-/** The engine, which is not connected yet. Throws `invalid_config` if the certificates of the environment cannot be used. */
+/** The engine, not yet connected. Throws `invalid_config` if the certificates of the environment cannot be used. */
 export function createEngine({ url, pool, deps }: EngineOptions): Engine {
   const address = engineAddress(url);
   if (address === undefined) throw new Error("cluster.url was checked");

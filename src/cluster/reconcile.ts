@@ -22,7 +22,7 @@ export interface ReconcileContext {
 /** Rounds in one call. Another replica may change a fact in between, which takes one more. */
 const MOST_ROUNDS = 5;
 
-/** Returns a function that compares everything once. It throws `cluster_unreachable`, `cluster_refused`, `file_unusable`. */
+/** Returns a function that compares all once; it throws `cluster_unreachable`, `cluster_refused`, `file_unusable`. */
 export function createReconciler(context: ReconcileContext): () => Promise<void> {
   const warned = new Set<string>();
   const warn = (message: string): void => {

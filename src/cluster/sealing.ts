@@ -11,8 +11,8 @@ export interface Fact {
 }
 
 /**
- * What a sealed text contains. `newer`: a later version of codexlb sealed it. `foreign`: it was sealed with another key,
- * for another pool, name or generation, or was changed.
+ * What a sealed text contains. `newer`: a later version of codexlb sealed it. `foreign`: it was sealed with another
+ * key, for another pool, name or generation, or was changed.
  */
 export type Opened =
   | { readonly kind: "fact"; readonly fact: Fact }

@@ -1,5 +1,6 @@
 // Exchanges signals with the other replicas of a pool. Signals are sent in batches, in the background, and published
-// with their contents, so receivers read nothing. Revisions show whether a message was lost; then what is missing is read.
+// with their contents, so receivers read nothing. Revisions show whether a message was lost; then what is missing is
+// read.
 
 import { parseJson } from "../core/json.ts";
 import type { Deps } from "../deps.ts";

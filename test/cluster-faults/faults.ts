@@ -7,7 +7,9 @@ export interface Fault {
   readonly name: string;
   /** Which replicas report that they cannot use the engine while the fault lasts; "none" if it is over at once. */
   readonly degrades: "none" | "target" | "all";
-  /** How long the fault lasts, ms. Default: until those replicas have reported it, and the others have served a turn. */
+  /**
+   * How long the fault lasts, ms. Default: until those replicas have reported it, and the others have served a turn.
+   */
   readonly lastsMs?: number;
   /**
    * The process of the target ends, so a command on it may fail then. If it is only restarted, it is not the

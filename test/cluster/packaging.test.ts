@@ -1,5 +1,5 @@
-// Checks packaging/cluster: the compose file against the linter and the schema of the Compose Specification, the manifests
-// against the schemas of Kubernetes, and both against what codexlb needs.
+// Checks packaging/cluster: the compose file against the linter and the schema of the Compose Specification, the
+// manifests against the schemas of Kubernetes, and both against what codexlb needs.
 
 import { describe, expect, test } from "bun:test";
 import { chmodSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";

@@ -1,4 +1,5 @@
-// The change of a pool's key: between replicas that have the new key and those that do not, and after a kill at each point.
+// The change of a pool's key: between replicas that have the new key and those that do not, and after a kill at each
+// point.
 
 import { describe, expect, test } from "bun:test";
 import { copyFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";

@@ -1,6 +1,6 @@
-// `codexlb cluster rekey`: replaces the key of a pool, and seals all of its facts again. It can be repeated after a kill at
-// any point: the next key is on disk before the pool gets it, the pool gets it in one step, and then it replaces the key
-// file.
+// `codexlb cluster rekey`: replaces the key of a pool, and seals all of its facts again. It can be repeated after a
+// kill at any point: the next key is on disk before the pool gets it, the pool gets it in one step, and then it
+// replaces the key file.
 
 import { defineCommand } from "citty";
 import { advised } from "../../advice.ts";

@@ -1,5 +1,6 @@
-// The part of usage.db by which the replicas of a pool exchange their turns and switches: an outbox in the order in which
-// the records were written, and up to which record those of each other replica are here. Only a replica has these tables.
+// The part of usage.db by which the replicas of a pool exchange their turns and switches: an outbox in the order in
+// which the records were written, and up to which record those of each other replica are here. Only a replica has these
+// tables.
 //
 // A turn of this process enters the outbox in the transaction that writes it, and a turn of another replica is written
 // together with the mark that it is here. So a process that is killed at any time neither loses nor repeats a turn.
