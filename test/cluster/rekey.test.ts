@@ -101,7 +101,7 @@ describe.skipIf(whyNoRedis !== undefined)("codexlb cluster rekey", () => {
     await proxy.stop();
   }, 180_000);
 
-  test("can be killed at any point: the pool opens with the key files that are there, and a repetition finishes", async () => {
+  test("can be killed at any point: the pool opens with the key files that exist, and running it again finishes", async () => {
     await using redis = await startRedis();
     using temp = tempDirectory();
     const deps = systemDeps();
