@@ -184,7 +184,8 @@ stagger = true
   makes the account the active one. \`codexlb proxy logs\` shows \`anchor.sent\` or \`anchor.failed\`. After a failure the
   account is not tried again before its next time.
 - **Never twice.** The turn is counted in the state of the proxy before it is sent. A restart does not repeat it, and of
-  two proxies on one root only the one that owns the root sends it.
+  two proxies on one root only the one that owns the root sends it. Of several [replicas](cluster.md#background-jobs),
+  one sends the turns for all.
 
 ## How they compare
 

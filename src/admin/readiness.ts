@@ -1,5 +1,5 @@
-// Whether this proxy can serve, for load balancers (`GET /readyz`). An account that is cooling down or exhausted counts as
-// in service: another replica of the pool could not use it either, and this one says when that ends.
+// Whether this proxy can serve, for load balancers (`GET /readyz`). An account that is cooling down or exhausted counts
+// as in service: another replica of the pool could not use it either, and this one says when that ends.
 
 import type { SharingState } from "../cluster/sharing.ts";
 import type { Pool } from "../upstream/pool.ts";

@@ -119,8 +119,8 @@ export interface SettingsChange {
 export interface AccountOps extends RedeemOps {
   list(): Promise<readonly ListedAccount[]>;
   /**
-   * Throws what `installReversibly` throws, `invalid_alias` for an alias that no new account may have, and `key_enrolled`
-   * for an API key that another account has.
+   * Throws what `installReversibly` throws, `invalid_alias` for an alias that no new account may have, and
+   * `key_enrolled` for an API key that another account has.
    */
   import(alias: string, files: ImportFiles): Promise<ImportResult>;
   /** `name` is an alias or id, here and below. Throws `account_not_found`. */

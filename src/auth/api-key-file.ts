@@ -33,7 +33,9 @@ export function apiKeyIn(text: string): ApiKey | string | undefined {
   return problem ?? { key, baseUrl: withoutTrailingSlash(baseUrl) };
 }
 
-/** `text`, the auth.json of an API key, with the monthly cap of its account: an exported file keeps it for an import. */
+/**
+ * `text`, the auth.json of an API key, with the monthly cap of its account: an exported file keeps it for an import.
+ */
 export function withExportedCap(text: string, capUsd: number): string {
   const file = parseJson(text) as Record<string, unknown>;
   return `${JSON.stringify({ ...file, [CAP_KEY]: capUsd }, undefined, 2)}\n`;

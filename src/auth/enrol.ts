@@ -28,8 +28,8 @@ import { looksLikeStub } from "./stub.ts";
 import { readableText, refuseLink, writeHome } from "./write-home.ts";
 
 /**
- * What an enrolment did. `imported`: the alias is new or has another account now. `updated`: the alias has another login
- * of the same account or other settings, or is in service again. `unchanged`: everything was the same before.
+ * What an enrolment did. `imported`: the alias is new or has another account now. `updated`: the alias has another
+ * login of the same account or other settings, or is in service again. `unchanged`: everything was the same before.
  */
 export type EnrolChange = "imported" | "updated" | "unchanged";
 

@@ -27,15 +27,15 @@ export interface KeyLimiter {
   expiredMs(): number | undefined;
   /**
    * Counts a turn that may begin; otherwise returns why it may not. `model`: the only model that it names; undefined if
-   * it names none, or several. `isCounted`: false for a request that only prepares a connection, and for a turn that was
-   * counted before it waited. The limit of turns per minute does not apply to those.
+   * it names none, or several. `isCounted`: false for a request that only prepares a connection, and for a turn that
+   * was counted before it waited. The limit of turns per minute does not apply to those.
    */
   begin(model: string | undefined, isCounted: boolean): KeyLimitProblem | undefined;
   /** Removes the last turn from the count, because its client was asked to send it again. */
   takeBack(): void;
-  /** A turn that was allowed to begin has begun. */
+  /** A turn that `begin` allowed has begun. */
   turnBegan(): void;
-  /** A turn that began has ended. `tokens`: how many it used. */
+  /** A turn has ended, and has used `tokens` tokens. */
   turnEnded(tokens: number): void;
   /** What the key has used, on all replicas; undefined while it has no limit. */
   use(): KeyUse | undefined;
@@ -51,7 +51,9 @@ export interface KeyLimiterOptions {
   readonly keptAgoMs?: number | undefined;
   /** Called when something was counted. */
   readonly counted: () => void;
-  /** Opens the share of what the replicas of a pool have used. `own`: what this one has. Default: there are no others. */
+  /**
+   * Opens the share of what the replicas of a pool have used. `own`: what this one has. Default: there are no others.
+   */
   readonly shareOf?: ((own: () => OwnKeyUse | undefined) => KeyShare) | undefined;
 }
 

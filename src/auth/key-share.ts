@@ -1,4 +1,4 @@
-// What a key has used on the other replicas of a pool (cluster/key-shares.ts). A proxy that works alone has none of this.
+// What a key has used on the other replicas of a pool (cluster/key-shares.ts). Not for a proxy that works alone.
 
 import type { KeyLimits } from "../core/key-limits.ts";
 
@@ -27,7 +27,10 @@ export interface KeyShare {
   mayUseTokens(left: number): boolean;
   /** True if a turn may begin although others may begin elsewhere. `left`: how many the minute has left. */
   mayBegin(left: number): boolean;
-  /** In how many seconds, at least 1, fewer than `most` turns are left in the minute here and on the others. `atMs`: monotonic. */
+  /**
+   * In how many seconds, at least 1, fewer than `most` turns remain in the last minute, on all replicas together.
+   * `atMs`: monotonic.
+   */
   secondsUntilBelow(most: number, atMs: number): number;
   /** Something was counted here. */
   counted(): void;

@@ -76,7 +76,9 @@ export interface Keys extends KeyOps {
   used(id: string): void;
   /** The keys as they are kept, without their times of last use. */
   entries(): readonly KeptKey[];
-  /** Installs the key `name` of another replica, or removes it, and ends what it gave access to. Throws `file_unusable`. */
+  /**
+   * Installs the key `name` of another replica, or removes it, and ends what it gave access to. Throws `file_unusable`.
+   */
   adopt(name: string, entry: KeptKey | undefined): void;
   /** Writes the times of last use, and what limited keys have used, to disk now. */
   flush(): void;
@@ -85,7 +87,9 @@ export interface Keys extends KeyOps {
 export interface KeysDeps extends Pick<Deps, "clock" | "random" | "log"> {
   /** Called when the key with this id has been removed. */
   readonly removed?: (id: string) => void;
-  /** The file that keeps what limited keys have used, and whether the root is this process's; default: it is not kept. */
+  /**
+   * The file that keeps what limited keys have used, and whether the root is this process's; default: it is not kept.
+   */
   readonly useFile?: { readonly path: string; readonly isOurs: () => boolean };
   /** What the other replicas of a pool have used of each key's limits; default: there are none. */
   readonly shares?: KeyShares | undefined;

@@ -25,8 +25,8 @@ export function keepSpent(state: StoreState, { billing, loginMark: mark }: Accou
 }
 
 /**
- * Like `adoptIdentity`; what the former key has spent is kept, and what the new one has spent counts against the cap.
- * The account loses its floors if a key replaces its login, and its cap if a login replaces its key.
+ * Like `adoptIdentity`; what the former key has spent is kept, and what the new one has spent counts against the cap. A
+ * key in place of a login loses its floors, and a login in place of a key its cap.
  */
 export function adoptLogin(state: StoreState, record: AccountRecord, credentials: Credentials): void {
   if (record.loginMark !== loginMarkOf(credentials)) keepSpent(state, record);

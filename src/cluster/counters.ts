@@ -1,5 +1,5 @@
-// Counts that each replica makes itself and shows to the others, such as the tokens of a key. Every replica adds up what
-// all of them show. A count is sent when it is news for the others, otherwise a few seconds later.
+// Counts that each replica makes itself and shows to the others, such as the tokens of a key. Every replica adds up
+// what all of them show. A count is sent when it is news for the others, otherwise a few seconds later.
 
 import type { Clock } from "../deps.ts";
 import type { Signal, SignalKind, Signals } from "./signals.ts";
@@ -7,13 +7,13 @@ import type { Signal, SignalKind, Signals } from "./signals.ts";
 export interface Counters<T> {
   /** The last counts of the other replicas under this name, by replica. */
   others(name: string): ReadonlyMap<string, Signal<T>>;
-  /** The last own count that was sent, or waits for the engine; undefined if there is none. */
+  /** The last own count that was sent, or is waiting to be sent; undefined if there is none. */
   shown(name: string): T | undefined;
   /** The last own count that the other replicas have had time to receive; undefined if there is none. */
   seen(name: string): T | undefined;
   /** The own count has changed. `isNews`: the others should know it soon. */
   changed(name: string, isNews: boolean): void;
-  /** Passes all counts that wait to the signals. */
+  /** Sends all counts that are waiting. */
   flush(): void;
 }
 
@@ -31,11 +31,11 @@ export interface CountersContext<T> {
   readonly received: (name: string) => void;
 }
 
-/** How long a count that is no news may wait, ms. */
+/** How long a count that is not news may wait, ms. */
 export const LATER_MS = 10_000;
 /**
- * How long after the engine has taken a count the others are sure to know it, ms. This must be twice as long as a message
- * may take: another replica may have decided just before it got this count, and the message about that takes as long.
+ * How long after the engine has accepted a count all others are sure to know it, ms. Twice as long as a message may
+ * take: another replica may have decided just before it got this count, and the message about that takes as long.
  */
 export const SEEN_MS = 1_000;
 

@@ -28,7 +28,7 @@ export function createDegradation(
       degraded = { sinceMs: before?.sinceMs ?? clock.now(), why };
       if (before !== undefined) return;
       events.append("cluster.degraded", { error: why });
-      log.warn(`the pool ${pool} cannot be used for now, and this replica works with what it knows: ${why}`);
+      log.warn(`the pool ${pool} cannot be used for now: ${why}; this replica works with what it knows`);
     },
     succeeded: () => {
       if (degraded === undefined) return;

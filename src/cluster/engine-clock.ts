@@ -7,8 +7,8 @@ export interface EngineClock {
   /** The engine has answered `engineMs` to a question that was asked at `askedMs` (monotonic). */
   measured(engineMs: number, askedMs: number): void;
   /**
-   * How far the engine's clock is ahead of this one, ms, with an error of less than the duration of a question. Undefined
-   * if it was not measured since this clock was set, or since the process was stopped.
+   * How far the engine's clock is ahead of this one, ms, with an error of less than the duration of a question.
+   * Undefined if it was not measured since this clock was set, or since the process was stopped.
    */
   aheadMs(): number | undefined;
 }

@@ -1,4 +1,4 @@
-// The leases of a replica, which the engine gives.
+// The leases that the engine grants to a replica.
 
 import type { Clock } from "../deps.ts";
 import { LEASE_MS } from "./lease-scripts.ts";
@@ -6,7 +6,9 @@ import type { WorkLeases } from "./work-leases.ts";
 
 export interface EngineLeasesContext {
   readonly clock: Pick<Clock, "now" | "monotonic">;
-  /** Asks the engine for the leases of `jobs`, and returns for each whether this replica has it. Throws like the engine. */
+  /**
+   * Asks the engine for the leases of `jobs`, and returns for each whether this replica has it. Throws like the engine.
+   */
   readonly lease: (jobs: readonly string[]) => Promise<readonly boolean[]>;
   /** Throws like the engine. */
   readonly release: (jobs: readonly string[]) => Promise<void>;

@@ -53,7 +53,7 @@ const SILENCE_MS = 20_000;
 const FIRST_RETRY_MS = 100;
 const LONGEST_RETRY_MS = 5_000;
 
-/** The engine, which is not connected yet. Throws `invalid_config` if the certificates of the environment cannot be used. */
+/** The engine, not yet connected. Throws `invalid_config` if the certificates of the environment cannot be used. */
 export function createEngine({ url, pool, deps }: EngineOptions): Engine {
   const address = engineAddress(url);
   if (address === undefined) throw new Error("cluster.url was checked");
@@ -196,22 +196,22 @@ function connectionOf({ at, username, password, database }: EngineAddress, { env
 
 /** What the server's refusals mean, by the first word of its message. */
 const REFUSALS: Readonly<Record<string, readonly [what: string, next: string]>> = {
-  NOAUTH: ["the server requires a password", "put user and password into cluster.url"],
-  WRONGPASS: ["user or password are wrong", "correct user and password in cluster.url"],
+  NOAUTH: ["the server requires a password", "put the user and the password into cluster.url"],
+  WRONGPASS: ["the user or the password is wrong", "correct the user and the password in cluster.url"],
   NOPERM: [
     "the user lacks a right that codexlb needs",
     "give the user the rights in docs/cluster.md, section Server",
   ],
   OTHERPOOL: [
     "the pool was replaced, or its key was changed",
-    "wait for the next comparison, or see docs/cluster.md",
+    "try again in a few seconds; docs/cluster.md describes how a key is changed",
   ],
   OOM: ["the memory of the server is full", "raise maxmemory on the server"],
   READONLY: ["the server is read-only", "name the primary server in cluster.url"],
   MISCONF: ["the server cannot write to its disk, and refuses changes", "check the disk of the server"],
   LOADING: ["the server is still loading its data", "try again in a moment"],
-  CLUSTERDOWN: ["the server is part of a Redis Cluster", "use a single server, or a primary with replicas"],
-  MOVED: ["the server is part of a Redis Cluster", "use a single server, or a primary with replicas"],
+  CLUSTERDOWN: ["the server is part of a Redis Cluster", "use a server that is not part of one"],
+  MOVED: ["the server is part of a Redis Cluster", "use a server that is not part of one"],
 };
 
 /** `kept`: the last error of the connection, which says more than that of a command that could not be sent. */

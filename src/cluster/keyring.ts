@@ -1,5 +1,5 @@
-// The keys that a replica has for its pool: that in its key file, and the next one while `codexlb cluster rekey` distributes
-// it. Whichever opens the pool is used.
+// The keys that a replica has for its pool: that in its key file, and the next one while `codexlb cluster rekey`
+// distributes it. Whichever opens the pool is used.
 
 import type { Deps } from "../deps.ts";
 import { type KeyPlace, nextPoolKey, poolKey } from "./key.ts";
@@ -9,8 +9,8 @@ export interface Keyring {
   /** Seals and opens with the key in use. At first this is the one in the key file. */
   readonly sealer: Sealer;
   /**
-   * Reads the keys again, and uses the first one for which `opens` returns true. Returns false if there is none, and keeps
-   * the key in use. Throws `invalid_config`.
+   * Reads the keys again, and uses the first one for which `opens` returns true. Returns false if there is none, and
+   * keeps the key in use. Throws `invalid_config`.
    */
   use(opens: (sealer: Sealer) => boolean): boolean;
   /** The next key; undefined if there is none. Throws `invalid_config`. */

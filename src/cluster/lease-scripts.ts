@@ -1,5 +1,5 @@
-// The Lua scripts of leases, which let one replica at a time do a background job. A lease ends by itself, in the time of
-// the engine.
+// The Lua scripts of leases, which let one replica at a time do a background job. A lease ends by itself, in the time
+// of the engine.
 //
 // Key: leases (hash, by the tag of the job: "UNTIL_MS REPLICA").
 
@@ -18,8 +18,8 @@ end`;
 export const LEASE_SCRIPTS = {
   /**
    * The replica ARGV[1] wants the leases of the other ARGV. Returns 1 for each that it has from now on, otherwise 0. An
-   * engine that may have lost leases, because it was started or emptied or the key was changed a moment ago, gives none.
-   * Forgets ended leases.
+   * engine that may have lost leases, because it was started or emptied or the key was changed a moment ago, gives
+   * none. Forgets ended leases.
    */
   lease: `${LEASE}
 local at, found = now(), {}

@@ -37,8 +37,8 @@ export interface LoginTurnsContext {
  */
 const LEASE_MS = 5 * 60_000;
 /**
- * Longest wait for the turn of another replica. A renewal takes a second, so after this time the other one was killed or
- * stopped, and the request that waits can use another account.
+ * Longest wait for the turn of another replica. A renewal takes a second, so after this time the other one was killed
+ * or stopped, and the request that waits can use another account.
  */
 const LONGEST_WAIT_MS = 10_000;
 /** Pause before a replica asks again for a turn that another one has, unless the pool changes earlier. */
@@ -100,7 +100,7 @@ async function ask(
       await sync();
       return { kind: "wait", why: "the pool does not agree on the current login" };
     case "settling":
-      return { kind: "wait", why: "the engine has just started, and another replica may have a newer login" };
+      return { kind: "wait", why: "the server has just started, and another replica may have a newer login" };
     case "busy":
       return { kind: "wait", why: `the replica ${nameOf(answer.replica)} is renewing the login` };
     case "dead":

@@ -7,8 +7,8 @@ import { adoptNextPoolKey, type KeyPlace } from "./key.ts";
 import type { Keyring } from "./keyring.ts";
 
 /**
- * Returns the `keyId` of the next key, undefined if there is none. Replaces the key file if the pool has that key. A
- * problem is warned of once, because the replica can use its current key meanwhile.
+ * Returns the `keyId` of the next key, undefined if there is none. Replaces the key file if the pool has that key. Logs
+ * a warning about a problem once, because the replica can use its current key meanwhile.
  */
 export function nextKeyReport(keyring: Keyring, place: KeyPlace, log: Log): () => string | undefined {
   const warned = new Set<string>();

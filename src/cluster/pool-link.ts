@@ -1,5 +1,5 @@
-// The link of a replica to its pool: finds the pool, compares root and engine regularly and after each change, and knows
-// since when that fails.
+// The link of a replica to its pool: finds the pool, compares root and engine regularly and after each change, and
+// knows since when that fails.
 
 import type { Deps } from "../deps.ts";
 import { CodexlbError } from "../errors.ts";
@@ -80,8 +80,8 @@ export function createPoolLink(context: PoolLinkContext): PoolLink {
   const waiting = new Set<() => void>();
 
   /**
-   * Finds the pool, or rebuilds it from this root if the engine is empty. Until that has succeeded, nothing is compared:
-   * with another key, or in another pool, all facts of the root would look new.
+   * Finds the pool, or rebuilds it from this root if the engine is empty. Until that has succeeded, nothing is
+   * compared: with another key, or in another pool, all facts of the root would look new.
    */
   const openPool = async (): Promise<void> => {
     isOpen = false;
@@ -99,7 +99,7 @@ export function createPoolLink(context: PoolLinkContext): PoolLink {
     seen = undefined;
     if (sealer.keyId === keyId) return;
     context.lost();
-    log.info(`the key of the pool ${file.pool} was changed, and this replica uses the new one`);
+    log.info(`the key of the pool ${file.pool} was changed; this replica now uses the new one`);
   };
 
   const poll = async (): Promise<PoolState> => {

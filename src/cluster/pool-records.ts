@@ -56,8 +56,8 @@ const ReplicaDescription = z.object({
 /** All methods throw `cluster_unreachable` and `cluster_refused`. */
 export interface PoolRecords {
   /**
-   * The id of the pool; undefined if the engine has no pool of this name. `runId`: the engine's start, if a replica asks.
-   * Also throws if the key does not open the pool.
+   * The id of the pool; undefined if the engine has no pool of this name. `runId`: the engine's start, if a replica
+   * asks. Also throws if the key does not open the pool.
    */
   find(runId?: string): Promise<string | undefined>;
   /** Creates the pool `id` if the engine has none. `isRebuilt`: it existed before. Returns the id of the pool there. */
@@ -84,13 +84,14 @@ export interface PoolRecords {
   /** Gives back those of these leases that the replica has. */
   release(replica: string, jobs: readonly string[]): Promise<void>;
   /**
-   * Seals all facts with the key of `next`, in one step; then only that key opens the pool. Nothing is done if a fact has
-   * changed meanwhile, or while a replica renews a login. Also throws `cluster_refused` for facts that cannot be opened.
+   * Seals all facts with the key of `next`, in one step; then only that key opens the pool. Nothing is done if a fact
+   * has changed meanwhile, or while a replica renews a login. Also throws `cluster_refused` for facts that cannot be
+   * opened.
    */
   rekey(poolId: string, next: Sealer): Promise<"done" | "changed" | "renewing">;
 }
 
-/** `use`: chooses the key of `sealer` for which the given function returns true (keyring.ts). Default: it has one key. */
+/** `use`: chooses the key of `sealer` for which the function returns true (keyring.ts). Default: it has one key. */
 export function poolRecords(
   engine: Engine,
   sealer: Sealer,
@@ -111,7 +112,7 @@ export function poolRecords(
       throw refused(
         engine,
         `the key does not open the pool ${pool}`,
-        "copy the key file of another replica to cluster.key_file; a running replica then uses it by itself",
+        "copy the key file of another replica to cluster.key_file; a running replica then uses it without a restart",
       );
     identity = identityOf(sealer, poolId);
     return poolId;
@@ -183,7 +184,7 @@ export function poolRecords(
         if (opened?.kind === "newer")
           throw refused(
             engine,
-            `the pool ${pool} has facts of a later version of codexlb, which this one cannot seal again`,
+            `the pool ${pool} has records from a later version of codexlb, which this one cannot seal again`,
             "upgrade codexlb",
           );
         if (opened?.kind !== "fact")
@@ -200,7 +201,7 @@ export function poolRecords(
   };
 }
 
-/** Names the pool together with its key, so that a replica with another key changes nothing. */
+/** Names the pool together with its key, so that a replica with another key cannot change anything. */
 export function identityOf(sealer: Sealer, poolId: string): string {
   return sealer.tagOf(`pool/${poolId}`);
 }

@@ -22,7 +22,7 @@ export interface ReconcileContext {
 /** Rounds in one call. Another replica may change a fact in between, which takes one more. */
 const MOST_ROUNDS = 5;
 
-/** Returns a function that compares everything once. It throws `cluster_unreachable`, `cluster_refused`, `file_unusable`. */
+/** Returns a function that compares all once; it throws `cluster_unreachable`, `cluster_refused`, `file_unusable`. */
 export function createReconciler(context: ReconcileContext): () => Promise<void> {
   const warned = new Set<string>();
   const warn = (message: string): void => {
@@ -76,8 +76,9 @@ async function isSettled(context: ReconcileContext, warn: (message: string) => v
 }
 
 const UNREADABLE = {
-  newer: "the pool has facts of a later version of codexlb, which this replica ignores; upgrade it",
-  foreign: "the engine has records that the pool's key does not open; they are ignored",
+  newer:
+    "the pool has records from a later version of codexlb, which this replica ignores; upgrade this replica",
+  foreign: "the server has records that the pool's key does not open; this replica ignores them",
 } as const;
 
 /** Returns false if the fact must be compared again. */

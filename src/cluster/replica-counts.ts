@@ -13,7 +13,7 @@ export interface SharingCounts {
 /** Who sent the refresh token: this replica, or another one, from which this one has the result. */
 type RenewedBy = "self" | "replica";
 
-/** What a renewal brought, as the metrics of the token endpoint name it. */
+/** The outcome of a renewal, as the metrics of the token endpoint name it. */
 const OUTCOMES = { renewed: "renewed", dead: "rejected", failed: "failed" } as const;
 
 export interface ReplicaCounts {

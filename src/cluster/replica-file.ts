@@ -24,7 +24,7 @@ export interface ReplicaFile {
   names(): Iterable<string>;
   /** How many replicas the pool had when this one last knew, with itself. */
   replicas(): number;
-  /** The pool has so many replicas now. */
+  /** The pool has `replicas` replicas now. */
   counted(replicas: number): void;
   agree(name: string, agreed: Agreed): void;
   /** True if an operator has changed the fact here, and the engine does not have the change yet. */

@@ -2,14 +2,14 @@
 // replicas do not matter. test/cluster/protocol-model.ts has the same rules in TypeScript; a test compares both.
 //
 // All keys of a pool have one hash tag:
-//   meta         hash     schema, pool (its id), check (a sealed text that shows whether a key is the pool's), identity (the
-//                         pool and its key in one text, which every writer names), run (the engine's start), since (when
-//                         that start was noticed)
+//   meta         hash     schema, pool (its id), check (a sealed text that shows whether a key is the pool's), identity
+//                         (the pool and its key in one text, which every writer names), run (the engine's start),
+//                         since (when that start was noticed)
 //   generations  hash     the generation of each fact, by tag
 //   records      hash     the sealed text of each fact, by tag
 //   counters     hash     revision (raised by each change), fence (raised by each turn)
-//   turns        hash     who renews a login now, by tag: "GENERATION FENCE UNTIL_MS REPLICA", or "GENERATION 0 0 dead:REASON"
-//                         for one whose refresh token was refused for good
+//   turns        hash     who renews a login now, by tag: "GENERATION FENCE UNTIL_MS REPLICA", or
+//                         "GENERATION 0 0 dead:REASON" for one whose refresh token was refused for good
 //   replicas     hash     a sealed description of each replica, by its id
 //   seen         sorted   when each replica was last connected, engine time in ms
 //
@@ -103,9 +103,9 @@ end
 
 const BODIES = {
   /**
-   * Returns what `meta` has: the schema, the id of the pool and its check. Creates it if it is missing and ARGV[1] is an
-   * id: ARGV[2] is the check, ARGV[3] is 1 if the pool existed before, ARGV[5] is its identity. ARGV[4] is the engine's
-   * start, or "".
+   * Returns what `meta` has: the schema, the id of the pool and its check. Creates it if it is missing and ARGV[1] is
+   * an id: ARGV[2] is the check, ARGV[3] is 1 if the pool existed before, ARGV[5] is its identity. ARGV[4] is the
+   * engine's start, or "".
    */
   open: `
 local isNew = redis.call('EXISTS', meta) == 0
@@ -120,9 +120,9 @@ end
 return redis.call('HMGET', meta, 'schema', 'pool', 'check')`,
 
   /**
-   * The replica ARGV[1] of the pool with the identity ARGV[3], described by ARGV[2], is connected. Returns the id of the
-   * pool, or "" if the engine has another one, the revision of its facts, the epoch and the revision of its signals, the
-   * engine's time, how many records of turns were sent, and the replicas (`members`).
+   * The replica ARGV[1] of the pool with the identity ARGV[3], described by ARGV[2], is connected. Returns the id of
+   * the pool, or "" if the engine has another one, the revision of its facts, the epoch and the revision of its
+   * signals, the engine's time, how many records of turns were sent, and the replicas (`members`).
    */
   poll: `
 local at, isPool = now(), is_pool(ARGV[3])
@@ -174,8 +174,8 @@ redis.call('PUBLISH', ARGV[6], revision)
 return { 1, generation }`,
 
   /**
-   * The replica ARGV[3] wants to send the refresh token of the tag ARGV[1], which it has as generation ARGV[2]. Its turn
-   * lasts ARGV[4] ms at most. ARGV[6]: the identity of the pool. Returns one of:
+   * The replica ARGV[3] wants to send the refresh token of the tag ARGV[1], which it has as generation ARGV[2]. Its
+   * turn lasts ARGV[4] ms at most. ARGV[6]: the identity of the pool. Returns one of:
    *   changed GENERATION       the fact has another generation
    *   settling MS              the engine has just started, so a replica may still have a newer login
    *   busy REPLICA             another replica has its turn, or did not end it and ARGV[5] is not 1
@@ -224,8 +224,9 @@ return 'OK'`,
   /**
    * Replaces the key of the pool with the identity ARGV[1]: ARGV[2] is its new check, ARGV[3] its new identity, ARGV[4]
    * the channel. The rest are the facts: old tag, new tag, generation, sealed text, ... Turns keep their logins.
-   * Everything that replicas rebuild is removed. Leases are given again after a pause, because their holders still work. Returns "done"; "changed" if the facts in the engine are not exactly these, and "renewing" while a replica
-   * has a turn: its login could not be written any more. In both cases nothing is changed.
+   * Everything that replicas rebuild is removed. Leases are granted again after a pause, because their holders may
+   * still be working. Returns "done"; "changed" if the facts in the engine are not exactly these; "renewing" while a
+   * replica has a turn, whose login could not be written afterwards. In the last two cases nothing is changed.
    */
   rekey: `
 if not is_pool(ARGV[1]) then return redis.error_reply(OTHER_POOL) end

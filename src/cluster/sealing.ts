@@ -1,5 +1,5 @@
-// Encrypts the facts of a pool, so that the engine and its backups are worth nothing without the key. Also the names of
-// facts are hidden, because an alias may be an e-mail address.
+// Encrypts the facts of a pool, so that the engine and its backups are worth nothing without the key. The names of
+// facts are hidden as well, because an alias may be an e-mail address.
 
 import { createCipheriv, createDecipheriv, createHash, createHmac, hkdfSync } from "node:crypto";
 import type { Deps } from "../deps.ts";
@@ -11,8 +11,8 @@ export interface Fact {
 }
 
 /**
- * What a sealed text contains. `newer`: a later version of codexlb sealed it. `foreign`: it was sealed with another key,
- * for another pool, name or generation, or was changed.
+ * What a sealed text contains. `newer`: a later version of codexlb sealed it. `foreign`: it was sealed with another
+ * key, for another pool, name or generation, or was changed.
  */
 export type Opened =
   | { readonly kind: "fact"; readonly fact: Fact }

@@ -1,5 +1,6 @@
-// Exchanges signals with the other replicas of a pool. Signals are sent in batches, behind the requests, and published
-// with their contents, so receivers read nothing. Revisions show whether a message was lost; then what is missing is read.
+// Exchanges signals with the other replicas of a pool. Signals are sent in batches, in the background, and published
+// with their contents, so receivers read nothing. Revisions show whether a message was lost; then what is missing is
+// read.
 
 import { parseJson } from "../core/json.ts";
 import type { Deps } from "../deps.ts";
@@ -17,7 +18,7 @@ export interface SignalExchange extends Signals {
   lost(): void;
   /** A message has arrived on the channel of signals. */
   received(message: string): void;
-  /** The channel has a subscription from now on. What was sent before did not arrive. */
+  /** This replica is subscribed to the channel from now on. What was sent before did not arrive. */
   subscribed(): void;
   /** Sends what waits. Never throws. */
   flush(): Promise<void>;
@@ -236,6 +237,7 @@ export function createSignalExchange(context: SignalExchangeContext): SignalExch
 // --- internal ---
 
 const UNREADABLE = {
-  newer: "the pool has signals of a later version of codexlb, which this replica ignores; upgrade it",
-  foreign: "the engine has signals that the pool's key does not open; they are ignored",
+  newer:
+    "the pool has signals from a later version of codexlb, which this replica ignores; upgrade this replica",
+  foreign: "the server has signals that the pool's key does not open; this replica ignores them",
 } as const;

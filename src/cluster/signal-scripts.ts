@@ -1,5 +1,5 @@
-// The Lua scripts of signals. A signal is a sealed record that the replicas can rebuild, so it has a lifetime, and losing
-// it does no harm. Of each signal the engine keeps the newest by the time of its source.
+// The Lua scripts of signals. A signal is a sealed record that the replicas can rebuild, so it has a lifetime, and
+// losing it does no harm. Of each signal the engine keeps the newest by the time of its source.
 //
 // Keys: signals (hash, by tag: "REVISION AT_MS UNTIL_MS REPLICA SEALED"), signal_order (sorted by revision) and
 // signal_ends (sorted by the end of the lifetime, engine time in ms). The counter `signal` counts the signals that were

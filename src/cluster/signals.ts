@@ -7,7 +7,9 @@ import type { z } from "zod";
 export interface SignalKind<T> {
   /** Without a slash. A signal is identified by its kind and its name. */
   readonly kind: string;
-  /** What the others can read. A value that does not fit, from a later version of codexlb, is ignored with a warning. */
+  /**
+   * What the others can read. A value that does not fit, from a later version of codexlb, is ignored with a warning.
+   */
   readonly schema: z.ZodType<T>;
   /**
    * Moves all times in a value by `byMs`, because the clocks of replicas differ. Default: the value contains no times.
@@ -41,16 +43,16 @@ export interface SignalWatcher<T> {
 export interface Signals {
   /**
    * Sends a value to the other replicas, in the background. It replaces that of the same kind and name, unless another
-   * replica has sent a newer one. An unchanged value is sent again only in the second half of its lifetime. If the engine
-   * cannot be used, the latest value of each name is kept and sent later. `atMs`: when it was noticed, Unix ms; default:
-   * now. Never throws.
+   * replica has sent a newer one. An unchanged value is sent again only in the second half of its lifetime. If the
+   * engine cannot be used, the latest value of each name is kept and sent later. `atMs`: when it was noticed, Unix ms;
+   * default: now. Never throws.
    */
   put<T>(kind: SignalKind<T>, name: string, value: T, atMs?: number): void;
   /**
    * Calls `apply` with each signal of the kind that another replica sends, and after a connection with those that the
-   * engine has. May repeat a signal. Call it before the first connection. `apply` must not throw, and must not send what
-   * it gets. `sent` is called with the name and the value of each signal of this replica that the engine has taken; it
-   * must not throw either.
+   * engine has. May repeat a signal. Call it before the first connection. `apply` must not throw, and must not send
+   * what it gets. `sent` is called with the name and the value of each signal of this replica that the engine has
+   * taken; it must not throw either.
    */
   watch<T>(
     kind: SignalKind<T>,

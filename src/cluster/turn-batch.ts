@@ -29,7 +29,7 @@ export function batchText(replica: string, after: number, records: readonly Outg
   return deflateRawSync(JSON.stringify({ replica, after, records: list })).toString("base64");
 }
 
-/** The records in `text` whose number is above `sequence`; undefined if it is no batch that this version understands. */
+/** The records in `text` with numbers above `sequence`; undefined if this version does not understand the text. */
 export function batchIn(text: string, sequence: number): Batch | undefined {
   const content = Content.safeParse(parsed(text)).data;
   if (content === undefined) return undefined;

@@ -1,5 +1,5 @@
-// Sends the turns and switches of this replica to the others, and writes theirs into its own usage.db. Nothing here runs on
-// the request path. What is to be sent is read from usage.db, so it takes no memory while the engine is away.
+// Sends the turns and switches of this replica to the others, and writes theirs into its own usage.db. Nothing here
+// runs on the request path. What is to be sent is read from usage.db, so it takes no memory while the engine is away.
 
 import type { MovedTurn } from "../core/pool-facts.ts";
 import type { Deps } from "../deps.ts";
@@ -13,7 +13,7 @@ import type { Exchanged, IncomingBatch, UsageStream } from "./usage-stream.ts";
 
 export interface UsageExchange extends SharedSwitches {
   readonly send: (moved: MovedTurn) => void;
-  /** The pool can be used, and its replicas have sent so many records. Reads them if there are new ones. Never throws. */
+  /** The pool can be used, and its replicas have sent `sentRecords` so far. Reads new ones. Never throws. */
   look(sentRecords: string): void;
   /** Sends what is left. Never throws. */
   stop(): Promise<void>;

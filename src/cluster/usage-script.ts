@@ -1,24 +1,24 @@
 // The Lua script by which replicas exchange records of turns and switches (usage-exchange.ts).
 //
 // Keys: usage (stream of batches: source, last record, number of records, how many records were sent up to here, sealed
-// text) and senders (hash, by replica: "SOURCE SEQUENCE" of the last record that it sent). The counter `usage` counts the
-// records that were sent.
+// text) and senders (hash, by replica: "SOURCE SEQUENCE" of the last record that it sent). The counter `usage` counts
+// the records that were sent.
 
-/** At about this number of records a replica that reads many makes a pause, so that its requests are not held up. */
+/** A replica that reads many records pauses after about this number, so that its requests are not held up. */
 const MOST_READ = 200;
-/** How many records of turns and switches the stream keeps for replicas that are away. Later ones replace the first. */
+/** How many records the stream keeps for replicas that are away. Newer ones replace the oldest. */
 const MOST_RECORDS = 50_000;
 
 export const USAGE_SCRIPTS = {
   /**
-   * The replica ARGV[2] of the pool with the identity ARGV[1] sends a batch, and reads what the others have sent. ARGV[3]: the source of
-   * its records. The batch ARGV[7], "" for none, has ARGV[6] records, follows the record ARGV[4], and ends with the
-   * record ARGV[5]. It is added if ARGV[4] is the last record of the source here, or if ARGV[8] is 1. At most ARGV[10]
-   * batches are read, after the position ARGV[9].
+   * The replica ARGV[2] of the pool with the identity ARGV[1] sends a batch, and reads what the others have sent.
+   * ARGV[3]: the source of its records. The batch ARGV[7], "" for none, has ARGV[6] records, follows the record
+   * ARGV[4], and ends with the record ARGV[5]. It is added if ARGV[4] is the last record of the source here, or if
+   * ARGV[8] is 1. At most ARGV[10] batches are read, after the position ARGV[9].
    *
-   * Returns nothing if the engine has another pool, and else: 1 if the batch was added or there was none; the last record of
-   * the source before; how many records were sent so far; the position after the last batch that was read; 1 if there
-   * may be more; and the batches of other sources: source, last record, number of records, sealed text, ...
+   * Returns nothing if the engine has another pool, otherwise: 1 if the batch was added or there was none; the last
+   * record of the source before; how many records were sent so far; the position after the last batch that was read; 1
+   * if there may be more; and the batches of other sources: source, last record, number of records, sealed text, ...
    */
   exchange: `
 if not is_pool(ARGV[1]) then return false end

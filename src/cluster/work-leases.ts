@@ -1,5 +1,5 @@
-// Which background jobs this process may do. A process that works alone does all of them; of the replicas of a pool, one
-// does each job.
+// Which background jobs this process may do. A process that works alone does all of them; of the replicas of a pool,
+// one does each job.
 
 /**
  * What happens without the engine. `shared`: each replica does the job, but less often (`workers`). `exclusive`: only a

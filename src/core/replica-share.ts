@@ -1,5 +1,5 @@
-// How several replicas keep to a limit together without asking each other. Each counts what it uses, and learns a moment
-// later what the others have used. Pure.
+// How several replicas keep to a limit together without asking each other. Each counts what it uses, and learns a
+// moment later what the others have used. Pure.
 
 /**
  * True if a replica may use more. `left`: what it believes to be left of the limit. `unseen`: what it has used that the

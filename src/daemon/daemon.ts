@@ -64,7 +64,7 @@ export interface Daemon {
   readonly childCount: number;
   /** The number of requests in flight. */
   inFlight(): number;
-  /** How long a shutdown still accepts requests, and how long it then waits for those in flight, by the current settings. */
+  /** How long a shutdown still accepts requests and then waits for those in flight, by the current settings. */
   drain(): { readonly delayMs: number; readonly timeoutMs: number };
   /** Reloads the settings immediately instead of within a second. Returns false if the file is unchanged. */
   reload(): boolean;
@@ -76,8 +76,8 @@ export interface Daemon {
   /** Resolves when no client uses `/admin/presence` any more. */
   deserted(): Promise<void>;
   /**
-   * Waits as `drain` says, or until `hurry` is aborted, writes the state and releases the root. From the first moment on
-   * `/readyz` returns 503. A second call waits for the first.
+   * Waits as `drain` says, or until `hurry` is aborted, writes the state and releases the root. From the first moment
+   * on `/readyz` returns 503. A second call waits for the first.
    */
   stop(reason: string, hurry?: AbortSignal): Promise<void>;
 }

@@ -1,4 +1,4 @@
-// The waits of a shutdown.
+// How a shutdown waits.
 
 import type { Deps } from "../deps.ts";
 

@@ -25,7 +25,7 @@ export interface AccountSignals extends PoolObserver {
   enabled(record: AccountRecord): void;
   /** Begins to apply what other replicas notice, and to look for changes that no request has caused. */
   start(pool: Pick<Pool, "note" | "learn" | "disable" | "noteModelLimit">): void;
-  /** Passes the last changes to the signals, and ends. */
+  /** Sends the last changes, and looks for no more. */
   stop(): void;
 }
 

@@ -1,5 +1,5 @@
-// ROOT/sessions.jsonl keeps the bindings of sessions. Each new binding is a line, and the file is rewritten when most of its
-// lines are out of date. The lines of one session, in order, are the upstreams that it was bound to.
+// ROOT/sessions.jsonl keeps the bindings of sessions. Each new binding is a line, and the file is rewritten when most
+// of its lines are out of date. The lines of one session, in order, are the upstreams that it was bound to.
 
 import { appendFileSync } from "node:fs";
 import { z } from "zod";

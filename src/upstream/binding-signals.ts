@@ -1,5 +1,5 @@
-// Shares the bindings of sessions with the other replicas of the pool: each one made or moved is sent to all of them, and
-// a replica that does not know a session asks the engine once, for a moment.
+// Shares the bindings of sessions with the other replicas of the pool: each one made or moved is sent to all of them,
+// and a replica that does not know a session asks the engine once, for a moment.
 
 import type { Signals } from "../cluster/signals.ts";
 import { BoundedMap } from "../core/bounded-map.ts";

@@ -45,7 +45,9 @@ export interface PoolViews {
   ): PoolExplanation;
   /** Why this upstream would not take the next turn of a run that is pinned to it; undefined if it would. */
   absence(upstreamId: string): RunSeen["absence"];
-  /** True if an upstream serves new sessions, perhaps only after a cooldown or a reset: neither disabled nor draining. */
+  /**
+   * True if an upstream serves new sessions, perhaps only after a cooldown or a reset: neither disabled nor draining.
+   */
   hasServing(): boolean;
   /** Why no upstream can serve `session`, or `model`, or requests with these tags of their run and their key. */
   shortage(session: string | undefined, model?: string, tags?: readonly TagDemand[]): Shortage;

@@ -1,11 +1,11 @@
-// A background job that runs again and again, with a fixed pause in between.
+// A background job that is repeated with a fixed pause.
 
 import type { Clock } from "../deps.ts";
 
 export interface RepeatedJob {
-  /** Runs the job now, and again `everyMs` after each run has ended. */
+  /** Does the job now, and again `everyMs` after it has ended. */
   start(): void;
-  /** Prevents further runs. A run under way ends by itself. */
+  /** Stops repeating the job. One that is under way is not aborted. */
   stop(): void;
   isStopped(): boolean;
 }
@@ -15,7 +15,7 @@ export interface RepeatedJobOptions {
   /** Pause between the end of one run and the next run, ms. */
   readonly everyMs: number;
   readonly run: () => Promise<void>;
-  /** Called when `run` has thrown. The job still runs again. */
+  /** Called when `run` has thrown. The job is still repeated. */
   readonly failed: (error: unknown) => void;
 }
 

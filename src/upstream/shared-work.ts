@@ -23,7 +23,10 @@ export interface SharedWorkContext {
 /** Time between two comparisons, ms. Far less than a lease lasts, so the next holder knows what the last one did. */
 const TICK_MS = 1_000;
 
-/** Sends what changes here, and applies what the others send, from `start` on. It receives from now on. */
+/**
+ * Sends what changes here, and applies what the others send. It receives signals from now on, and applies them from
+ * `start` on.
+ */
 export function shareWork({ deps, signals, store }: SharedWorkContext): RepeatedJob {
   /** What the others have sent and is not applied yet, by the account's name: it may arrive before its account. */
   const heard = new Map<string, AccountWork>();

@@ -21,7 +21,9 @@ const SharedHealth = z.discriminatedUnion("kind", [
 ]);
 export type SharedHealth = z.output<typeof SharedHealth>;
 
-/** By account. A weekly limit is the longest cooldown. */
+/**
+ * By account. A weekly limit usually is the longest cooldown; the figures also show a monthly window that is exhausted.
+ */
 export const HEALTH: SignalKind<SharedHealth> = {
   kind: "health",
   schema: SharedHealth,
@@ -39,8 +41,8 @@ export const HEALTH: SignalKind<SharedHealth> = {
 };
 
 /**
- * By account and replica: everything that the replica knows about the quota. Each window has its own time, and receivers
- * keep the newest of each, so one replica must not replace what another has sent.
+ * By account and replica: everything that the replica knows about the quota. Each window has its own time, and
+ * receivers keep the newest of each, so one replica must not replace what another has sent.
  */
 export const FIGURES: SignalKind<FiguresFile> = {
   kind: "figures",

@@ -11,7 +11,7 @@ import { SITUATIONS } from "./situations.ts";
 const { beforeAll, describe, test } = gated("failures of replicas and their server", whyNoRedis);
 const PAGE = join(import.meta.dir, "..", "..", "docs", "cluster-faults.md");
 
-describe("whatever fails, and whatever the replicas do in that moment", () => {
+describe("whatever fails, and whatever the replicas are doing", () => {
   let outcomes: Outcome[] = [];
   let before = "";
 

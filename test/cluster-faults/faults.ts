@@ -7,10 +7,12 @@ export interface Fault {
   readonly name: string;
   /** Which replicas report that they cannot use the engine while the fault lasts; "none" if it is over at once. */
   readonly degrades: "none" | "target" | "all";
-  /** How long the fault lasts, ms. Default: until those replicas have reported it, and the others have served a turn. */
+  /**
+   * How long the fault lasts, ms. Default: until those replicas have reported it, and the others have served a turn.
+   */
   readonly lastsMs?: number;
   /**
-   * The process of the target ends, so a command on it may fail in that moment. If it is only restarted, it is not the
+   * The process of the target ends, so a command on it may fail then. If it is only restarted, it is not the
    * replica that renews a login, because it would finish that first.
    */
   readonly ends?: "killed" | "restarted";
@@ -86,7 +88,7 @@ export const FAULTS: readonly Fault[] = [
     end: async ({ pool }) => void process.kill(pool.redis.pid, "SIGCONT"),
   },
   {
-    name: "the server is killed and has lost everything",
+    name: "the server is killed and loses everything",
     degrades: "all",
     engine: FORGETFUL,
     begin: async ({ pool }) => pool.redis.kill(),

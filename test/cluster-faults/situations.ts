@@ -28,7 +28,7 @@ export interface Situation {
   readonly tokenSeconds?: number;
   /** How long the backend takes for a turn, ms. Default: no time. */
   readonly turnMs?: number;
-  /** Begins, chooses the target of the fault, and resolves in the moment in which the fault is to begin. */
+  /** Begins, chooses the target of the fault, and resolves when the fault is to begin. */
   begin(cell: Cell, fault: Fault): Promise<Begun>;
 }
 
@@ -60,7 +60,7 @@ export const SITUATIONS: readonly Situation[] = [
     begin: answeredRenewal,
   },
   {
-    name: "during a renewal that outlasts it",
+    name: "during a renewal that outlasts the fault",
     aliases: ["alice"],
     tokenSeconds: RENEWED_SECONDS,
     begin: longRenewal,
@@ -195,7 +195,7 @@ const DISABLE: Change = {
 };
 const ADD_KEY: Change = { words: ["key", "add", "laptop"], isDone: ({ keys }) => keys.includes("laptop") };
 
-/** Each replica carries out a command in the moment in which the fault begins, and two of them one while it lasts. */
+/** Each replica carries out a command when the fault begins, and two of them carry out another one while it lasts. */
 async function beginChanges(cell: Cell, fault: Fault): Promise<Begun> {
   const { pool } = cell;
   const [a, b, c] = pool.list as [Replica, Replica, Replica];

@@ -126,7 +126,7 @@ describe("without the engine", () => {
     expect([await took(a), await took(b)]).toEqual([false, false]);
   });
 
-  test("a lease whose question fails is not held, and a shared job is done", async () => {
+  test("a replica whose request for a lease fails does not hold it, and still does shared jobs", async () => {
     const failing = engineLeases({
       clock: fakeClock(),
       lease: async () => {

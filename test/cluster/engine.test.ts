@@ -111,7 +111,9 @@ describe.skipIf(whyNoRedis !== undefined)("the connection to an engine", () => {
     const wrong = redis.tcpUrl.replace("redis://", "redis://:wr0ng@");
     using engine = open(wrong);
     const said = await problem(engine.connected(2_000));
-    expect(said).toContain("user or password are wrong; correct user and password in cluster.url");
+    expect(said).toContain(
+      "the user or the password is wrong; correct the user and the password in cluster.url",
+    );
     expect(said).not.toContain("wr0ng");
     using none = open(redis.tcpUrl);
     expect(await problem(none.connected(2_000))).toContain("the server requires a password");

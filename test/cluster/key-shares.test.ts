@@ -206,7 +206,7 @@ describe("tokens per day", () => {
     expect(a.limiter.begin("m", true)).toBeUndefined();
   });
 
-  test("of a replica with turns in flight count only while it is heard, unless all are unheard", () => {
+  test("of turns in flight on a silent replica are free again, unless this replica is cut off itself", () => {
     const { clock, network, sides } = rig({ tokensPerDay: 4 * TURN }, 2);
     const [a, b] = sides as [Side, Side];
     begin(b);

@@ -53,7 +53,9 @@ test.skipIf(whyNoRedis !== undefined)(
     for (const replica of pool.list) {
       const { err } = await replica.stop();
       expect(
-        err.match(/facts of a later version of codexlb, which this replica ignores; upgrade it/g),
+        err.match(
+          /records from a later version of codexlb, which this replica ignores; upgrade this replica/g,
+        ),
       ).toHaveLength(1);
     }
     // A pool whose scripts are of a later version is not used at all.

@@ -54,7 +54,7 @@ const allShow = (replicas: readonly Replica[], tokens: number) =>
     PATIENCE_MS,
   );
 
-/** Sends turns from several clients, to one replica after the other, until each is refused because the tokens are used. */
+/** Several clients send turns to one replica after the other until each is refused because no tokens are left. */
 async function useUp(replicas: readonly Replica[], key: string) {
   let sent = 0;
   let tokens = 0;

@@ -115,7 +115,7 @@ describe.skipIf(whyNoRedis !== undefined || whyNoNginx !== undefined)("a pool be
     for (const socket of idle) socket.terminate();
   }, 120_000);
 
-  test("serves when a replica was killed", async () => {
+  test("still serves after a replica was killed", async () => {
     await using pool = await startReplicas({ aliases: ["alice"] });
     await using nginx = await startNginx(pool.list.map(({ url }) => url));
     const killed = pool.list[1] as Replica;

@@ -1,5 +1,5 @@
-// Checks packaging/cluster: the compose file against the linter and the schema of the Compose Specification, the manifests
-// against the schemas of Kubernetes, and both against what codexlb needs.
+// Checks packaging/cluster: the compose file against the linter and the schema of the Compose Specification, the
+// manifests against the schemas of Kubernetes, and both against what codexlb needs.
 
 import { describe, expect, test } from "bun:test";
 import { chmodSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
@@ -80,14 +80,14 @@ describe("the compose file", () => {
     expect(new Set(replicas.map(({ networks }) => networks.pool.ipv4_address)).size).toBe(3);
   });
 
-  test("waits longer for a replica than its settings allow it to take", () => {
+  test("gives a replica more time to shut down than its settings need", () => {
     for (const name of ["replica1", "replica2", "replica3"])
       expect(Number.parseInt(Replica.parse(services[name]).stop_grace_period, 10)).toBeGreaterThan(
         shutdownSeconds(read("config.toml")) + 20,
       );
   });
 
-  test("gives the user of the server exactly the documented rights, and no other user any", () => {
+  test("gives the user of the server exactly the documented rights, and other users none", () => {
     const options = valkeyOptions(text).join(" ");
     expect(options).toContain(`--user codexlb on >secret ${RIGHTS}`);
     expect(options).toContain("--user default off");
@@ -173,7 +173,7 @@ describe("the Kubernetes manifests", () => {
   const pod = spec.template.spec;
   const [container] = pod.containers;
 
-  test("probe /healthz and /readyz, and wait longer than the settings allow", () => {
+  test("probe /healthz and /readyz, and give a replica more time to shut down than its settings need", () => {
     const Probe = z.object({ httpGet: z.object({ path: z.string(), port: z.literal("http") }) });
     expect(Probe.parse(container.livenessProbe).httpGet.path).toBe("/healthz");
     expect(Probe.parse(container.readinessProbe).httpGet.path).toBe("/readyz");
@@ -237,7 +237,7 @@ describe("the Kubernetes manifests", () => {
     60_000,
   );
 
-  test("name the Secret, and contain none", () => {
+  test("refer to the Secret, and contain none", () => {
     expect(ofKind("Secret")).toEqual([]);
     const text = read("kubernetes.yaml");
     expect(text).toContain("secretKeyRef: { name: codexlb-cluster, key: url }");

@@ -1,4 +1,5 @@
-// The change of a pool's key: between replicas that have the new key and those that do not, and after a kill at each point.
+// The change of a pool's key: between replicas that have the new key and those that do not, and after a kill at each
+// point.
 
 import { describe, expect, test } from "bun:test";
 import { copyFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
@@ -100,7 +101,7 @@ describe.skipIf(whyNoRedis !== undefined)("codexlb cluster rekey", () => {
     await proxy.stop();
   }, 180_000);
 
-  test("can be killed at any point: the pool opens with the key files that are there, and a repetition finishes", async () => {
+  test("can be killed at any point: the pool opens with the key files that exist, and running it again finishes", async () => {
     await using redis = await startRedis();
     using temp = tempDirectory();
     const deps = systemDeps();
@@ -186,7 +187,7 @@ describe.skipIf(whyNoRedis !== undefined)("codexlb cluster rekey", () => {
       "changed",
     );
     await engine.run("put", tag, 0, 1, "2.AAAA", "", "c", identity);
-    await expect(records.rekey("id", next)).rejects.toThrow("facts of a later version of codexlb");
+    await expect(records.rekey("id", next)).rejects.toThrow("records from a later version of codexlb");
     expect(await records.find()).toBe("id");
     engine.close();
   });

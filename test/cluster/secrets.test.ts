@@ -1,4 +1,4 @@
-// A stolen engine is worth nothing: neither its dump nor its append-only file has a secret, an address or a name in clear.
+// A stolen engine is worth nothing: neither its dump nor its append-only file shows a secret, address or name.
 
 import { expect, test } from "bun:test";
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";

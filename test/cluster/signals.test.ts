@@ -223,8 +223,8 @@ describe.skipIf(whyNoRedis !== undefined)("signals", () => {
     await hasText(b, "end: ");
     await until("both are reported", () => b.warnings.length === 2, LIMIT_MS);
     expect(b.warnings.sort()).toEqual([
-      "the engine has signals that the pool's key does not open; they are ignored",
-      "the pool has signals of a later version of codexlb, which this replica ignores; upgrade it",
+      "the server has signals that the pool's key does not open; this replica ignores them",
+      "the pool has signals from a later version of codexlb, which this replica ignores; upgrade this replica",
     ]);
     expect(texts(b)).toEqual(["end: "]);
   });

@@ -1,5 +1,5 @@
-// A pool as a team uses it: thirty accounts, three replicas behind a round-robin load balancer, and traffic of all kinds
-// while accounts reach limits, renew their logins, and one of them is removed.
+// A pool as a team uses it: thirty accounts, three replicas behind a round-robin load balancer, and traffic of all
+// kinds while accounts reach limits, renew their logins, and one of them is removed.
 
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";

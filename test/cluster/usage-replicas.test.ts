@@ -65,7 +65,7 @@ async function kill({ pid }: Replica): Promise<void> {
 }
 
 describe.skipIf(whyNoRedis !== undefined)("the usage of a pool", () => {
-  test("is the same on every replica, and that of the backend", async () => {
+  test("is the same on every replica, and equals what the backend has counted", async () => {
     await using pool = await startReplicas({ aliases: ["alice", "bob"] });
     const turns = pool.list.flatMap((replica, index) =>
       [createSseClient, createSocketClient].map(async (create) => {

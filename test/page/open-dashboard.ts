@@ -31,8 +31,8 @@ export interface DashboardPool extends AsyncDisposable {
 }
 
 /**
- * Starts a pool of `accounts`, in the form of `codexlb mock --accounts`. `config`: the text of config.toml. `turns`: what
- * the proxy's usage database contains already.
+ * Starts a pool of `accounts`, in the form of `codexlb mock --accounts`. `config`: the text of config.toml. `turns`:
+ * what the proxy's usage database contains already.
  */
 export async function startDashboardPool(
   accounts: readonly string[],

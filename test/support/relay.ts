@@ -1,5 +1,5 @@
-// A network between a client and a server, which a test can cut. Nothing arrives then, and neither end gets an error: as
-// with a switch that has lost its power, and unlike a server that exits.
+// A network between one client and a server that a test can cut. Nothing arrives then, and neither end gets an error:
+// as with a switch that has lost its power, and unlike a server that exits.
 
 import { connect, createServer, type Socket } from "node:net";
 

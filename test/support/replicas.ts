@@ -1,4 +1,4 @@
-// Starts replicas of one pool: executables with their own roots, a real engine, and a simulated backend in this process.
+// Starts replicas of one pool: executables with their own roots, a real engine, and a backend simulated here.
 
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -14,8 +14,8 @@ export interface RoamingOptions {
 }
 
 /**
- * A client whose turns visit the replicas one after the other, each over a new connection. A turn whose replica is taken
- * out or restarted meanwhile is sent to the next one; every other error is the client's.
+ * A client whose turns visit the replicas one after the other, each over a new connection. A turn whose replica is
+ * taken out or restarted meanwhile is sent to the next one; every other error is the client's.
  */
 export function createRoamingClient(options: RoamingOptions): TurnClient {
   const { replicas, session, transport, isOut = () => false, first = 0 } = options;

@@ -6,7 +6,7 @@ import type { FakeClock } from "./clock.ts";
 export interface SignalNetwork {
   /** The signals of a new replica. It gets what the engine has when it begins to watch. */
   join(name: string): Signals;
-  /** From now on the replica neither receives signals nor can send any. */
+  /** From now on the replica neither sends nor receives anything. */
   cut(name: string): void;
   isCut(name: string): boolean;
   /** The process of the replica has ended. */

@@ -10,8 +10,8 @@ const TICK_MS = 15_000;
 const INTERVAL_MS = 60_000;
 
 /**
- * A replica with two accounts, whose polls fail, because the pool has no upstream for them. `quotaSyncMs`: when the second
- * one was polled last.
+ * A replica with two accounts, whose polls fail, because the pool has no upstream for them. `quotaSyncMs`: when the
+ * second one was polled last.
  */
 function rig(leases: Partial<WorkLeases>, quotaSyncMs = 0) {
   const clock = fakeClock();

@@ -38,8 +38,8 @@ export async function replicas(lab: Lab, samples: Samples): Promise<void> {
 const ROUNDS_EACH = 4;
 const LOAD = loadNamed("b");
 /**
- * The commands that replicas send once they are connected. The engine also counts the commands of their scripts, and the
- * `INFO` that reads the counts.
+ * The commands that replicas send once they are connected. The engine also counts the commands of their scripts, and
+ * the `INFO` that reads the counts.
  */
 const SENT = /^cmdstat_(?:evalsha|eval|ping|subscribe):calls=(\d+)/gm;
 

@@ -34,8 +34,8 @@ export function clusterSettings({ layout, deps }: CommandContext): Config["clust
 }
 
 /**
- * Connects to the engine for a change of the pool. Warns if the server may lose data. Also throws `cluster_refused` for a
- * server that cannot keep a pool.
+ * Connects to the engine for a change of the pool. Warns if the server may lose data. Also throws `cluster_refused` for
+ * a server that cannot keep a pool.
  */
 export async function openPool(context: CommandContext): Promise<OpenPool> {
   const connecting = connectPool(context);

@@ -1,5 +1,5 @@
-// `codexlb cluster rekey`: replaces the key of a pool, and seals all of its facts with the new one. It can be repeated
-// after a kill at any point: the next key is on disk before the pool gets it, the pool gets it in one step, and then it
+// `codexlb cluster rekey`: replaces the key of a pool, and seals all of its facts again. It can be repeated after a
+// kill at any point: the next key is on disk before the pool gets it, the pool gets it in one step, and then it
 // replaces the key file.
 
 import { defineCommand } from "citty";
@@ -97,7 +97,7 @@ async function sealed(
       throw new CodexlbError(
         "cluster_refused",
         result === "renewing"
-          ? `a replica of the pool ${pool} is renewing a login, or was killed while doing so`
+          ? `a replica of the pool ${pool} is renewing a login, or was killed during a renewal`
           : `the pool ${pool} keeps changing`,
         { next: "the pool still has its old key; run this command again in five minutes" },
       );

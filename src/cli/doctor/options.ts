@@ -1,5 +1,5 @@
-// Checks the options of accounts in config.toml: do they belong to an account, do they have an effect on it, and are the
-// named tags in use. Pure.
+// Checks the options of accounts in config.toml: do they belong to an account, do they have an effect on it, and are
+// the named tags in use. Pure.
 
 import { advised } from "../../advice.ts";
 import { hasTag } from "../../core/account-tags.ts";

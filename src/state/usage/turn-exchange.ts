@@ -1,6 +1,6 @@
-// The part of usage.db through which the replicas of a pool exchange their turns and switches. It has an outbox, in the
-// order in which the records were written, and for each other replica the number of its last record that is here. Only a
-// replica has these tables.
+// The part of usage.db by which the replicas of a pool exchange their turns and switches: an outbox in the order in
+// which the records were written, and up to which record those of each other replica are here. Only a replica has these
+// tables.
 //
 // A turn of this process enters the outbox in the transaction that writes it, and a turn of another replica is written
 // together with a mark that it is here. So a process that is killed at any time neither loses nor repeats a turn.
