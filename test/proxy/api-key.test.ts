@@ -245,7 +245,7 @@ test("parallel turns exceed the cap by no more than the turns in flight", async 
   expect(spent).toBeCloseTo(served * TURN_USD, 6);
 });
 
-test("if a refused key is the only account, the client is told to replace it, not to log in", async () => {
+test("if a refused key is the only account, the advice is to replace it, not to log in", async () => {
   await using pool = await startPool({ accounts: [], config: PRICE });
   const auth = apiKeyFile({ key: "sk-wrong", baseUrl: pool.mock.apiUrl });
   await pool.accounts.import("openai", { auth, config: undefined, replace: false });
