@@ -64,7 +64,7 @@ const SpendingFile = z.object({
 });
 export type SpendingFile = z.output<typeof SpendingFile>;
 
-const ResetCreditsFile = z.object({
+export const ResetCreditsFile = z.object({
   count: z.number(),
   credits: z
     .array(

@@ -11,6 +11,7 @@ import type { AccountRecord } from "../state/account-record.ts";
 import { noteAnchors } from "../state/record-changes.ts";
 import { noteResets } from "../state/record-figures.ts";
 import type { Store } from "../state/store.ts";
+import { ResetCreditsFile } from "../state/store-shapes.ts";
 import { nameOf } from "./account-signal-values.ts";
 import { createRepeatedJob, type RepeatedJob } from "./repeated-job.ts";
 
@@ -74,22 +75,7 @@ const AccountWork = z.object({
     .optional(),
   /** The request to spend a credit whose outcome became known last. */
   ended: z.string().optional(),
-  credits: z
-    .object({
-      count: z.number(),
-      credits: z
-        .array(
-          z.object({
-            id: z.string(),
-            grantedAtMs: z.number(),
-            expiresAtMs: z.number().optional(),
-            title: z.string().optional(),
-          }),
-        )
-        .optional(),
-      asOfMs: z.number(),
-    })
-    .optional(),
+  credits: ResetCreditsFile.optional(),
 });
 
 const NO_WORK: AccountWork = {};

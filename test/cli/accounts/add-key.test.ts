@@ -1,31 +1,12 @@
 // `codexlb account add-key`: which key an account has afterwards, and where that key goes.
 
-import { afterEach, beforeEach, expect, test } from "bun:test";
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { expect, test } from "bun:test";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { codexFile } from "../../auth/import/login-files.ts";
+import { accountCommands } from "../../support/account-commands.ts";
 import { runCli } from "../../support/cli.ts";
-import { type TempDirectory, tempDirectory } from "../../support/temp.ts";
 
-const URL = "http://127.0.0.1:9/v1";
-
-let temp: TempDirectory;
-beforeEach(() => {
-  temp = tempDirectory();
-});
-afterEach(() => temp[Symbol.dispose]());
-
-const account = (words: readonly string[], stdin = "") =>
-  runCli(["account", ...words, "--root", join(temp.path, "root")], { cwd: temp.path, stdin });
-const addKey = (key: string, ...words: string[]) => account(["add-key", ...words, "--key-stdin"], `${key}\n`);
-/** The path of a new Codex home with the login of `name`. */
-const codexHome = (name: string) => {
-  const home = join(temp.path, name);
-  mkdirSync(home);
-  writeFileSync(join(home, "auth.json"), JSON.stringify(codexFile(name)));
-  return home;
-};
-const add = (key: string, alias: string) => addKey(key, alias, "--base-url", URL, "--monthly-cap", "20");
+const { url: URL, directory, account, addKey, add, codexHome } = accountCommands();
 
 test("a replaced key keeps the base URL, and the message says whether the key differs", async () => {
   expect((await add("sk-one", "openai")).code).toBe(0);
@@ -65,7 +46,7 @@ test("an exported key has the monthly cap of its account, and an import sets it"
     err: "codexlb: account openai spends at most 20.00 USD a month, as before the export\n",
   });
   expect((await account(["show", "openai"])).out).toContain("0.00 of 20.00 USD spent");
-  expect(readFileSync(join(temp.path, "root", "accounts", "openai", "auth.json"), "utf8")).not.toContain(
+  expect(readFileSync(join(directory(), "root", "accounts", "openai", "auth.json"), "utf8")).not.toContain(
     "cap",
   );
   await account(["set", "openai", "--monthly-cap", "30usd"]);
@@ -75,10 +56,10 @@ test("an exported key has the monthly cap of its account, and an import sets it"
 
 test("an imported key without a cap is reported, without words about logins", async () => {
   await add("sk-one", "openai");
-  const file = join(temp.path, "root", "accounts", "openai", "auth.json");
-  writeFileSync(join(temp.path, "copy.json"), readFileSync(file));
+  const file = join(directory(), "root", "accounts", "openai", "auth.json");
+  writeFileSync(join(directory(), "copy.json"), readFileSync(file));
   await account(["rm", "openai"]);
-  const root = join(temp.path, "root");
+  const root = join(directory(), "root");
   const warning = `codexlb: warning: account openai has no monthly cap, so it serves no turns; set one with: codexlb account set --root ${root} openai --monthly-cap 20usd\n`;
   expect((await account(["import", "--from", "copy.json", "openai"])).err).toBe(warning);
   await account(["rm", "openai"]);
@@ -104,10 +85,10 @@ test("floors of a key and the cap of a ChatGPT account are refused with the reas
   }
   const cap = await account(["set", "alice", "--monthly-cap", "20usd"]);
   expect(cap.err).toContain("codexlb: setting monthly-cap of alice: it has no API key\n");
-  const config = join(temp.path, "root", "config.toml");
+  const config = join(directory(), "root", "config.toml");
   writeFileSync(config, "[accounts.alice]\nmonthly_cap = 5\n");
   expect(
-    await runCli(["config", "check", "--root", join(temp.path, "root")], { cwd: temp.path }),
+    await runCli(["config", "check", "--root", join(directory(), "root")], { cwd: directory() }),
   ).toMatchObject({
     code: 0,
     out: `${config}: monthly_cap of [accounts.alice] has no effect on that account: it has no API key\n${config} is valid\n`,
@@ -116,7 +97,7 @@ test("floors of a key and the cap of a ChatGPT account are refused with the reas
 
 test("what a key has spent this month counts after the account was removed and the key added again", async () => {
   await add("sk-one", "openai");
-  const path = join(temp.path, "root", "store.json");
+  const path = join(directory(), "root", "store.json");
   const store = JSON.parse(readFileSync(path, "utf8"));
   const month = new Date().toISOString().slice(0, 7);
   store.accounts[0].codexlb.api = { base_url: URL, month, spent_usd: 12.5 };

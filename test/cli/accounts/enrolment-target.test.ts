@@ -1,31 +1,12 @@
 // What is refused before an account is enrolled: an alias that has another meaning, a login over a key, wrong input.
 
-import { afterEach, beforeEach, expect, test } from "bun:test";
+import { expect, test } from "bun:test";
 import { cpSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { codexFile } from "../../auth/import/login-files.ts";
+import { accountCommands } from "../../support/account-commands.ts";
 import { runCli } from "../../support/cli.ts";
-import { type TempDirectory, tempDirectory } from "../../support/temp.ts";
 
-const URL = "http://127.0.0.1:9/v1";
-
-let temp: TempDirectory;
-beforeEach(() => {
-  temp = tempDirectory();
-});
-afterEach(() => temp[Symbol.dispose]());
-
-const account = (words: readonly string[], stdin = "") =>
-  runCli(["account", ...words, "--root", join(temp.path, "root")], { cwd: temp.path, stdin });
-const addKey = (key: string, ...words: string[]) => account(["add-key", ...words, "--key-stdin"], `${key}\n`);
-/** The path of a new Codex home with the login of `name`. */
-const codexHome = (name: string) => {
-  const home = join(temp.path, name);
-  mkdirSync(home);
-  writeFileSync(join(home, "auth.json"), JSON.stringify(codexFile(name)));
-  return home;
-};
-const add = (key: string, alias: string) => addKey(key, alias, "--base-url", URL, "--monthly-cap", "20");
+const { directory, account, addKey, add, codexHome } = accountCommands();
 
 test("a login over a key, and a key over a login, are refused before a sign-in or a question", async () => {
   await add("sk-one", "openai");
@@ -51,9 +32,9 @@ test("a login over a key, and a key over a login, are refused before a sign-in o
 });
 
 test("wrong input creates no root", async () => {
-  const root = join(temp.path, "root");
-  mkdirSync(join(temp.path, "empty"));
-  writeFileSync(join(temp.path, "empty", "auth.json"), "{}");
+  const root = join(directory(), "root");
+  mkdirSync(join(directory(), "empty"));
+  writeFileSync(join(directory(), "empty", "auth.json"), "{}");
   for (const words of [
     ["account", "add-key", "openai", "--key-stdin"],
     ["account", "add-key", "openai", "--key-stdin", "--monthly-cap", "5"],
@@ -62,7 +43,7 @@ test("wrong input creates no root", async () => {
     ["account", "login", "total"],
     ["key", "add", "a b"],
   ]) {
-    const ran = await runCli([...words, "--root", root], { cwd: temp.path });
+    const ran = await runCli([...words, "--root", root], { cwd: directory() });
     expect(ran.code).toBeGreaterThan(0);
     expect(ran.err).not.toContain("created");
     expect(existsSync(root)).toBe(false);
@@ -79,7 +60,7 @@ test("no new account gets an alias that output or flags use, and an account that
   const home = codexHome("pool");
   expect((await account(["import", "--from", home, "pool"])).code).toBe(2);
   expect((await account(["import", "--from", home])).out).toBe("imported account pool-2 (total=1)\n");
-  const homes = join(temp.path, "root", "accounts");
+  const homes = join(directory(), "root", "accounts");
   cpSync(codexHome("total"), join(homes, "total"), { recursive: true });
   expect((await account(["set", "total", "--note", "old"])).code).toBe(0);
   expect((await account(["import", "--from", join(homes, "total"), "total"])).out).toBe(
