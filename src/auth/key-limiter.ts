@@ -132,7 +132,7 @@ export function createKeyLimiter({
           const waitSeconds = (share ?? minute).secondsUntilBelow(turnsPerMinute, atMs);
           return { kind: "rpm", turnsPerMinute, waitSeconds };
         }
-        if (share?.mayBegin(left) === false) return { kind: "rpm", turnsPerMinute, waitSeconds: 1 };
+        if (share?.mayBegin(left) === false) return { kind: "rpm_unsure", turnsPerMinute, waitSeconds: 1 };
       }
       minute.add(atMs);
       turns++;

@@ -119,6 +119,7 @@ const KEY_LIMITS: Readonly<Record<string, string>> = {
   tokens_per_day: "it has used its tokens for today",
   tokens_unsure: "it may have used its tokens for today",
   rpm: "it has reached its limit of turns per minute",
+  rpm_unsure: "it may have reached its limit of turns per minute",
 };
 
 /** What happened, for each event whose reason is not a code. */

@@ -34,7 +34,9 @@ export type KeyLimitProblem =
   | { readonly kind: "tokens_per_day"; readonly tokensPerDay: number; readonly resetMs: number }
   /** What is left may be in use already, by turns in flight or on other replicas. */
   | { readonly kind: "tokens_unsure"; readonly tokensPerDay: number; readonly waitSeconds: number }
-  | { readonly kind: "rpm"; readonly turnsPerMinute: number; readonly waitSeconds: number };
+  | { readonly kind: "rpm"; readonly turnsPerMinute: number; readonly waitSeconds: number }
+  /** The turns that are left may have begun on other replicas already. */
+  | { readonly kind: "rpm_unsure"; readonly turnsPerMinute: number; readonly waitSeconds: number };
 
 /** More turns per minute than one process can serve. */
 export const MOST_TURNS_PER_MINUTE = 1_000_000;

@@ -56,6 +56,7 @@ export function refusedByKey(
       return tokensRefusal(error, problem, pool.usage().planType, nowMs);
     case "tokens_unsure":
     case "rpm":
+    case "rpm_unsure":
       return refusalOfError(error);
     default:
       return problem satisfies never;
@@ -144,9 +145,12 @@ function errorOf(problem: KeyLimitProblem, name: string, nowMs: number): Codexlb
         },
       );
     case "rpm":
+    case "rpm_unsure":
       return new CodexlbError(
         "key_rate_limited",
-        `the key ${name} has reached its limit of ${counted(problem.turnsPerMinute, "turn")} per minute`,
+        problem.kind === "rpm"
+          ? `the key ${name} has reached its limit of ${counted(problem.turnsPerMinute, "turn")} per minute`
+          : `the key ${name} may have reached its limit of ${counted(problem.turnsPerMinute, "turn")} per minute: other replicas may be using the rest`,
         {
           next: `wait ${problem.waitSeconds} s, or ${raise("--rpm", "N")}`,
           retryAfterSeconds: problem.waitSeconds,

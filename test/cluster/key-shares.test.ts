@@ -206,6 +206,13 @@ describe("tokens per day", () => {
     expect(a.limiter.begin("m", true)).toBeUndefined();
   });
 
+  test("say that others may have begun the rest of the turns per minute", () => {
+    const { sides } = rig({ turnsPerMinute: 3 }, 2);
+    const [a] = sides as [Side];
+    const problems = Array.from({ length: 3 }, () => a.limiter.begin("m", true)).filter((one) => one);
+    expect(problems[0]).toEqual({ kind: "rpm_unsure", turnsPerMinute: 3, waitSeconds: 1 });
+  });
+
   test("of turns in flight on a silent replica are free again, unless this replica is cut off itself", () => {
     const { clock, network, sides } = rig({ tokensPerDay: 4 * TURN }, 2);
     const [a, b] = sides as [Side, Side];
