@@ -239,5 +239,6 @@ export function createSignalExchange(context: SignalExchangeContext): SignalExch
 const UNREADABLE = {
   newer:
     "the pool has signals from a later version of codexlb, which this replica ignores; upgrade this replica",
-  foreign: "the server has signals that the pool's key does not open; this replica ignores them",
+  foreign:
+    "another replica uses a different key, so this one cannot read what it notices; after a change of the key, copy the new key file to every replica",
 } as const;

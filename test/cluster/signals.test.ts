@@ -223,7 +223,7 @@ describe.skipIf(whyNoRedis !== undefined)("signals", () => {
     await hasText(b, "end: ");
     await until("both are reported", () => b.warnings.length === 2, LIMIT_MS);
     expect(b.warnings.sort()).toEqual([
-      "the server has signals that the pool's key does not open; this replica ignores them",
+      "another replica uses a different key, so this one cannot read what it notices; after a change of the key, copy the new key file to every replica",
       "the pool has signals from a later version of codexlb, which this replica ignores; upgrade this replica",
     ]);
     expect(texts(b)).toEqual(["end: "]);
