@@ -65,7 +65,7 @@ describe.skipIf(whyNoRedis !== undefined)("a replica", () => {
       1,
       {
         ...{ pool: "default", engine: pool.redis.url, error: expect.any(String), replica: id, pending: 1 },
-        proxy: { pending: 1, degraded_since_ms: sinceMs, error: expect.any(String) },
+        proxy: { pool: "default", pending: 1, degraded_since_ms: sinceMs, error: expect.any(String) },
       },
     ]);
     expect(await value("codexlb_cluster_connected")()).toBe(0);

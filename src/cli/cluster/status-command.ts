@@ -1,9 +1,7 @@
 // `codexlb cluster status`: the server, the pool, its replicas, and this replica.
 
 import { defineCommand } from "citty";
-import { z } from "zod";
 import { daemonAt } from "../../admin/daemon.ts";
-import { answered, through } from "../../admin/door.ts";
 import { openReplicaFile, type ReplicaFile } from "../../cluster/replica-file.ts";
 import { SEEN_MS } from "../../core/cluster-words.ts";
 import { durationText } from "../../core/duration-text.ts";
@@ -17,6 +15,7 @@ import { table } from "../terminal/table.ts";
 import { waitingFor } from "../terminal/terminal.ts";
 import { clusterSettings, connectPool } from "./open-pool.ts";
 import { contentOf, contentWords } from "./pool-content.ts";
+import { type RunningReplica, replicaBehind } from "./running-replica.ts";
 
 export default defineCommand({
   meta: {
@@ -40,17 +39,6 @@ export default defineCommand({
 });
 
 // --- internal ---
-
-const ReplicaAnswer = z.object({
-  cluster: z
-    .object({
-      pending: z.number(),
-      degraded_since_ms: z.number().optional(),
-      error: z.string().optional(),
-    })
-    .nullable(),
-});
-type RunningReplica = NonNullable<z.output<typeof ReplicaAnswer>["cluster"]>;
 
 /** What is known without the server. */
 interface OwnState {
@@ -122,10 +110,7 @@ function printWithoutServer(
 /** The state of the proxy that runs on the root; undefined if none runs, or if it works alone. */
 async function runningReplica({ layout }: CommandContext): Promise<RunningReplica | undefined> {
   const daemon = await daemonAt(layout.adminSocket);
-  if (daemon.kind !== "answers") return undefined;
-  const { door } = daemon;
-  const answer = await answered(door, ReplicaAnswer, through(door)(`${door.url}/admin/cluster`));
-  return answer.cluster ?? undefined;
+  return daemon.kind === "answers" ? replicaBehind(daemon.door) : undefined;
 }
 
 function hereWords(
