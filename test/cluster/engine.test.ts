@@ -126,6 +126,14 @@ describe.skipIf(whyNoRedis !== undefined)("the connection to an engine", () => {
     expect(await problem(weak.run("put", "tag", 0, 1, "text", "", "c", "identity"))).toContain(
       "the user lacks a right that codexlb needs",
     );
+    await redis.cli(
+      ...["-a", "s3cret", "ACL", "SETUSER", "team", "on", ">team", "~{codexlb:team}:*", "&*", "+@all"],
+    );
+    using misspelt = open(redis.tcpUrl.replace("redis://", "redis://team:team@"), "taem");
+    await misspelt.connected(5_000);
+    expect(await problem(misspelt.run("generations"))).toEndWith(
+      ": the user lacks a right that codexlb needs for the pool taem, whose keys are {codexlb:taem}:*; check that cluster.pool is not misspelt, and give the user the rights in docs/cluster.md, section Server",
+    );
     await redis.cli("-a", "s3cret", "CONFIG", "SET", "maxmemory", "1");
     expect(await problem(right.run("put", "tag", 0, 1, "text", "", "c", "identity"))).toContain(
       "the memory of the server is full",
