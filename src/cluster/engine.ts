@@ -7,6 +7,7 @@ import { CodexlbError, connectProblem, messageOf, systemCodeOf } from "../errors
 import { certificateProblem } from "../network/connect-problem.ts";
 import { type EngineAddress, engineAddress, shownEngine } from "../network/engine-url.ts";
 import { trustOf } from "../network/trust.ts";
+import { connectionAdvice, isOtherProtocol, NO_ANSWER } from "./connection-advice.ts";
 import { type EngineInfo, readInfo } from "./engine-info.ts";
 import {
   channelOf,
@@ -119,7 +120,8 @@ export function createEngine({ url, pool, deps }: EngineOptions): Engine {
       refused: (error) => listeners.unsubscribed?.(failed(error)),
     }),
   );
-  const failed = (error: unknown): CodexlbError => engineError({ shown, pool, error, kept: problem });
+  const failed = (error: unknown): CodexlbError =>
+    engineError({ shown, pool, env: deps.env, error, kept: problem });
   const asked = async <T>(question: () => Promise<T>): Promise<T> => {
     try {
       return await question();
@@ -142,7 +144,7 @@ export function createEngine({ url, pool, deps }: EngineOptions): Engine {
         if (client.status === "ready") return resolve();
         const timer = setTimeout(() => {
           client.off("ready", ready);
-          reject(failed(new Error("no answer")));
+          reject(failed(new Error(NO_ANSWER)));
         }, timeoutMs);
         const ready = () => {
           clearTimeout(timer);
@@ -229,12 +231,13 @@ function missingRight(pool: string): readonly [what: string, next: string] {
 interface EngineFailure {
   readonly shown: string;
   readonly pool: string;
+  readonly env: Deps["env"];
   readonly error: unknown;
   /** The last error of the connection, which says more than that of a command that could not be sent. */
   readonly kept: unknown;
 }
 
-function engineError({ shown, pool, error, kept }: EngineFailure): CodexlbError {
+function engineError({ shown, pool, env, error, kept }: EngineFailure): CodexlbError {
   if (error instanceof CodexlbError) return error;
   const isReply = (one: unknown): one is Error => one instanceof Error && one.name === "ReplyError";
   const reply = isReply(error) ? error : isReply(kept) ? kept : undefined;
@@ -251,7 +254,7 @@ function engineError({ shown, pool, error, kept }: EngineFailure): CodexlbError 
     return new CodexlbError("cluster_refused", `using ${shown}: ${what}`, { next, cause: reply });
   }
   return new CodexlbError("cluster_unreachable", `contacting ${shown}: ${whyOf(kept ?? error)}`, {
-    next: "check that the server runs, and cluster.url in config.toml",
+    next: connectionAdvice({ shown, env, error: kept ?? error }),
     cause: error,
   });
 }
@@ -264,6 +267,7 @@ function whyOf(error: unknown): string {
   const code = systemCodeOf(error);
   if (code !== undefined) return certificateProblem(code, "the server") ?? connectProblem(error);
   const message = messageOf(error);
+  if (isOtherProtocol(error)) return "the program there does not speak the protocol of Redis";
   if (message === "Command timed out") return `no answer within ${COMMAND_TIMEOUT_MS} ms`;
   return /^Connection is closed|^Stream isn't writeable/.test(message) ? "connection closed" : message;
 }

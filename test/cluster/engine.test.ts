@@ -141,6 +141,15 @@ describe.skipIf(whyNoRedis !== undefined)("the connection to an engine", () => {
   });
 });
 
+test("another program at the address of the engine is named as such", async () => {
+  await using web = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => new Response("hello") });
+  const url = `redis://127.0.0.1:${web.port}`;
+  using engine = open(url);
+  expect(await problem(engine.connected(1_000))).toBe(
+    `cluster_unreachable: contacting ${url}: the program there does not speak the protocol of Redis; check that cluster.url in config.toml has the host and the port of a Redis or Valkey server`,
+  );
+});
+
 test("the rights in docs/cluster.md include every command of the scripts", async () => {
   const page = await Bun.file(join(import.meta.dir, "..", "..", "docs", "cluster.md")).text();
   const rights = (/^user codexlb .*$/m.exec(page)?.[0] ?? "").split(" ");
