@@ -57,7 +57,7 @@ describe.skipIf(whyNoRedis !== undefined)("a replica", () => {
     ]);
     await done(a.run("account", "pin", "alice"));
     const shown = await a.run("cluster", "status");
-    expect(shown.out).toStartWith(`server   ${pool.redis.url} (cannot be used)\npool     default\nreplica  `);
+    expect(shown.out).toStartWith(`server   ${pool.redis.url}\npool     default: cannot be read\nreplica  `);
     expect(shown.out).toMatch(/, without the server for .*, 1 change to send: contacting unix:/);
     expect([shown.code, shown.err]).toEqual([1, expect.stringContaining(`contacting ${pool.redis.url}: `)]);
     const json = await a.run("cluster", "status", "--json");

@@ -102,8 +102,8 @@ function printWithoutServer(
       },
       2,
     );
-  print(`server   ${engine} (cannot be used)\n`);
-  print(`pool     ${pool}\n`);
+  print(`server   ${engine}\n`);
+  print(`pool     ${pool}: cannot be read\n`);
   print(`replica  ${hereWords(file, here, context.deps.clock.now())}\n`);
 }
 
