@@ -7,8 +7,17 @@ import { CodexlbError, connectProblem, messageOf, systemCodeOf } from "../errors
 import { certificateProblem } from "../network/connect-problem.ts";
 import { type EngineAddress, engineAddress, shownEngine } from "../network/engine-url.ts";
 import { trustOf } from "../network/trust.ts";
+import { connectionAdvice, isOtherProtocol, NO_ANSWER } from "./connection-advice.ts";
 import { type EngineInfo, readInfo } from "./engine-info.ts";
-import { channelOf, KEY_COUNT, keysOf, SCRIPTS, type ScriptName, signalChannelOf } from "./scripts.ts";
+import {
+  channelOf,
+  KEY_COUNT,
+  keysOf,
+  prefixOf,
+  SCRIPTS,
+  type ScriptName,
+  signalChannelOf,
+} from "./scripts.ts";
 
 export interface Engine {
   /** The server's URL without user and password. */
@@ -111,7 +120,8 @@ export function createEngine({ url, pool, deps }: EngineOptions): Engine {
       refused: (error) => listeners.unsubscribed?.(failed(error)),
     }),
   );
-  const failed = (error: unknown): CodexlbError => engineError(shown, error, problem);
+  const failed = (error: unknown): CodexlbError =>
+    engineError({ shown, pool, env: deps.env, error, kept: problem });
   const asked = async <T>(question: () => Promise<T>): Promise<T> => {
     try {
       return await question();
@@ -134,7 +144,7 @@ export function createEngine({ url, pool, deps }: EngineOptions): Engine {
         if (client.status === "ready") return resolve();
         const timer = setTimeout(() => {
           client.off("ready", ready);
-          reject(failed(new Error("no answer")));
+          reject(failed(new Error(NO_ANSWER)));
         }, timeoutMs);
         const ready = () => {
           clearTimeout(timer);
@@ -198,10 +208,6 @@ function connectionOf({ at, username, password, database }: EngineAddress, { env
 const REFUSALS: Readonly<Record<string, readonly [what: string, next: string]>> = {
   NOAUTH: ["the server requires a password", "put the user and the password into cluster.url"],
   WRONGPASS: ["the user or the password is wrong", "correct the user and the password in cluster.url"],
-  NOPERM: [
-    "the user lacks a right that codexlb needs",
-    "give the user the rights in docs/cluster.md, section Server",
-  ],
   OTHERPOOL: [
     "the pool was replaced, or its key was changed",
     "try again in a few seconds; docs/cluster.md describes how a key is changed",
@@ -214,8 +220,24 @@ const REFUSALS: Readonly<Record<string, readonly [what: string, next: string]>> 
   MOVED: ["the server is part of a Redis Cluster", "use a server that is not part of one"],
 };
 
-/** `kept`: the last error of the connection, which says more than that of a command that could not be sent. */
-function engineError(shown: string, error: unknown, kept: unknown): CodexlbError {
+/** What it means that the user lacks a right. Its rights may be for a pool with another name. */
+function missingRight(pool: string): readonly [what: string, next: string] {
+  return [
+    `the user lacks a right that codexlb needs for the pool ${pool}, whose keys are ${prefixOf(pool)}*`,
+    "check that cluster.pool is not misspelt, and give the user the rights in docs/cluster.md, section Server",
+  ];
+}
+
+interface EngineFailure {
+  readonly shown: string;
+  readonly pool: string;
+  readonly env: Deps["env"];
+  readonly error: unknown;
+  /** The last error of the connection, which says more than that of a command that could not be sent. */
+  readonly kept: unknown;
+}
+
+function engineError({ shown, pool, env, error, kept }: EngineFailure): CodexlbError {
   if (error instanceof CodexlbError) return error;
   const isReply = (one: unknown): one is Error => one instanceof Error && one.name === "ReplyError";
   const reply = isReply(error) ? error : isReply(kept) ? kept : undefined;
@@ -223,15 +245,16 @@ function engineError(shown: string, error: unknown, kept: unknown): CodexlbError
     // A script reports the error of its command behind its own words.
     const code = NO_RIGHT_IN_SCRIPT.test(reply.message)
       ? "NOPERM"
-      : Object.keys(REFUSALS).find((one) => reply.message.split(/[\s:]+/).includes(one));
-    const [what, next] = (code === undefined ? undefined : REFUSALS[code]) ?? [
+      : ["NOPERM", ...Object.keys(REFUSALS)].find((one) => reply.message.split(/[\s:]+/).includes(one));
+    const known = code === "NOPERM" ? missingRight(pool) : REFUSALS[code ?? ""];
+    const [what, next] = known ?? [
       `the server refused a command (${reply.message.slice(0, LONGEST_REPLY)})`,
       "check the server and its log",
     ];
     return new CodexlbError("cluster_refused", `using ${shown}: ${what}`, { next, cause: reply });
   }
   return new CodexlbError("cluster_unreachable", `contacting ${shown}: ${whyOf(kept ?? error)}`, {
-    next: "check that the server runs, and cluster.url in config.toml",
+    next: connectionAdvice({ shown, env, error: kept ?? error }),
     cause: error,
   });
 }
@@ -244,6 +267,7 @@ function whyOf(error: unknown): string {
   const code = systemCodeOf(error);
   if (code !== undefined) return certificateProblem(code, "the server") ?? connectProblem(error);
   const message = messageOf(error);
+  if (isOtherProtocol(error)) return "the program there does not speak the protocol of Redis";
   if (message === "Command timed out") return `no answer within ${COMMAND_TIMEOUT_MS} ms`;
   return /^Connection is closed|^Stream isn't writeable/.test(message) ? "connection closed" : message;
 }

@@ -18,23 +18,28 @@ export interface KeyPlace {
   readonly env: Deps["env"];
   /** `cluster.key_file`; "" if it is not set. */
   readonly keyFile: string;
+  /** True if the root has joined the pool, which a new key does not open. Errors then advise no new key. Default: false. */
+  readonly isJoined?: boolean;
 }
 
 /**
  * The key. `CODEXLB_CLUSTER_KEY` wins over the file. Throws `invalid_config` if there is none, if it is not 32 bytes in
  * base64, or if other users can read the file.
  */
-export function poolKey({ env, keyFile }: KeyPlace): Uint8Array {
+export function poolKey(place: KeyPlace): Uint8Array {
+  const { env, keyFile, isJoined = false } = place;
   const variable = variableIn(env);
-  if (variable) return decoded(variable, KEY_VARIABLE);
+  if (variable) return decoded(variable, KEY_VARIABLE, isJoined);
   if (keyFile === "")
     throw invalid("the cluster has no key", `set cluster.key_file in config.toml, or ${KEY_VARIABLE}`);
   const path = resolve(keyFile);
-  const key = keyIn(path);
+  const key = keyIn(path, isJoined);
   if (key !== undefined) return key;
   throw invalid(
     `reading the cluster's key from ${path}: no such file`,
-    `copy the key file from another replica, or create the pool with: ${advised("cluster init")}`,
+    isJoined
+      ? "copy the key file from another replica, or restore it from a backup"
+      : `copy the key file from another replica, or create the pool with: ${advised("cluster init")}`,
   );
 }
 
@@ -46,7 +51,7 @@ export function nextKeyFile({ env, keyFile }: KeyPlace): string | undefined {
 /** The next key; undefined if there is none. Throws like `poolKey`. */
 export function nextPoolKey(place: KeyPlace): Uint8Array | undefined {
   const path = nextKeyFile(place);
-  return path === undefined ? undefined : keyIn(path);
+  return path === undefined ? undefined : keyIn(path, place.isJoined);
 }
 
 /** Creates the file of the next key, unless it exists. Returns its path. Throws like `createPoolKey`. */
@@ -57,14 +62,14 @@ export function createNextPoolKey(place: KeyPlace, random: Deps["random"]): stri
       `the key of the pool is not in a file, so ${advised("cluster rekey")} cannot replace it`,
       `write the key to a file, and set cluster.key_file instead of ${KEY_VARIABLE}`,
     );
-  if (keyIn(path) === undefined) writeKey(path, random);
+  if (keyIn(path, place.isJoined) === undefined) writeKey(path, random);
   return path;
 }
 
 /** Replaces the key file by that of the next key. Throws `file_unusable`. */
 export function adoptNextPoolKey(place: KeyPlace): void {
   const path = nextKeyFile(place);
-  const key = path && keyIn(path);
+  const key = path && keyIn(path, place.isJoined);
   // The old key is overwritten by a rename, so there is a readable key at every moment.
   if (path === undefined || key === undefined) return;
   try {
@@ -106,25 +111,27 @@ function variableIn(env: Deps["env"]): string | undefined {
 }
 
 /** The key in the file at `path`; undefined if there is no such file. */
-function keyIn(path: string): Uint8Array | undefined {
+function keyIn(path: string, isJoined = false): Uint8Array | undefined {
   const text = readTextIfPresent(path, LONGEST_KEY_FILE_BYTES);
   if (text === undefined) return undefined;
   if ((lstatSync(path).mode & FOR_OTHERS) !== 0)
     throw invalid(`other users can access the cluster's key in ${path}`, `run: chmod 600 ${path}`);
-  return decoded(text, path);
+  return decoded(text, path, isJoined);
 }
 
 function writeKey(path: string, random: Deps["random"]): void {
   writeFileAtomic(path, `${Buffer.from(random(KEY_BYTES)).toString("base64")}\n`);
 }
 
-function decoded(text: string, from: string): Uint8Array {
+function decoded(text: string, from: string, isJoined: boolean): Uint8Array {
   const trimmed = text.trim();
   const key = /^[A-Za-z0-9+/_-]+={0,2}$/.test(trimmed) ? Buffer.from(trimmed, "base64") : Buffer.alloc(0);
   if (key.length !== KEY_BYTES)
     throw invalid(
       `the cluster's key in ${from} is not ${KEY_BYTES} bytes in base64`,
-      "use the key of another replica, or create one with: openssl rand -base64 32",
+      isJoined
+        ? "copy the key from another replica, or restore it from a backup"
+        : "use the key of another replica, or create one with: openssl rand -base64 32",
     );
   return key;
 }

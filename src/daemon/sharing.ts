@@ -16,7 +16,7 @@ export async function sharingOf({ layout, live, deps, events, usage }: Base): Pr
   if (file === undefined) return NOT_SHARED;
   const { createReplica } = await import("../cluster/replica.ts");
   const name = () => live.current().proxy.name;
-  const keyPlace = { env: deps.env, keyFile: cluster.key_file };
+  const keyPlace = { env: deps.env, keyFile: cluster.key_file, isJoined: true };
   return createReplica({ deps, events, url: cluster.url, keyPlace, file, usage, name });
 }
 

@@ -1,6 +1,9 @@
 // Checks that a proxy can start before anything stops the running one.
 
+import { resolve } from "node:path";
 import { type Daemon, daemonAt } from "../admin/daemon.ts";
+import { joinedPool } from "../cluster/joined-pool.ts";
+import { poolKey } from "../cluster/key.ts";
 import { parseListen } from "../core/listen.ts";
 import type { Deps } from "../deps.ts";
 import { CodexlbError, systemProblem } from "../errors.ts";
@@ -9,6 +12,7 @@ import { trustOf } from "../network/trust.ts";
 import { type ConfigOverrides, effectiveConfig, readConfigFile } from "../state/config-source.ts";
 import { requireUsable } from "../state/config-watch.ts";
 import { type Layout, layoutOf } from "../state/layout.ts";
+import type { Config } from "../state/settings.ts";
 import type { ServiceOptions } from "./service.ts";
 
 /** A proxy that is about to start. */
@@ -33,9 +37,10 @@ export function requireStartable({
 }
 
 /**
- * Checks that `planned` could start: config.toml and the flags are valid, and its port is free or belongs to the proxy
- * that runs on the root now. That proxy keeps its last valid settings, so only a restart would reveal a problem. Throws
- * `invalid_config`, `file_unusable`, `usage`, `listen_failed`. Changes nothing.
+ * Checks that `planned` could start: config.toml and the flags are valid, a replica has its key, and its port is free or
+ * belongs to the proxy that runs on the root now. That proxy keeps its last valid settings, so only a restart would
+ * reveal a problem. Throws `invalid_config`, `cluster_refused`, `file_unusable`, `usage`, `listen_failed`. Changes
+ * nothing.
  */
 export async function requireStartableProxy({ what, layout, flags, env }: PlannedProxy): Promise<void> {
   const daemon = await daemonAt(layout.adminSocket);
@@ -45,6 +50,7 @@ export async function requireStartableProxy({ what, layout, flags, env }: Planne
     if (env !== undefined) {
       requireUsable(config, env);
       trustOf(env);
+      requireReplicaKey(layout, config.cluster, env);
     }
     await requireFreeAddress(config.proxy.listen, sources.get("proxy.listen") ?? "default", daemon);
   } catch (error) {
@@ -57,6 +63,14 @@ export async function requireStartableProxy({ what, layout, flags, env }: Planne
 }
 
 // --- internal ---
+
+/** Throws like `joinedPool` and `poolKey` if the root is a replica that could not open its pool. */
+function requireReplicaKey(layout: Layout, cluster: Config["cluster"], env: Deps["env"]): void {
+  if (joinedPool(layout, cluster) === undefined) return;
+  // The root is the working directory of a proxy in the background.
+  const keyFile = cluster.key_file && resolve(layout.root, cluster.key_file);
+  poolKey({ env, keyFile, isJoined: true });
+}
 
 /** Throws `listen_failed` if a proxy could not listen on `listen`, which `source` sets, once `daemon` has stopped. */
 async function requireFreeAddress(listen: string, source: string, daemon: Daemon): Promise<void> {

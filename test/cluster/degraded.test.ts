@@ -56,6 +56,18 @@ describe.skipIf(whyNoRedis !== undefined)("a replica", () => {
       }),
     ]);
     await done(a.run("account", "pin", "alice"));
+    const shown = await a.run("cluster", "status");
+    expect(shown.out).toStartWith(`server   ${pool.redis.url}\npool     default: cannot be read\nreplica  `);
+    expect(shown.out).toMatch(/, without the server for .*, 1 change to send: contacting unix:/);
+    expect([shown.code, shown.err]).toEqual([1, expect.stringContaining(`contacting ${pool.redis.url}: `)]);
+    const json = await a.run("cluster", "status", "--json");
+    expect([json.code, JSON.parse(json.out)]).toEqual([
+      1,
+      {
+        ...{ pool: "default", engine: pool.redis.url, error: expect.any(String), replica: id, pending: 1 },
+        proxy: { pool: "default", pending: 1, degraded_since_ms: sinceMs, error: expect.any(String) },
+      },
+    ]);
     expect(await value("codexlb_cluster_connected")()).toBe(0);
     expect(await value("codexlb_cluster_degraded_seconds")()).toBeGreaterThan(0);
     expect(await value("codexlb_cluster_pending_changes")()).toBe(1);

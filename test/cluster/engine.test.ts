@@ -126,11 +126,28 @@ describe.skipIf(whyNoRedis !== undefined)("the connection to an engine", () => {
     expect(await problem(weak.run("put", "tag", 0, 1, "text", "", "c", "identity"))).toContain(
       "the user lacks a right that codexlb needs",
     );
+    await redis.cli(
+      ...["-a", "s3cret", "ACL", "SETUSER", "team", "on", ">team", "~{codexlb:team}:*", "&*", "+@all"],
+    );
+    using misspelt = open(redis.tcpUrl.replace("redis://", "redis://team:team@"), "taem");
+    await misspelt.connected(5_000);
+    expect(await problem(misspelt.run("generations"))).toEndWith(
+      ": the user lacks a right that codexlb needs for the pool taem, whose keys are {codexlb:taem}:*; check that cluster.pool is not misspelt, and give the user the rights in docs/cluster.md, section Server",
+    );
     await redis.cli("-a", "s3cret", "CONFIG", "SET", "maxmemory", "1");
     expect(await problem(right.run("put", "tag", 0, 1, "text", "", "c", "identity"))).toContain(
       "the memory of the server is full",
     );
   });
+});
+
+test("another program at the address of the engine is named as such", async () => {
+  await using web = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => new Response("hello") });
+  const url = `redis://127.0.0.1:${web.port}`;
+  using engine = open(url);
+  expect(await problem(engine.connected(1_000))).toBe(
+    `cluster_unreachable: contacting ${url}: the program there does not speak the protocol of Redis; check that cluster.url in config.toml has the host and the port of a Redis or Valkey server`,
+  );
 });
 
 test("the rights in docs/cluster.md include every command of the scripts", async () => {

@@ -1,8 +1,10 @@
 import { describe, expect, test } from "bun:test";
-import { chmodSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createPoolKey, poolKey } from "../../src/cluster/key.ts";
 import { CodexlbError } from "../../src/errors.ts";
+import { whyNoRedis } from "../support/redis.ts";
+import { done, type Replica, startReplicas } from "../support/replicas.ts";
 import { tempDirectory } from "../support/temp.ts";
 
 const KEY = Buffer.alloc(32, 5).toString("base64");
@@ -45,6 +47,16 @@ describe("the key of a pool", () => {
     }
   });
 
+  test("that a joined replica lacks cannot be replaced by a new one, and no error advises that", () => {
+    using temp = tempDirectory();
+    const keyFile = join(temp.path, "key");
+    const place = { env: {}, keyFile, isJoined: true };
+    const next = "from another replica, or restore it from a backup";
+    expect(problem(() => poolKey(place))).toEndWith(`no such file; copy the key file ${next}`);
+    writeFileSync(keyFile, "garbage", { mode: 0o600 });
+    expect(problem(() => poolKey(place))).toEndWith(`is not 32 bytes in base64; copy the key ${next}`);
+  });
+
   test("is created once, private, and never over another one", () => {
     using temp = tempDirectory();
     const keyFile = join(temp.path, "key");
@@ -57,3 +69,23 @@ describe("the key of a pool", () => {
     expect(readFileSync(keyFile, "utf8")).toBe(before);
   });
 });
+
+test.skipIf(whyNoRedis !== undefined)(
+  "without its key a replica is not restarted, and keeps running",
+  async () => {
+    await using pool = await startReplicas({ aliases: ["alice"], count: 1 });
+    const [a] = pool.list as [Replica];
+    const keyFile = pool.env.CODEXLB_CLUSTER_KEY_FILE!;
+    renameSync(keyFile, `${keyFile}.away`);
+    expect(await a.run("proxy", "restart")).toEqual({
+      code: 1,
+      out: "",
+      err: `codexlb: the new proxy could not start: reading the cluster's key from ${keyFile}: no such file\n  copy the key file from another replica, or restore it from a backup; the running proxy was not stopped\n`,
+    });
+    expect((await fetch(`${a.url}/readyz`)).status).toBe(200);
+    renameSync(`${keyFile}.away`, keyFile);
+    await done(a.run("proxy", "restart"));
+    await done(a.run("proxy", "stop"));
+  },
+  120_000,
+);

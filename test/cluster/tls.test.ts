@@ -86,10 +86,23 @@ describe.skipIf(whyNoRedis !== undefined || Bun.which("openssl") === null)("an e
     },
   );
 
-  test("and without TLS at the other end fails with a message about it", async () => {
+  test("and without TLS at the other end fails, and the next step is the other scheme", async () => {
     await using redis = await startRedis();
-    expect(await connect(redis.tcpUrl.replace("redis://", "rediss://"), {})).toStartWith(
-      "cluster_unreachable: contacting rediss://127.0.0.1:",
+    const said = await connect(redis.tcpUrl.replace("redis://", "rediss://"), {});
+    expect(said).toStartWith("cluster_unreachable: contacting rediss://127.0.0.1:");
+    expect(said).toEndWith(
+      "; check that the server runs, and cluster.url in config.toml; if the server does not use TLS on this port, the URL begins with redis://",
+    );
+  });
+
+  test("refuses a connection without TLS, and the next step is the other scheme", async () => {
+    const port = freePort();
+    await using _ = await start("good", port);
+    const url = `redis://127.0.0.1:${port}`;
+    const said = await connect(url, { CODEXLB_CLUSTER_URL: url });
+    expect(said).toStartWith(`cluster_unreachable: contacting ${url}: `);
+    expect(said).toEndWith(
+      "; check that the server runs, and CODEXLB_CLUSTER_URL; if the server uses TLS on this port, the URL begins with rediss://",
     );
   });
 

@@ -1,6 +1,7 @@
 // Gives a command access to accounts and keys: through another proxy, through the daemon of the root, or in the files,
 // which stay locked during the work.
 
+import { existsSync } from "node:fs";
 import { remoteAccounts, remoteKeys, remoteStatus } from "../../admin/client.ts";
 import { type Daemon, daemonAt } from "../../admin/daemon.ts";
 import type { Door } from "../../admin/door.ts";
@@ -23,6 +24,7 @@ import { detailsOf, factsAtRest } from "../../upstream/details.ts";
 import { loggedSwitches } from "../../upstream/logged-switches.ts";
 import { poolSettings } from "../../upstream/pool-settings.ts";
 import { switchHistory } from "../../upstream/switches.ts";
+import { warnOfUnsentChanges } from "../cluster/running-replica.ts";
 import { type CommandContext, removeEmptyRoot, reportNewRoot, rootExists } from "../context.ts";
 import type { Place } from "./account-place.ts";
 import { withAdviceHere } from "./remote-advice.ts";
@@ -156,7 +158,11 @@ async function onRoot<T>(
   let daemon = asked;
   let isNew = false;
   do {
-    if (daemon.kind === "answers") return work.daemon(daemon.door);
+    if (daemon.kind === "answers") {
+      const result = await work.daemon(daemon.door);
+      if (write && existsSync(layout.cluster)) await warnOfUnsentChanges(daemon.door, deps.log);
+      return result;
+    }
     if (!write) return work.files();
     isNew ||= !rootExists(context);
     makePrivateDirectory(layout.root);

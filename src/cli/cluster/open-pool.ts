@@ -1,5 +1,6 @@
 // Connects a command to the engine that the settings name.
 
+import { existsSync } from "node:fs";
 import type { EngineInfo } from "../../cluster/engine-info.ts";
 import { createKeyring, type Keyring } from "../../cluster/keyring.ts";
 import { type PoolRecords, poolRecords } from "../../cluster/pool-records.ts";
@@ -52,9 +53,10 @@ export async function openPool(context: CommandContext): Promise<OpenPool> {
 
 /** Connects to the engine. Throws `invalid_config`, `cluster_unreachable`, `cluster_refused`. */
 export async function connectPool(context: CommandContext): Promise<OpenPool> {
-  const { deps } = context;
+  const { deps, layout } = context;
   const { url, pool, key_file: keyFile } = clusterSettings(context);
-  const keyring = createKeyring({ env: deps.env, keyFile }, pool, deps.random);
+  const keyPlace = { env: deps.env, keyFile, isJoined: existsSync(layout.cluster) };
+  const keyring = createKeyring(keyPlace, pool, deps.random);
   const { sealer } = keyring;
   // Loaded only here, because completions and the manual page describe the commands without a server.
   const { createEngine } = await import("../../cluster/engine.ts");

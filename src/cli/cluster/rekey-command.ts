@@ -31,7 +31,7 @@ export default defineCommand({
     requireRoot(context);
     const { deps, layout } = context;
     const { poolId, pool: name } = requireReplica(layout);
-    const place = { env: deps.env, keyFile: clusterSettings(context).key_file };
+    const place = { env: deps.env, keyFile: clusterSettings(context).key_file, isJoined: true };
     const path = createNextPoolKey(place, deps.random);
     using pool = await openPool(context);
     if ((await pool.records.find()) !== poolId)

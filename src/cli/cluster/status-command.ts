@@ -1,20 +1,21 @@
 // `codexlb cluster status`: the server, the pool, its replicas, and this replica.
 
 import { defineCommand } from "citty";
-import { z } from "zod";
 import { daemonAt } from "../../admin/daemon.ts";
-import { answered, through } from "../../admin/door.ts";
-import { openReplicaFile } from "../../cluster/replica-file.ts";
+import { openReplicaFile, type ReplicaFile } from "../../cluster/replica-file.ts";
 import { SEEN_MS } from "../../core/cluster-words.ts";
 import { durationText } from "../../core/duration-text.ts";
 import { ago } from "../../core/time-words.ts";
+import { messageOf } from "../../errors.ts";
+import { shownEngine } from "../../network/engine-url.ts";
 import { print, printJson } from "../../print.ts";
 import { ROOT_FLAG } from "../common-flags.ts";
 import { type CommandContext, contextOf, requireRoot } from "../context.ts";
 import { table } from "../terminal/table.ts";
 import { waitingFor } from "../terminal/terminal.ts";
-import { connectPool } from "./open-pool.ts";
+import { clusterSettings, connectPool } from "./open-pool.ts";
 import { contentOf, contentWords } from "./pool-content.ts";
+import { type RunningReplica, replicaBehind } from "./running-replica.ts";
 
 export default defineCommand({
   meta: {
@@ -25,67 +26,95 @@ export default defineCommand({
   run: async ({ args }) => {
     const context = contextOf(args.root);
     requireRoot(context);
-    const { deps, layout } = context;
-    const file = openReplicaFile(layout.cluster);
+    const file = openReplicaFile(context.layout.cluster);
     const here = await runningReplica(context);
-    using pool = await waitingFor("connecting to the server of the cluster", connectPool(context));
-    const exists = (await pool.records.find()) !== undefined;
-    const content = await contentOf(pool);
-    const members = await pool.records.members();
-    if (args.json)
-      return printJson(
-        {
-          pool: pool.pool,
-          exists,
-          engine: pool.engine,
-          product: pool.info.product,
-          ...content,
-          replica: file?.replica ?? null,
-          pending: file?.pending().length ?? 0,
-          proxy: here ?? null,
-          replicas: members.map(({ id, about, agoMs }) => ({ id, ...about, seen_ms_ago: agoMs })),
-        },
-        2,
-      );
-    const nowMs = deps.clock.now();
-    print(`server   ${pool.engine} (${pool.info.product})\n`);
-    print(`pool     ${pool.pool}: ${exists ? contentWords(content) : "does not exist"}\n`);
-    print(`replica  ${file === undefined ? "this root has not joined" : hereWords(file, here, nowMs)}\n`);
-    if (members.length === 0) return;
-    const rows = members.map(({ id, about, agoMs }) => [
-      id,
-      about.name,
-      about.version,
-      agoMs < SEEN_MS ? "connected" : ago(nowMs - agoMs, nowMs),
-    ]);
-    print(`\n${table([["REPLICA", "NAME", "VERSION", "SEEN"], ...rows])}`);
+    try {
+      await printPool(context, { file, here, json: args.json });
+    } catch (error) {
+      // The replica knows since when it is without the server, and what it still has to send.
+      if (file !== undefined) printWithoutServer(context, { file, here, json: args.json }, error);
+      throw error;
+    }
   },
 });
 
 // --- internal ---
 
-const ReplicaAnswer = z.object({
-  cluster: z
-    .object({
-      pending: z.number(),
-      degraded_since_ms: z.number().optional(),
-      error: z.string().optional(),
-    })
-    .nullable(),
-});
-type RunningReplica = NonNullable<z.output<typeof ReplicaAnswer>["cluster"]>;
+/** What is known without the server. */
+interface OwnState {
+  readonly file: ReplicaFile | undefined;
+  /** The proxy that runs on the root; undefined if none does. */
+  readonly here: RunningReplica | undefined;
+  readonly json: boolean | undefined;
+}
+
+async function printPool(context: CommandContext, { file, here, json }: OwnState): Promise<void> {
+  using pool = await waitingFor("connecting to the server of the cluster", connectPool(context));
+  const exists = (await pool.records.find()) !== undefined;
+  const content = await contentOf(pool);
+  const members = await pool.records.members();
+  if (json)
+    return printJson(
+      {
+        pool: pool.pool,
+        exists,
+        engine: pool.engine,
+        product: pool.info.product,
+        ...content,
+        replica: file?.replica ?? null,
+        pending: file?.pending().length ?? 0,
+        proxy: here ?? null,
+        replicas: members.map(({ id, about, agoMs }) => ({ id, ...about, seen_ms_ago: agoMs })),
+      },
+      2,
+    );
+  const nowMs = context.deps.clock.now();
+  print(`server   ${pool.engine} (${pool.info.product})\n`);
+  print(`pool     ${pool.pool}: ${exists ? contentWords(content) : "does not exist"}\n`);
+  print(`replica  ${file === undefined ? "this root has not joined" : hereWords(file, here, nowMs)}\n`);
+  if (members.length === 0) return;
+  const rows = members.map(({ id, about, agoMs }) => [
+    id,
+    about.name,
+    about.version,
+    agoMs < SEEN_MS ? "connected" : ago(nowMs - agoMs, nowMs),
+  ]);
+  print(`\n${table([["REPLICA", "NAME", "VERSION", "SEEN"], ...rows])}`);
+}
+
+/** Prints what the root of a replica and its proxy know. `error`: why the server or the pool cannot be read. */
+function printWithoutServer(
+  context: CommandContext,
+  { file, here, json }: OwnState & { readonly file: ReplicaFile },
+  error: unknown,
+): void {
+  const { url, pool } = clusterSettings(context);
+  const engine = shownEngine(url);
+  if (json)
+    return printJson(
+      {
+        pool,
+        engine,
+        error: messageOf(error),
+        replica: file.replica,
+        pending: file.pending().length,
+        proxy: here ?? null,
+      },
+      2,
+    );
+  print(`server   ${engine}\n`);
+  print(`pool     ${pool}: cannot be read\n`);
+  print(`replica  ${hereWords(file, here, context.deps.clock.now())}\n`);
+}
 
 /** The state of the proxy that runs on the root; undefined if none runs, or if it works alone. */
 async function runningReplica({ layout }: CommandContext): Promise<RunningReplica | undefined> {
   const daemon = await daemonAt(layout.adminSocket);
-  if (daemon.kind !== "answers") return undefined;
-  const { door } = daemon;
-  const answer = await answered(door, ReplicaAnswer, through(door)(`${door.url}/admin/cluster`));
-  return answer.cluster ?? undefined;
+  return daemon.kind === "answers" ? replicaBehind(daemon.door) : undefined;
 }
 
 function hereWords(
-  file: { readonly replica: string; pending(): readonly string[] },
+  file: Pick<ReplicaFile, "replica" | "pending">,
   here: RunningReplica | undefined,
   nowMs: number,
 ): string {
