@@ -1,16 +1,14 @@
 // `codexlb cluster init`: creates a pool from the accounts of this root.
 
 import { defineCommand } from "citty";
-import { advised } from "../../advice.ts";
 import { secretFile } from "../../auth/secrets.ts";
 import { createPoolKey } from "../../cluster/key.ts";
-import { createReplicaFile } from "../../cluster/replica-file.ts";
-import { CodexlbError } from "../../errors.ts";
 import { print } from "../../print.ts";
 import { ROOT_FLAG } from "../common-flags.ts";
 import { contextOf } from "../context.ts";
+import { createPool } from "./create-pool.ts";
 import { withLockedRoot } from "./locked-root.ts";
-import { newId, refuseReplica } from "./membership.ts";
+import { refuseReplica } from "./membership.ts";
 import { clusterSettings, openPool } from "./open-pool.ts";
 import { compareOnce, contentOf, contentWords } from "./pool-content.ts";
 
@@ -29,14 +27,8 @@ export default defineCommand({
       const newKey = createPoolKey({ env: deps.env, keyFile }, deps.random);
       if (newKey !== undefined) deps.log.info(`created the key ${newKey}; every replica needs a copy of it`);
       using pool = await openPool(context);
-      if ((await pool.records.find()) !== undefined)
-        throw new CodexlbError("cluster_refused", `the pool ${pool.pool} exists already on ${pool.engine}`, {
-          next: `join it with another root: ${advised("cluster join")}; or choose another cluster.pool`,
-        });
+      const file = await createPool(pool, layout, deps);
       secretFile(layout.signingKey, deps.random);
-      const file = createReplicaFile(layout.cluster, newId(deps), pool.pool, newId(deps));
-      const poolId = await pool.records.create(file.poolId, pool.info.runId, false);
-      if (poolId !== file.poolId) throw new Error("another command has created the pool at the same time");
       await compareOnce(pool, file, facts, deps.log);
       print(`created the pool ${pool.pool} with ${contentWords(await contentOf(pool))} on ${pool.engine}\n`);
     });
