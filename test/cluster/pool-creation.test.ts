@@ -1,4 +1,5 @@
-// What `codexlb cluster init` leaves behind if another command creates the pool, or if the answer is lost.
+// What `codexlb cluster init` refuses, and what it leaves behind if another command creates the pool, or if the answer is
+// lost.
 
 import { describe, expect, test } from "bun:test";
 import { existsSync, mkdirSync, readdirSync } from "node:fs";
@@ -10,10 +11,13 @@ import { createSealer } from "../../src/cluster/sealing.ts";
 import { systemDeps } from "../../src/deps.ts";
 import { CodexlbError } from "../../src/errors.ts";
 import { type Layout, layoutOf } from "../../src/state/layout.ts";
+import { executable } from "../support/executable.ts";
 import { startRedis, whyNoRedis } from "../support/redis.ts";
+import { done } from "../support/replicas.ts";
 import { tempDirectory } from "../support/temp.ts";
 
 const KEY = new Uint8Array(32);
+const KEY_TEXT = Buffer.from(KEY).toString("base64");
 const OTHER_KEY = new Uint8Array(32).fill(1);
 
 const deps = systemDeps();
@@ -84,3 +88,29 @@ describe.skipIf(whyNoRedis !== undefined)("the root of a command that creates a 
       expect(existsSync(layout.cluster)).toBe(true);
     }));
 });
+
+test.skipIf(whyNoRedis !== undefined)(
+  "a pool that the server does not have is not replaced by an empty one",
+  async () => {
+    await using redis = await startRedis();
+    using tool = executable();
+    const keyFile = join(tool.directory, "pool.key");
+    const env = { CODEXLB_CLUSTER_URL: redis.url, CODEXLB_CLUSTER_KEY_FILE: keyFile };
+    const refused = await tool.run(["cluster", "init"], env);
+    expect([refused.code, refused.err]).toEqual([
+      1,
+      expect.stringMatching(/has no accounts and no keys[\s\S]*codexlb cluster init --empty/),
+    ]);
+    expect(await redis.cli("DBSIZE")).toBe("0");
+    expect(existsSync(keyFile)).toBe(false);
+    const joined = await tool.run(["cluster", "join"], { ...env, CODEXLB_CLUSTER_KEY: KEY_TEXT });
+    expect([joined.code, joined.err]).toEqual([
+      1,
+      expect.stringMatching(/there is no pool default[\s\S]*start a replica, which restores it/),
+    ]);
+    expect((await done(tool.run(["cluster", "init", "--empty"], env))).out).toContain(
+      "created the pool default with 0 accounts and 0 keys",
+    );
+  },
+  60_000,
+);
