@@ -34,11 +34,11 @@ export function clusterSettings({ layout, deps }: CommandContext): Config["clust
 }
 
 /**
- * Connects to the engine for a change of the pool. Warns if the server may lose data. Also throws `cluster_refused` for
- * a server that cannot keep a pool.
+ * Connects to the engine for a change of the pool `name` (default: the one in the settings). Warns if the server may
+ * lose data. Also throws `cluster_refused` for a server that cannot keep a pool.
  */
-export async function openPool(context: CommandContext): Promise<OpenPool> {
-  const connecting = connectPool(context);
+export async function openPool(context: CommandContext, name?: string): Promise<OpenPool> {
+  const connecting = connectPool(context, name);
   const pool = await waitingFor("connecting to the server of the cluster", connecting);
   for (const { severity, what, next } of pool.info.problems) {
     if (severity === "bad") {
@@ -50,10 +50,14 @@ export async function openPool(context: CommandContext): Promise<OpenPool> {
   return pool;
 }
 
-/** Connects to the engine. Throws `invalid_config`, `cluster_unreachable`, `cluster_refused`. */
-export async function connectPool(context: CommandContext): Promise<OpenPool> {
+/**
+ * Connects to the engine for the pool `name`; default: the one in the settings. Throws `invalid_config`,
+ * `cluster_unreachable`, `cluster_refused`.
+ */
+export async function connectPool(context: CommandContext, name?: string): Promise<OpenPool> {
   const { deps } = context;
-  const { url, pool, key_file: keyFile } = clusterSettings(context);
+  const { url, key_file: keyFile, ...settings } = clusterSettings(context);
+  const pool = name ?? settings.pool;
   const keyring = createKeyring({ env: deps.env, keyFile }, pool, deps.random);
   const { sealer } = keyring;
   // Loaded only here, because completions and the manual page describe the commands without a server.
