@@ -90,7 +90,7 @@ describe.skipIf(whyNoRedis !== undefined)("the root of a command that creates a 
 });
 
 test.skipIf(whyNoRedis !== undefined)(
-  "a pool that the server does not have is not replaced by an empty one",
+  "a pool that the server does not have is not replaced by an empty one, and a refused command leaves no new root",
   async () => {
     await using redis = await startRedis();
     using tool = executable();
@@ -103,14 +103,17 @@ test.skipIf(whyNoRedis !== undefined)(
     ]);
     expect(await redis.cli("DBSIZE")).toBe("0");
     expect(existsSync(keyFile)).toBe(false);
+    expect(existsSync(tool.root)).toBe(false);
     const joined = await tool.run(["cluster", "join"], { ...env, CODEXLB_CLUSTER_KEY: KEY_TEXT });
     expect([joined.code, joined.err]).toEqual([
       1,
       expect.stringMatching(/there is no pool default[\s\S]*start a replica, which restores it/),
     ]);
+    expect(existsSync(tool.root)).toBe(false);
     expect((await done(tool.run(["cluster", "init", "--empty"], env))).out).toContain(
       "created the pool default with 0 accounts and 0 keys",
     );
+    expect(existsSync(tool.root)).toBe(true);
   },
   60_000,
 );
