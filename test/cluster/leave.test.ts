@@ -1,7 +1,8 @@
-// `codexlb cluster leave` of a root that reaches its pool no more, or under another name.
+// `codexlb cluster leave` and `export` of a root whose settings or server lead to another pool, or to none.
 
 import { describe, expect, test } from "bun:test";
 import { existsSync, readdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { whyNoRedis } from "../support/redis.ts";
 import { done, type Replica, type Replicas, startReplicas } from "../support/replicas.ts";
 
@@ -31,6 +32,18 @@ describe.skipIf(whyNoRedis !== undefined)("a replica", () => {
     expect(existsSync(replica.layout.cluster)).toBe(false);
   }, 60_000);
 
+  test("copies no other pool that has the name of its own into a root", async () => {
+    await using pool = await stoppedReplica();
+    const { replica, redis, env, directory } = pool;
+    await redis.cli("FLUSHALL");
+    const other = join(directory, "other");
+    await done(pool.tool.run(["cluster", "init", "--empty", "--root", other], env));
+    const copy = join(directory, "copy");
+    const { code, err } = await replica.run("cluster", "export", copy);
+    expect([code, err]).toEqual([1, expect.stringContaining("is not the one that this root has joined")]);
+    expect(existsSync(copy)).toBe(false);
+  }, 60_000);
+
   test("leaves only with --force if the server is not set, cannot be reached, or has another pool", async () => {
     await using pool = await stoppedReplica();
     const { replica, redis, env } = pool;
@@ -46,6 +59,9 @@ describe.skipIf(whyNoRedis !== undefined)("a replica", () => {
     expect(await refusal({})).toContain("cluster.url is not set");
     await redis.cli("FLUSHALL");
     expect(await refusal(env)).toContain("the pool default is not on");
+    const other = join(pool.directory, "other");
+    await done(pool.tool.run(["cluster", "init", "--empty", "--root", other], env));
+    expect(await refusal(env)).toContain("is not the one that this root has joined");
     await redis.kill();
     expect(await refusal(env)).toContain("connection refused");
     const { out, err } = await done(leave(pool, replica, {}, "--force"));

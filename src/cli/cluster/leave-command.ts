@@ -12,7 +12,7 @@ import { ROOT_FLAG } from "../common-flags.ts";
 import { type CommandContext, contextOf, requireRoot } from "../context.ts";
 import { withLockedRoot } from "./locked-root.ts";
 import { requireReplica } from "./membership.ts";
-import { openPool } from "./open-pool.ts";
+import { openPool, requireJoinedPool } from "./open-pool.ts";
 import { compareOnce } from "./pool-content.ts";
 
 export default defineCommand({
@@ -53,10 +53,7 @@ async function sendAndLeave(context: CommandContext, file: ReplicaFile, facts: L
   try {
     // The settings may name another pool now.
     using pool = await openPool(context, file.pool);
-    if ((await pool.records.find()) !== file.poolId)
-      throw new CodexlbError("cluster_refused", `the pool ${file.pool} is not on ${pool.engine}`, {
-        next: "start a replica, which restores the pool from its files, or name the right server in cluster.url",
-      });
+    await requireJoinedPool(pool, file);
     // A login that was renewed while the engine could not be reached may exist only here.
     await compareOnce(pool, file, facts, context.deps.log);
     await pool.records.leave(file.replica);

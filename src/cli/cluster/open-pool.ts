@@ -3,6 +3,7 @@
 import type { EngineInfo } from "../../cluster/engine-info.ts";
 import { createKeyring, type Keyring } from "../../cluster/keyring.ts";
 import { type PoolRecords, poolRecords } from "../../cluster/pool-records.ts";
+import type { ReplicaFile } from "../../cluster/replica-file.ts";
 import type { Sealer } from "../../cluster/sealing.ts";
 import { CodexlbError } from "../../errors.ts";
 import { effectiveConfig, readConfigFile } from "../../state/config-source.ts";
@@ -72,4 +73,19 @@ export async function connectPool(context: CommandContext, name?: string): Promi
     engine.close();
     throw error;
   }
+}
+
+/** Throws `cluster_refused` if the engine does not have the pool that the root of `file` has joined. */
+export async function requireJoinedPool({ records, engine }: OpenPool, file: ReplicaFile): Promise<void> {
+  const found = await records.find();
+  if (found === file.poolId) return;
+  if (found === undefined)
+    throw new CodexlbError("cluster_refused", `the pool ${file.pool} is not on ${engine}`, {
+      next: "start a replica, which restores the pool from its files, or name the right server in cluster.url",
+    });
+  throw new CodexlbError(
+    "cluster_refused",
+    `the pool ${file.pool} on ${engine} is not the one that this root has joined`,
+    { next: "name the right server in cluster.url" },
+  );
 }
