@@ -4,7 +4,7 @@
 import { describe, expect, test } from "bun:test";
 import { existsSync, mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { createPool } from "../../src/cli/cluster/create-pool.ts";
+import { createSharedPool } from "../../src/cli/cluster/create-shared-pool.ts";
 import { createEngine } from "../../src/cluster/engine.ts";
 import { type PoolRecords, poolRecords } from "../../src/cluster/pool-records.ts";
 import { createSealer } from "../../src/cluster/sealing.ts";
@@ -47,7 +47,7 @@ async function withServer(use: (creator: Creator) => Promise<void>): Promise<voi
       },
       records: (key) => poolRecords(engine, createSealer(key, "team", deps.random), "team"),
       create: (layout, records) =>
-        createPool({ pool: "team", engine: engine.shown, info, records }, layout, deps).then(
+        createSharedPool({ pool: "team", engine: engine.shown, info, records }, layout, deps).then(
           () => "created",
           (error) => (error instanceof CodexlbError ? error.code : String(error)),
         ),

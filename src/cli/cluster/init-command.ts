@@ -9,7 +9,7 @@ import { print } from "../../print.ts";
 import type { Layout } from "../../state/layout.ts";
 import { ROOT_FLAG } from "../common-flags.ts";
 import { contextOf } from "../context.ts";
-import { createPool } from "./create-pool.ts";
+import { createSharedPool } from "./create-shared-pool.ts";
 import { type LockedRoot, withLockedRoot } from "./locked-root.ts";
 import { refuseReplica } from "./membership.ts";
 import { clusterSettings, openPool } from "./open-pool.ts";
@@ -34,7 +34,7 @@ export default defineCommand({
       const newKey = createPoolKey({ env: deps.env, keyFile }, deps.random);
       if (newKey !== undefined) deps.log.info(`created the key ${newKey}; every replica needs a copy of it`);
       using pool = await openPool(context);
-      const file = await createPool(pool, layout, deps);
+      const file = await createSharedPool(pool, layout, deps);
       secretFile(layout.signingKey, deps.random);
       await compareOnce(pool, file, root.facts, deps.log);
       print(`created the pool ${pool.pool} with ${contentWords(await contentOf(pool))} on ${pool.engine}\n`);

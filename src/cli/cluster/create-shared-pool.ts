@@ -14,7 +14,7 @@ import type { OpenPool } from "./open-pool.ts";
  * before. If the engine's answer does not arrive (`cluster_unreachable`), the root is a replica, because the pool may
  * exist; if it does not, the replica's proxy creates it.
  */
-export async function createPool(
+export async function createSharedPool(
   { pool, engine, info, records }: Pick<OpenPool, "pool" | "engine" | "info" | "records">,
   layout: Layout,
   deps: Pick<Deps, "random">,
