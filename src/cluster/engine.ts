@@ -103,7 +103,10 @@ export function createEngine({ url, pool, deps }: EngineOptions): Engine {
     subscribed: () => {},
   };
   client.on("error", (error) => {
-    problem = error;
+    // The error before says why the connection was closed.
+    problem = isClosing(error) ? (problem ?? error) : error;
+    // ioredis only reports this, and would use database 0.
+    if (isRefusedDatabase(error)) client.disconnect(true);
   });
   client.on("ready", () => {
     problem = undefined;
@@ -241,6 +244,15 @@ function engineError({ shown, pool, env, error, kept }: EngineFailure): CodexlbE
   if (error instanceof CodexlbError) return error;
   const isReply = (one: unknown): one is Error => one instanceof Error && one.name === "ReplyError";
   const reply = isReply(error) ? error : isReply(kept) ? kept : undefined;
+  if (reply !== undefined && isRefusedDatabase(reply))
+    return new CodexlbError(
+      "cluster_refused",
+      `using ${shown}: the server refuses the database that cluster.url names (${reply.message.slice(0, LONGEST_REPLY)})`,
+      {
+        next: "correct the database number in cluster.url, or give the user the right to run SELECT",
+        cause: reply,
+      },
+    );
   if (reply !== undefined) {
     // A script reports the error of its command behind its own words.
     const code = NO_RIGHT_IN_SCRIPT.test(reply.message)
@@ -259,6 +271,12 @@ function engineError({ shown, pool, env, error, kept }: EngineFailure): CodexlbE
   });
 }
 
+/** True for the server's answer to SELECT, which a connection sends first if its database is not 0. */
+function isRefusedDatabase(error: unknown): boolean {
+  const { command } = error as { readonly command?: { readonly name: string } };
+  return command?.name === "select";
+}
+
 const LONGEST_REPLY = 120;
 /** What Redis 6.2 and 7.0 report for a command of a script that the user may not run. */
 const NO_RIGHT_IN_SCRIPT = /user executing the script can't (?:run|access)/;
@@ -269,5 +287,9 @@ function whyOf(error: unknown): string {
   const message = messageOf(error);
   if (isOtherProtocol(error)) return "the program there does not speak the protocol of Redis";
   if (message === "Command timed out") return `no answer within ${COMMAND_TIMEOUT_MS} ms`;
-  return /^Connection is closed|^Stream isn't writeable/.test(message) ? "connection closed" : message;
+  return isClosing(error) ? "connection closed" : message;
+}
+
+function isClosing(error: unknown): boolean {
+  return /^Connection is closed|^Stream isn't writeable/.test(messageOf(error));
 }

@@ -139,6 +139,27 @@ describe.skipIf(whyNoRedis !== undefined)("the connection to an engine", () => {
       "the memory of the server is full",
     );
   });
+
+  test("is not made to another database than the one of its URL", async () => {
+    await using redis = await startRedis();
+    await redis.cli("ACL", "SETUSER", "bound", "on", ">bound", "~*", "&*", "+@all", "-select");
+    const bound = redis.tcpUrl.replace("redis://", "redis://bound:bound@");
+    for (const url of [`${redis.tcpUrl}/99`, `${redis.url}?db=99`, `${bound}/5`]) {
+      using engine = open(url);
+      expect(await problem(engine.connected(1_000))).toMatch(
+        /^cluster_refused: using .*: the server refuses the database that cluster.url names .*correct the database/,
+      );
+      expect(await problem(engine.run("open", ...NEW_POOL))).toStartWith("cluster_refused: ");
+    }
+    expect(await redis.cli("DBSIZE")).toBe("0");
+    for (const url of [`${redis.tcpUrl}/5`, bound]) {
+      using engine = open(url);
+      await engine.connected(5_000);
+      await engine.run("open", ...NEW_POOL);
+    }
+    const keyspace = await redis.cli("INFO", "keyspace");
+    expect([keyspace.includes("db0:keys=1"), keyspace.includes("db5:keys=1")]).toEqual([true, true]);
+  });
 });
 
 test("another program at the address of the engine is named as such", async () => {

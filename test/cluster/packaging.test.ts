@@ -108,7 +108,7 @@ test.skipIf(valkey === undefined)(
       CODEXLB_CLUSTER_URL: server.tcpUrl.replace("redis://", "redis://codexlb:secret@"),
       CODEXLB_CLUSTER_KEY_FILE: join(tool.directory, "pool.key"),
     };
-    const { err } = await done(tool.run(["cluster", "init"], env));
+    const { err } = await done(tool.run(["cluster", "init", "--empty"], env));
     expect(err).not.toContain("maxmemory");
     expect(err).not.toContain("append-only");
     const refused = await tool.run(["cluster", "status"], { ...env, CODEXLB_CLUSTER_URL: server.tcpUrl });
@@ -211,7 +211,7 @@ describe("the Kubernetes manifests", () => {
       for (const name of ["volume", "config", "secret"]) mkdirSync(path(name));
       writeFileSync(path("config/config.toml"), "[proxy]\nclient_auth = true\n", { mode: 0o644 });
       const pool = { CODEXLB_CLUSTER_URL: server.url, CODEXLB_CLUSTER_KEY_FILE: path("secret/pool.key") };
-      await done(tool.run(["cluster", "init", "--root", path("first")], pool));
+      await done(tool.run(["cluster", "init", "--empty", "--root", path("first")], pool));
       // As Kubernetes mounts it for the group of the pod.
       chmodSync(path("secret/pool.key"), 0o440);
       const [, , script = ""] = pod.initContainers[0].command ?? [];

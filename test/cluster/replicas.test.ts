@@ -188,7 +188,9 @@ describe.skipIf(whyNoRedis !== undefined)("replicas of a pool", () => {
     expect(await startWith(wrong)).toContain("the key does not open the pool default");
     expect(await factCount(pool)).toBe(4);
     await pool.redis.cli("FLUSHALL");
-    await done(pool.tool.run(["cluster", "init", "--root", join(pool.tool.directory, "other")], pool.env));
+    await done(
+      pool.tool.run(["cluster", "init", "--empty", "--root", join(pool.tool.directory, "other")], pool.env),
+    );
     expect(await factCount(pool)).toBe(2);
     expect(await startWith({})).toContain("is not the one that this root has joined");
     expect(await factCount(pool)).toBe(2);
@@ -265,7 +267,7 @@ describe.skipIf(whyNoRedis !== undefined)("replicas of a pool", () => {
       1,
       expect.stringContaining("the key does not open the pool default"),
     ]);
-    const made = await pool.tool.run(["cluster", "init", "--root", root], pool.env);
+    const made = await pool.tool.run(["cluster", "init", "--empty", "--root", root], pool.env);
     expect([made.code, made.err]).toEqual([
       1,
       expect.stringContaining("the pool default exists already on unix://"),

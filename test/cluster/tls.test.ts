@@ -116,9 +116,11 @@ describe.skipIf(whyNoRedis !== undefined || Bun.which("openssl") === null)("an e
       CODEXLB_CLUSTER_URL: `rediss://localhost:${port}`,
       CODEXLB_CLUSTER_KEY_FILE: join(tool.directory, "pool.key"),
     };
-    const untrusted = await tool.run(["cluster", "init"], env);
+    const untrusted = await tool.run(["cluster", "init", "--empty"], env);
     expect([untrusted.code, untrusted.err]).toEqual([1, expect.stringContaining("is not trusted")]);
-    const { out } = await done(tool.run(["cluster", "init"], { ...env, SSL_CERT_FILE: file("ca.pem") }));
+    const { out } = await done(
+      tool.run(["cluster", "init", "--empty"], { ...env, SSL_CERT_FILE: file("ca.pem") }),
+    );
     expect(out).toBe(`created the pool default with 0 accounts and 0 keys on rediss://localhost:${port}\n`);
   }, 60_000);
 });

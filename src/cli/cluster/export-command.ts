@@ -4,7 +4,7 @@ import { existsSync, readdirSync, rmSync } from "node:fs";
 import { resolve } from "node:path";
 import { defineCommand } from "citty";
 import { advised } from "../../advice.ts";
-import { createReplicaFile } from "../../cluster/replica-file.ts";
+import { createReplicaFile, openReplicaFile } from "../../cluster/replica-file.ts";
 import { CodexlbError } from "../../errors.ts";
 import { print } from "../../print.ts";
 import { layoutOf } from "../../state/layout.ts";
@@ -13,7 +13,7 @@ import { contextOf } from "../context.ts";
 import { usage } from "../flags.ts";
 import { withLockedRoot } from "./locked-root.ts";
 import { newId } from "./membership.ts";
-import { openPool } from "./open-pool.ts";
+import { openPool, requireJoinedPool } from "./open-pool.ts";
 import { compareOnce, contentOf, contentWords } from "./pool-content.ts";
 
 export default defineCommand({
@@ -35,7 +35,9 @@ export default defineCommand({
         next: "name a new directory",
       });
     const { deps } = context;
-    using pool = await openPool(context);
+    const joined = openReplicaFile(context.layout.cluster);
+    using pool = await openPool(context, joined?.pool);
+    if (joined !== undefined) await requireJoinedPool(pool, joined);
     const poolId = await pool.records.find();
     if (poolId === undefined)
       throw new CodexlbError("not_found", `there is no pool ${pool.pool} on ${pool.engine}`, {

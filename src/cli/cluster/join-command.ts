@@ -1,7 +1,6 @@
 // `codexlb cluster join`: makes an empty root a replica of a pool.
 
 import { defineCommand } from "citty";
-import { advised } from "../../advice.ts";
 import { createReplicaFile } from "../../cluster/replica-file.ts";
 import { CodexlbError } from "../../errors.ts";
 import { print } from "../../print.ts";
@@ -29,7 +28,7 @@ export default defineCommand({
       const poolId = await pool.records.find();
       if (poolId === undefined)
         throw new CodexlbError("not_found", `there is no pool ${pool.pool} on ${pool.engine}`, {
-          next: `create it from a root with accounts: ${advised("cluster init")}; or correct [cluster] in ${layout.config}`,
+          next: `if the server has lost the pool, start a replica, which restores it; otherwise correct [cluster] in ${layout.config}, or create the pool from the root that has the accounts`,
         });
       const file = createReplicaFile(layout.cluster, newId(deps), pool.pool, poolId);
       await compareOnce(pool, file, root.facts, deps.log);

@@ -4,12 +4,13 @@ import { advised } from "../../advice.ts";
 import { openKeys } from "../../auth/keys.ts";
 import { type LocalFacts, localFacts } from "../../cluster/local-facts.ts";
 import { CodexlbError } from "../../errors.ts";
+import { makePrivateDirectory } from "../../state/atomic-file.ts";
 import { readConfig } from "../../state/config-source.ts";
 import { tryLock } from "../../state/lock.ts";
 import { makePrivate } from "../../state/private-root.ts";
 import type { Store } from "../../state/store.ts";
 import { openLocalStore } from "../accounts/with-accounts.ts";
-import { type CommandContext, createRoot } from "../context.ts";
+import { type CommandContext, removeEmptyRoot, reportNewRoot, rootExists } from "../context.ts";
 
 export interface LockedRoot {
   readonly store: Store;
@@ -17,13 +18,17 @@ export interface LockedRoot {
   readonly facts: LocalFacts;
 }
 
-/** Runs `use` with the files of the root, which stay locked. Throws `root_locked` if a proxy or a command uses them. */
+/**
+ * Runs `use` with the files of the root, which stay locked. A root that does not exist is created, and removed again if
+ * `use` fails before anything is written there. Throws `root_locked` if a proxy or a command uses the files.
+ */
 export async function withLockedRoot<T>(
   context: CommandContext,
   use: (root: LockedRoot) => Promise<T>,
 ): Promise<T> {
   const { deps, layout } = context;
-  createRoot(context);
+  const isNew = !rootExists(context);
+  makePrivateDirectory(layout.root);
   makePrivate(layout, deps.log);
   const lock = tryLock(layout.lock);
   if (lock === undefined)
@@ -31,7 +36,12 @@ export async function withLockedRoot<T>(
       next: `stop its proxy: ${advised("proxy stop")}`,
     });
   try {
-    return await use(openRoot(context));
+    const result = await use(openRoot(context));
+    if (isNew) reportNewRoot(context);
+    return result;
+  } catch (error) {
+    if (isNew) removeEmptyRoot(context);
+    throw error;
   } finally {
     lock.release();
   }

@@ -4,6 +4,7 @@ import { existsSync } from "node:fs";
 import type { EngineInfo } from "../../cluster/engine-info.ts";
 import { createKeyring, type Keyring } from "../../cluster/keyring.ts";
 import { type PoolRecords, poolRecords } from "../../cluster/pool-records.ts";
+import type { ReplicaFile } from "../../cluster/replica-file.ts";
 import type { Sealer } from "../../cluster/sealing.ts";
 import { CodexlbError } from "../../errors.ts";
 import { effectiveConfig, readConfigFile } from "../../state/config-source.ts";
@@ -35,11 +36,11 @@ export function clusterSettings({ layout, deps }: CommandContext): Config["clust
 }
 
 /**
- * Connects to the engine for a change of the pool. Warns if the server may lose data. Also throws `cluster_refused` for
- * a server that cannot keep a pool.
+ * Connects to the engine for a change of the pool `name` (default: the one in the settings). Warns if the server may
+ * lose data. Also throws `cluster_refused` for a server that cannot keep a pool.
  */
-export async function openPool(context: CommandContext): Promise<OpenPool> {
-  const connecting = connectPool(context);
+export async function openPool(context: CommandContext, name?: string): Promise<OpenPool> {
+  const connecting = connectPool(context, name);
   const pool = await waitingFor("connecting to the server of the cluster", connecting);
   for (const { severity, what, next } of pool.info.problems) {
     if (severity === "bad") {
@@ -51,10 +52,14 @@ export async function openPool(context: CommandContext): Promise<OpenPool> {
   return pool;
 }
 
-/** Connects to the engine. Throws `invalid_config`, `cluster_unreachable`, `cluster_refused`. */
-export async function connectPool(context: CommandContext): Promise<OpenPool> {
+/**
+ * Connects to the engine for the pool `name`; default: the one in the settings. Throws `invalid_config`,
+ * `cluster_unreachable`, `cluster_refused`.
+ */
+export async function connectPool(context: CommandContext, name?: string): Promise<OpenPool> {
   const { deps, layout } = context;
-  const { url, pool, key_file: keyFile } = clusterSettings(context);
+  const { url, key_file: keyFile, ...settings } = clusterSettings(context);
+  const pool = name ?? settings.pool;
   const keyPlace = { env: deps.env, keyFile, isJoined: existsSync(layout.cluster) };
   const keyring = createKeyring(keyPlace, pool, deps.random);
   const { sealer } = keyring;
@@ -70,4 +75,19 @@ export async function connectPool(context: CommandContext): Promise<OpenPool> {
     engine.close();
     throw error;
   }
+}
+
+/** Throws `cluster_refused` if the engine does not have the pool that the root of `file` has joined. */
+export async function requireJoinedPool({ records, engine }: OpenPool, file: ReplicaFile): Promise<void> {
+  const found = await records.find();
+  if (found === file.poolId) return;
+  if (found === undefined)
+    throw new CodexlbError("cluster_refused", `the pool ${file.pool} is not on ${engine}`, {
+      next: "start a replica, which restores the pool from its files, or name the right server in cluster.url",
+    });
+  throw new CodexlbError(
+    "cluster_refused",
+    `the pool ${file.pool} on ${engine} is not the one that this root has joined`,
+    { next: "name the right server in cluster.url" },
+  );
 }

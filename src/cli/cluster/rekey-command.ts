@@ -13,7 +13,7 @@ import { ROOT_FLAG } from "../common-flags.ts";
 import { contextOf, requireRoot } from "../context.ts";
 import { waitingFor } from "../terminal/terminal.ts";
 import { requireReplica } from "./membership.ts";
-import { clusterSettings, type OpenPool, openPool } from "./open-pool.ts";
+import { clusterSettings, type OpenPool, openPool, requireJoinedPool } from "./open-pool.ts";
 import { contentOf, contentWords } from "./pool-content.ts";
 
 export default defineCommand({
@@ -30,18 +30,15 @@ export default defineCommand({
     const context = contextOf(args.root);
     requireRoot(context);
     const { deps, layout } = context;
-    const { poolId, pool: name } = requireReplica(layout);
+    const file = requireReplica(layout);
     const place = { env: deps.env, keyFile: clusterSettings(context).key_file, isJoined: true };
     const path = createNextPoolKey(place, deps.random);
     using pool = await openPool(context);
-    if ((await pool.records.find()) !== poolId)
-      throw new CodexlbError("cluster_refused", `the pool ${name} is not on ${pool.engine}`, {
-        next: "start a replica, which restores the pool from its files, or name the right server in cluster.url",
-      });
+    await requireJoinedPool(pool, file);
     if (pool.keyring.next()?.keyId === pool.sealer.keyId) return finished(pool, place);
     if (!args.now)
       await waitingFor("waiting until every replica has the next key", untilKnown(pool, path, deps));
-    await waitingFor("sealing the pool with the next key", sealed(pool, poolId, deps));
+    await waitingFor("sealing the pool with the next key", sealed(pool, file.poolId, deps));
     await pool.records.find();
     await finished(pool, place);
   },
