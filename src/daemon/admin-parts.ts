@@ -78,6 +78,7 @@ export function adminParts(
       pool.sync();
       if (record !== undefined) pool.accountOf(record.id)?.forget();
       if (change === "enabled" && record !== undefined) accountSignals?.enabled(record);
+      if (change === "imported" && record !== undefined) accountSignals?.imported(record);
       events.append(`account.${change}`, { account_id: record?.id });
     },
   });

@@ -23,6 +23,8 @@ import { FIGURES, HEALTH, IN_FLIGHT, MODEL_LIMIT, type SharedHealth } from "./si
 export interface AccountSignals extends PoolObserver {
   /** The operator has put the account back into service. */
   enabled(record: AccountRecord): void;
+  /** A login was imported for the account. If that ended a disablement, the replicas with the same login end it too. */
+  imported(record: AccountRecord): void;
   /** Begins to apply what other replicas notice, and to look for changes that no request has caused. */
   start(pool: Pick<Pool, "note" | "learn" | "disable" | "noteModelLimit">): void;
   /** Sends the last changes, and looks for no more. */
@@ -173,6 +175,13 @@ export function createAccountSignals(context: AccountSignalsContext): AccountSig
       sharedOf(record).health = record.health;
       signals.put(HEALTH, nameOf(record), { kind: "healthy", isEnabled: true });
     },
+    imported: (record) => {
+      const state = sharedOf(record);
+      // Another login reaches the others as a fact. The same one is no change of a fact.
+      if (state.health.kind !== "disabled" || record.health.kind !== "healthy") return;
+      state.health = record.health;
+      signals.put(HEALTH, nameOf(record), { kind: "healthy", isEnabled: true, login: record.loginMark });
+    },
     start: (pool) => {
       signals.watch(HEALTH, ({ name, value, atMs }) =>
         apply(name, (record) => applyHealth(pool, record, value, atMs, clock.now()) && store.touch()),
@@ -215,6 +224,8 @@ function applyHealth(
   const { id, health } = record;
   switch (value.kind) {
     case "healthy": {
+      // The imported login has not arrived here yet. It ends the disablement when it does.
+      if (value.login !== undefined && value.login !== record.loginMark) return false;
       if (value.isEnabled && health.kind !== "healthy" && isShared(health) && health.sinceMs <= atMs) {
         enableHealth(record);
         return true;

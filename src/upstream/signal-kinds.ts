@@ -6,10 +6,13 @@ import { FiguresFile } from "../state/store-shapes.ts";
 
 const DAY_MS = 24 * 3_600_000;
 
-/** The health of one account. `healthy`: since the time of the signal. `login`: the mark of the rejected login. */
+/** The health of one account. `healthy`: since the time of the signal. */
 const SharedHealth = z.discriminatedUnion("kind", [
-  /** `isEnabled`: the operator has put the account back into service. */
-  z.object({ kind: z.literal("healthy"), isEnabled: z.boolean() }),
+  /**
+   * `isEnabled`: the operator has put the account back into service. `login`: the mark of the login that was imported to
+   * do so; only replicas with this login apply it. Undefined: it applies to every login.
+   */
+  z.object({ kind: z.literal("healthy"), isEnabled: z.boolean(), login: z.string().optional() }),
   z.object({
     kind: z.literal("cooling"),
     cause: z.enum(["limit", "fault"]),
@@ -17,6 +20,7 @@ const SharedHealth = z.discriminatedUnion("kind", [
     sinceMs: z.number(),
     untilMs: z.number(),
   }),
+  /** `login`: the mark of the rejected login. */
   z.object({ kind: z.literal("disabled"), reason: z.string(), login: z.string().optional() }),
 ]);
 export type SharedHealth = z.output<typeof SharedHealth>;

@@ -1,7 +1,7 @@
 // Three proxies with one view of their accounts and sessions.
 
 import { describe, expect, test } from "bun:test";
-import { existsSync, readFileSync, rmSync } from "node:fs";
+import { cpSync, existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { createSseClient } from "../../src/mock/client.ts";
 import { limitBody, until } from "../support/pool.ts";
@@ -117,6 +117,26 @@ describe.skipIf(whyNoRedis !== undefined)("three replicas behind a load balancer
     expect(logs.filter((log) => /"account\.disabled".*"by":"replica"/.test(log)).length).toBe(2);
     expect(logs.filter((log) => log.includes('"account.cooldown"')).length).toBe(1);
   }, 120_000);
+
+  test("use a rejected login again after one of them has imported it again", async () => {
+    await using pool = await startReplicas({ aliases: ["alice"] });
+    const { mock, list } = pool;
+    const [a] = list as [Replica];
+    mock.faults.add({ on: "turn", account: "alice", times: 1, answer: { status: 401 } });
+    mock.faults.add({
+      on: "token",
+      account: "alice",
+      times: 1,
+      answer: { status: 400, body: { error: { code: "refresh_token_expired" } } },
+    });
+    await expect(turnOn(list[1]!)).rejects.toThrow("login expired");
+    await allHave(list, "alice", "disabled: refresh-token-expired");
+    const home = join(a.layout.root, "copy");
+    cpSync(join(a.layout.accounts, "alice"), home, { recursive: true });
+    await done(a.run("account", "import", "--from", home, "alice"));
+    await allHave(list, "alice", "healthy");
+    for (const replica of list) expect(await turnOn(replica)).toBe("Hello from alice");
+  }, 60_000);
 
   test("see the end of a cooldown by their own clocks", async () => {
     await using pool = await startReplicas({

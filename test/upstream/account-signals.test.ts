@@ -6,7 +6,7 @@ import { type Quota, type QuotaWindow, UNKNOWN_QUOTA } from "../../src/core/quot
 import { byKind } from "../../src/core/windows.ts";
 import { createSimulatedPool } from "../../src/simulation/simulated-pool.ts";
 import { newAccount } from "../../src/state/account-record.ts";
-import { disableByOperator, enable, makePlausible } from "../../src/state/record-changes.ts";
+import { changeHealth, disableByOperator, enable, makePlausible } from "../../src/state/record-changes.ts";
 import { createAccountSignals } from "../../src/upstream/account-signals.ts";
 import type { Lease } from "../../src/upstream/leases.ts";
 import type { Pool } from "../../src/upstream/pool.ts";
@@ -207,6 +207,30 @@ describe("a replica applies", () => {
     first.signals.enabled(first.record);
     expect(second.record.health.kind).toBe("healthy");
     expect(second.record.quota.main.windows.short).toBeUndefined();
+  });
+
+  test("that an import of the rejected login has put the account back into service, if it has that login", () => {
+    for (const loginOfSecond of ["login", "newer"]) {
+      const { clock, first, second } = setup();
+      first.pool.disable("openai:a", "refresh-token-expired");
+      Object.assign(second.record, { loginMark: loginOfSecond });
+      clock.advance(2_000);
+      changeHealth(first.record, { kind: "renewed" });
+      first.signals.imported(first.record);
+      clock.advance(2_000);
+      expect(first.record.health.kind).toBe("healthy");
+      expect(second.record.health.kind).toBe(loginOfSecond === "login" ? "healthy" : "disabled");
+    }
+  });
+
+  test("nothing of an import that ends no disablement", () => {
+    const { clock, sent, first } = setup();
+    first.signals.imported(first.record);
+    first.pool.disable("openai:a", "http-402");
+    changeHealth(first.record, { kind: "renewed" });
+    first.signals.imported(first.record);
+    clock.advance(2_000);
+    expect(sent).toEqual(["0 health"]);
   });
 
   test("which limit refuses a model", () => {
