@@ -41,7 +41,7 @@ describe("usage", () => {
     expect(await names(socket, "account")).toEqual([["alice", 3]]);
     expect(await names(laptop.door, "key")).toEqual([["laptop", 2]]);
     expect(await names(laptop.door, "session")).toEqual([["session of laptop", 2]]);
-    await expect(names(laptop.door, "account")).rejects.toThrow("not the accounts");
+    await expect(names(laptop.door, "account")).rejects.toThrow("not accounts");
     await expect(remoteUsage(laptop.door, { ...ALL, by: "day", account: "alice" })).rejects.toThrow(
       "not the accounts",
     );
