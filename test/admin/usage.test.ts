@@ -43,7 +43,7 @@ describe("usage", () => {
     expect(await names(laptop.door, "session")).toEqual([["session of laptop", 2]]);
     await expect(names(laptop.door, "account")).rejects.toThrow("not accounts");
     await expect(remoteUsage(laptop.door, { ...ALL, by: "day", account: "alice" })).rejects.toThrow(
-      "not the accounts",
+      "not accounts",
     );
     const turnsOf = async (door: Door, filters: UsageFilters) =>
       (await remoteUsage(door, { ...ALL, by: "day", ...filters })).total.turns;
