@@ -10,6 +10,7 @@ import { remoteLogin } from "../../src/admin/remote-login.ts";
 import { apiKeyFile } from "../../src/auth/api-key-file.ts";
 import { systemDeps } from "../../src/deps.ts";
 import { type FakeCodex, fakeCodex } from "../support/fake-codex.ts";
+import { outcome } from "../support/outcome.ts";
 import { startPool, type TestPool, type TestPoolOptions, until } from "../support/pool.ts";
 import { rawExchange } from "../support/raw.ts";
 
@@ -112,14 +113,16 @@ describe("a login on the proxy's machine", () => {
       ["login", "--device-auth", "--extra"],
       ["login", "--device-auth", "--extra", "--device-auth"],
     ]);
-    await expect(login(s.pool, "carol", ["-c", "a=b"])).rejects.toThrow('"-c" is not allowed over the API');
+    expect(await outcome(login(s.pool, "carol", ["-c", "a=b"]))).toThrow('"-c" is not allowed over the API');
     expect(s.codex.starts().length).toBe(2);
   });
 
   test("that fails reports the exit code and does not change the working account", async () => {
     await using s = await start({ exitCode: 3 });
     const before = authOf(s.pool, "bob");
-    await expect(login(s.pool, "bob")).rejects.toThrow("codex login exited with code 3; nothing was changed");
+    expect(await outcome(login(s.pool, "bob"))).toThrow(
+      "codex login exited with code 3; nothing was changed",
+    );
     expect(authOf(s.pool, "bob")).toBe(before);
     expect(logins(s.pool)).toEqual([]);
   });
@@ -128,7 +131,7 @@ describe("a login on the proxy's machine", () => {
     await using s = await start();
     const before = authOf(s.pool, "bob");
     const codex = fakeCodex(join(s.codex.path, ".."));
-    await expect(login(s.pool, "bob")).rejects.toThrow("wrote no auth.json; nothing was changed");
+    expect(await outcome(login(s.pool, "bob"))).toThrow("wrote no auth.json; nothing was changed");
     expect(codex.starts().length).toBe(1);
     expect(authOf(s.pool, "bob")).toBe(before);
   });
@@ -136,7 +139,7 @@ describe("a login on the proxy's machine", () => {
   test("of another account than the alias's is kept separately, unless --replace is given", async () => {
     await using s = await start();
     const before = authOf(s.pool, "alice");
-    await expect(login(s.pool, "alice")).rejects.toThrow(
+    expect(await outcome(login(s.pool, "alice"))).toThrow(
       "alice is enrolled as alice@example.com, but this login is for bob@example.com",
     );
     expect(authOf(s.pool, "alice")).toBe(before);
@@ -150,17 +153,17 @@ describe("a login on the proxy's machine", () => {
     await using s = await start({}, NEW);
     const auth = apiKeyFile({ key: "sk-one", baseUrl: s.pool.mock.apiUrl });
     await s.pool.accounts.import("openai", { auth, config: undefined, replace: false });
-    await expect(login(s.pool, "openai")).rejects.toThrow(
+    expect(await outcome(login(s.pool, "openai"))).toThrow(
       "openai has an API key, so you cannot log in to it",
     );
-    await expect(login(s.pool, "pool")).rejects.toThrow("pool cannot be an alias");
+    expect(await outcome(login(s.pool, "pool"))).toThrow("pool cannot be an alias");
     expect(s.codex.starts()).toEqual([]);
     expect(await login(s.pool, "openai", [], true)).toEndWith("registered account openai (total=3)\n");
   });
 
   test("that another alias has is refused, and kept", async () => {
     await using s = await start();
-    await expect(login(s.pool, "carol")).rejects.toThrow("this login is already enrolled, as bob");
+    expect(await outcome(login(s.pool, "carol"))).toThrow("this login is already enrolled, as bob");
     expect((await s.pool.accounts.list()).length).toBe(2);
     expect(logins(s.pool).length).toBe(1);
   });
@@ -200,7 +203,7 @@ describe("a login on the proxy's machine", () => {
     expect(new TextDecoder().decode((await reader.read()).value)).toContain("ABCD-1234");
     const pid = s.codex.pid();
     await keys.remove("front");
-    await expect(reader.read()).rejects.toThrow();
+    expect(await outcome(reader.read())).toThrow();
     await until("codex is gone", () => !isAlive(pid));
     await until("its home is gone", () => logins(s.pool).length === 0);
   });
@@ -230,7 +233,9 @@ describe("a login on the proxy's machine", () => {
 
   test("without codex fails first, with the text that the Go program's client knows", async () => {
     await using s = await start("none");
-    await expect(login(s.pool, "carol")).rejects.toMatchObject({ code: "codex_not_found" });
+    expect(await outcome(login(s.pool, "carol"))).toThrow(
+      expect.objectContaining({ code: "codex_not_found" }),
+    );
     const answer = await s.ask({ alias: "carol" });
     expect(answer.status).toBe(500);
     expect(((await answer.json()) as { error: string }).error).toContain(

@@ -9,6 +9,7 @@ import type { KeyLimits } from "../../src/core/key-limits.ts";
 import { startOfDay } from "../../src/core/local-days.ts";
 import { systemDeps } from "../../src/deps.ts";
 import { fakeClock } from "../support/clock.ts";
+import { outcome } from "../support/outcome.ts";
 import { tempDirectory } from "../support/temp.ts";
 
 const DAY_MS = 86_400_000;
@@ -266,16 +267,18 @@ describe("the file of keys", () => {
     await keys.add("prometheus", "metrics");
     const past = { expiresMs: s.clock.now() };
     const set = (name: string, limits: KeyLimits) => keys.set(name, { limits });
-    expect(set("laptop", past)).rejects.toThrow("limits of the key laptop: the expiry time is in the past");
-    expect(set("laptop", { turnsPerMinute: 0 })).rejects.toThrow("must be a whole number from 1");
-    expect(set("prometheus", { tokensPerDay: 5 })).rejects.toThrow(
+    expect(await outcome(set("laptop", past))).toThrow(
+      "limits of the key laptop: the expiry time is in the past",
+    );
+    expect(await outcome(set("laptop", { turnsPerMinute: 0 }))).toThrow("must be a whole number from 1");
+    expect(await outcome(set("prometheus", { tokensPerDay: 5 }))).toThrow(
       "a key with the role metrics sends no turns",
     );
-    expect(set("desk", {})).rejects.toThrow("there is no key desk");
-    expect(keys.set("laptop", { tags: { tags: ["a b"], only: false }, limits: {} })).rejects.toThrow(
+    expect(await outcome(set("desk", {}))).toThrow("there is no key desk");
+    expect(await outcome(keys.set("laptop", { tags: { tags: ["a b"], only: false }, limits: {} }))).toThrow(
       "tags of the key laptop",
     );
-    expect(keys.add("front", "parent", undefined, past)).rejects.toThrow("in the past");
+    expect(await outcome(keys.add("front", "parent", undefined, past))).toThrow("in the past");
     await set("prometheus", { expiresMs: s.clock.now() + 1 });
     expect((await keys.list()).map(({ limits }) => limits)).toEqual([
       undefined,

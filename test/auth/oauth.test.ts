@@ -7,6 +7,7 @@ import { beginDeviceLogin } from "../../src/auth/device-login.ts";
 import { systemDeps } from "../../src/deps.ts";
 import { startMock } from "../../src/mock/backend.ts";
 import { MOCK_PASSWORD } from "../../src/mock/sign-in.ts";
+import { outcome } from "../support/outcome.ts";
 
 function setup() {
   const system = systemDeps();
@@ -96,7 +97,7 @@ describe("a login in a browser", () => {
     const state = new URL(login.url).searchParams.get("state") ?? "";
     const refused = await fetch(`${callback}?error=access_denied&error_description=<b>no</b>&state=${state}`);
     expect(await refused.text()).toContain("&lt;b&gt;no&lt;/b&gt;");
-    expect(login.auth).rejects.toThrow("the sign-in was refused");
+    expect(await outcome(login.auth)).toThrow("the sign-in was refused");
     login.close();
   });
 
@@ -109,7 +110,7 @@ describe("a login in a browser", () => {
     stolen.searchParams.set("code", answer.searchParams.get("code") ?? "");
     stolen.searchParams.set("state", new URL(second.url).searchParams.get("state") ?? "");
     expect((await fetch(stolen)).status).toBe(502);
-    expect(second.auth).rejects.toThrow("the token endpoint returned 400");
+    expect(await outcome(second.auth)).toThrow("the token endpoint returned 400");
     first.close();
     second.close();
   });
@@ -125,7 +126,7 @@ describe("a login by a code", () => {
 
   test("reports an unreachable sign-in", async () => {
     const deps = { ...systemDeps(), env: { CODEXLB_ISSUER: "http://127.0.0.1:1" } };
-    expect(beginDeviceLogin(deps, new AbortController().signal)).rejects.toThrow(
+    expect(await outcome(beginDeviceLogin(deps, new AbortController().signal))).toThrow(
       "connecting to http://127.0.0.1:1 failed",
     );
   });

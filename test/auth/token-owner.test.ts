@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { parseAuthFile } from "../../src/auth/auth-file.ts";
 import { withTokenOwner } from "../../src/auth/token-owner.ts";
 import { runCli } from "../support/cli.ts";
+import { outcome } from "../support/outcome.ts";
 import { startPool } from "../support/pool.ts";
 import { tempDirectory } from "../support/temp.ts";
 
@@ -60,7 +61,7 @@ test.each([
   ["at-gov", "the personal access token in x cannot be used: it belongs to a FedRAMP workspace"],
   ["at-odd", "looking up the owner of the personal access token in x: the sign-in service returned 503"],
 ])("the personal access token %s is refused", async (token, why) => {
-  expect(withTokenOwner(PERSONAL.replace("at-good", token), "x", { env })).rejects.toThrow(why);
+  expect(await outcome(withTokenOwner(PERSONAL.replace("at-good", token), "x", { env }))).toThrow(why);
 });
 
 test.each([

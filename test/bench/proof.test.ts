@@ -10,6 +10,7 @@ import { prepareDials, prepareSockets } from "../../scripts/bench/load/sockets.t
 import { prepareStreams } from "../../scripts/bench/load/streams.ts";
 import { differences } from "../../scripts/bench/proof.ts";
 import { PATHS } from "../../scripts/bench/protocol.ts";
+import { outcome } from "../support/outcome.ts";
 import { type TempDirectory, tempDirectory } from "../support/temp.ts";
 
 const STUB = { authorization: "Bearer stub", "chatgpt-account-id": "stub" };
@@ -133,5 +134,5 @@ test("a load fails when a response is not a success", async () => {
     bodyBytes: 350,
     connections: 1,
   });
-  await expect(load(1)).rejects.toThrow("status 401");
+  expect(await outcome(load(1))).toThrow("status 401");
 });

@@ -4,6 +4,7 @@ import { describe, expect, test } from "bun:test";
 import { cpSync, existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { createSseClient } from "../../src/mock/client.ts";
+import { outcome } from "../support/outcome.ts";
 import { limitBody, until } from "../support/pool.ts";
 import { whyNoRedis } from "../support/redis.ts";
 import { done, type Replica, startReplicas } from "../support/replicas.ts";
@@ -129,7 +130,7 @@ describe.skipIf(whyNoRedis !== undefined)("three replicas behind a load balancer
       times: 1,
       answer: { status: 400, body: { error: { code: "refresh_token_expired" } } },
     });
-    await expect(turnOn(list[1]!)).rejects.toThrow("login expired");
+    expect(await outcome(turnOn(list[1]!))).toThrow("login expired");
     await allHave(list, "alice", "disabled: refresh-token-expired");
     const home = join(a.layout.root, "copy");
     cpSync(join(a.layout.accounts, "alice"), home, { recursive: true });

@@ -7,6 +7,7 @@ import { type MockBackend, startMock } from "../../src/mock/backend.ts";
 import { createSocketClient, createSseClient } from "../../src/mock/client.ts";
 import { createFaultScript, FAULT_EXAMPLES } from "../../src/mock/faults.ts";
 import { fakeClock } from "../support/clock.ts";
+import { outcome } from "../support/outcome.ts";
 import { startPool } from "../support/pool.ts";
 
 function started(turns = 10, more: Partial<MockAccountOptions> = {}) {
@@ -145,7 +146,7 @@ test("faults match the requests, moments and counts that they name", async () =>
   const wrong = await fetch(`${s.mock.origin}/__mock/faults`, { method: "POST", body: '{"on":"nowhere"}' });
   expect(wrong.status).toBe(400);
   s.mock.faults.add({ on: "turn", cutAfter: 2, end: "reset" });
-  await expect(createSseClient(s.mock.origin, "s", credentials(s.mock, "bob")).turn("x")).rejects.toThrow();
+  expect(await outcome(createSseClient(s.mock.origin, "s", credentials(s.mock, "bob")).turn("x"))).toThrow();
 });
 
 test("faults that cannot happen are refused, and an empty list clears", async () => {

@@ -8,6 +8,7 @@ import { apiKeyFile } from "../../src/auth/api-key-file.ts";
 import { createSocketClient, createSseClient } from "../../src/mock/client.ts";
 import { takeTurn } from "../faults/codex-like.ts";
 import { runCli } from "../support/cli.ts";
+import { outcome } from "../support/outcome.ts";
 import { startPool, type TestPool, until } from "../support/pool.ts";
 
 const KEY = "sk-test-0123456789";
@@ -78,7 +79,7 @@ for (const [transport, create] of [
       ...["Hello from openai", "Hello from openai"],
     ]);
     expect(await apiKeyOf(pool)).toMatchObject({ spent_usd: 2 * TURN_USD, cap_usd: 2 * TURN_USD });
-    await expect(client.turn("hi", "gpt-test")).rejects.toThrow("usage limit");
+    expect(await outcome(client.turn("hi", "gpt-test"))).toThrow("usage limit");
     client.close();
     const events = await pool.stopAndReadEvents();
     const moves = events.filter(({ event }) => event === "request.switched");
@@ -133,7 +134,7 @@ test("a turn that comes from a proxy in front spends no money", async () => {
     config: `[proxy]\nchild_proxy_urls = ["${pool.url}"]\n`,
   });
   const client = createSseClient(front.url, "one");
-  await expect(client.turn("hi", "gpt-test")).rejects.toThrow("usage limit");
+  expect(await outcome(client.turn("hi", "gpt-test"))).toThrow("usage limit");
   client.close();
   expect(await apiKeyOf(pool)).toMatchObject({ spent_usd: 0 });
   const { accounts } = await front.status();
@@ -200,7 +201,7 @@ test("it serves no model without a price, and nothing but turns", async () => {
   });
   await addKey(pool, 1);
   const client = createSseClient(pool.url, "one");
-  await expect(client.turn("hi", "unheard-of")).rejects.toThrow("usage limit");
+  expect(await outcome(client.turn("hi", "unheard-of"))).toThrow("usage limit");
   client.close();
   expect(await nextOf(pool, "unheard-of")).toContain("add a price for unheard-of to [prices] in config.toml");
   expect((await refusalOf(pool, "unheard-of")).notice).toBe(

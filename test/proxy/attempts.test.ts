@@ -6,6 +6,7 @@ import type { IncomingRequest, ProxyContext } from "../../src/proxy/context.ts";
 import { createExchange } from "../../src/proxy/exchange.ts";
 import { createRetryBudget, type RetryBudget } from "../../src/proxy/retry-budget.ts";
 import type { Lease } from "../../src/upstream/leases.ts";
+import { outcome } from "../support/outcome.ts";
 
 const COOL: Verdict = { kind: "cool", reason: "http-500", forMs: 1, isTimed: false };
 const LIMIT: Verdict = { kind: "limit", untilMs: undefined };
@@ -170,7 +171,7 @@ describe("a request", () => {
 
   test("that fails with an unexpected error still releases its lease", async () => {
     const released: string[] = [];
-    await expect(run(["throws"], { released })).rejects.toThrow("a bug");
+    expect(await outcome(run(["throws"], { released }))).toThrow("a bug");
     expect(released).toEqual(["0"]);
   });
 

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { createSocketClient, createSseClient, type TurnClient } from "../../src/mock/client.ts";
 import type { FaultInput } from "../../src/mock/faults.ts";
+import { outcome } from "../support/outcome.ts";
 import { limitBody, startPool, type TestPool } from "../support/pool.ts";
 
 const RESET_S = Math.floor(Date.now() / 1000) + 3_600;
@@ -223,7 +224,7 @@ describe("a limit", () => {
     expect(asked).toBe(2);
     // The accounts are known to be exhausted: the proxy asks the backend no more, and a handshake gets the same answer.
     expect((await post(pool, "s1")).status).toBe(429);
-    await expect(createSocketClient(pool.url, "s2").turn("x")).rejects.toThrow(`"resets_at":${RESET_S}`);
+    expect(await outcome(createSocketClient(pool.url, "s2").turn("x"))).toThrow(`"resets_at":${RESET_S}`);
     expect(pool.mock.requests.filter((request) => request.point === "sse").length).toBe(asked);
   });
 
@@ -269,7 +270,7 @@ describe("a limit", () => {
     const client = createSocketClient(pool.url, "s1");
     await client.turn("one");
     pool.mock.faults.add({ on: "message", events: [LIMIT_EVENT] });
-    await expect(client.turn("two")).rejects.toThrow(`"status":429,"error":{"type":"usage_limit_reached"`);
+    expect(await outcome(client.turn("two"))).toThrow(`"status":429,"error":{"type":"usage_limit_reached"`);
     client.close();
   });
 });

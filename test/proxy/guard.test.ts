@@ -3,6 +3,7 @@ import { startDaemon } from "../../src/daemon/daemon.ts";
 import { systemDeps } from "../../src/deps.ts";
 import { createGuard } from "../../src/proxy/guard.ts";
 import { layoutOf } from "../../src/state/layout.ts";
+import { outcome } from "../support/outcome.ts";
 import { startPool } from "../support/pool.ts";
 import { rawExchange } from "../support/raw.ts";
 import { tempDirectory } from "../support/temp.ts";
@@ -155,7 +156,7 @@ describe("every path of the running proxy", () => {
     using temp = tempDirectory();
     for (const listen of ["0.0.0.0:0", ":0", "[::]:0"]) {
       const starting = startDaemon(layoutOf(`${temp.path}/r`), { listen }, systemDeps());
-      await expect(starting).rejects.toThrow("would let every machine that reaches it use your accounts");
+      expect(await outcome(starting)).toThrow("would let every machine that reaches it use your accounts");
     }
   });
 });

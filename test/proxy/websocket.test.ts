@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import WebSocket from "ws";
 import { createSocketClient } from "../../src/mock/client.ts";
+import { outcome } from "../support/outcome.ts";
 import { limitBody, startPool, type TestPool, until } from "../support/pool.ts";
 
 const PATH = "/backend-api/codex/responses";
@@ -30,7 +31,7 @@ describe("an idle socket", () => {
     await client.turn("one");
     for (const alias of ["alice", "bob"]) await pool.accounts.serve(alias, "disable");
     const before = pool.mock.requests.filter(({ point }) => point === "message").length;
-    await expect(client.turn("two")).rejects.toThrow("no_account_available");
+    expect(await outcome(client.turn("two"))).toThrow("no_account_available");
     expect(pool.mock.requests.filter(({ point }) => point === "message").length).toBe(before);
     await pool.accounts.serve("bob", "enable");
     expect(await client.turn("three")).toBe("Hello from bob");

@@ -7,6 +7,7 @@ import { writeFormula, writeTap } from "../../scripts/release/formula.ts";
 import { HOME_PAGE, releaseUrl, SUMMARY } from "../../scripts/release/home.ts";
 import { tarballChecksum } from "../../scripts/release/release-directory.ts";
 import type { ReleaseTarget } from "../../scripts/targets.ts";
+import { outcome } from "../support/outcome.ts";
 import { executableRelease, hasExecutable, releaseTree } from "../support/release-tree.ts";
 import { isThere } from "../support/shells.ts";
 import { tempDirectory } from "../support/temp.ts";
@@ -78,7 +79,7 @@ describe.skipIf(!isThere("ruby", "the Homebrew formula"))("the Homebrew formula"
     writeFileSync(join(tree.directory, "codexlb-1.2.3-linux-arm64.tar.gz"), "something else");
     using prefix = tempDirectory();
     const evaluated = evaluate(tree.directory, "linux", "arm", false, prefix.path);
-    await expect(evaluated).rejects.toThrow("has the SHA-256");
+    expect(await outcome(evaluated)).toThrow("has the SHA-256");
   });
 
   test("is valid Ruby", async () => {

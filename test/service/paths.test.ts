@@ -8,6 +8,7 @@ import { programRunner } from "../../src/service/run-program.ts";
 import { SYSTEM_ROOT } from "../../src/service/systemd-unit.ts";
 import { requireUserAccess } from "../../src/service/user-access.ts";
 import { runCli } from "../support/cli.ts";
+import { outcome } from "../support/outcome.ts";
 import { type TempDirectory, tempDirectory } from "../support/temp.ts";
 
 let temp: TempDirectory;
@@ -105,16 +106,16 @@ describe("the user of a system-wide service", () => {
     const root = join(directory, "root");
     mkdirSync(root, { mode: 0o755 });
     await requireUserAccess(options(binary), run);
-    await expect(requireUserAccess(options(binary, root), run)).rejects.toThrow(
+    expect(await outcome(requireUserAccess(options(binary, root), run))).toThrow(
       `the user nobody of the service cannot write to ${root}`,
     );
-    await expect(requireUserAccess(options(binary, join(root, "missing")), run)).rejects.toThrow(
+    expect(await outcome(requireUserAccess(options(binary, join(root, "missing")), run))).toThrow(
       "cannot write to",
     );
     chmodSync(root, 0o777);
     await requireUserAccess(options(binary, root), run);
     chmodSync(dirname(binary), 0o700);
-    await expect(requireUserAccess(options(binary), run)).rejects.toThrow(
+    expect(await outcome(requireUserAccess(options(binary), run))).toThrow(
       `the user nobody of the service cannot run ${binary}`,
     );
   });

@@ -5,6 +5,7 @@ import { apiKeyFile } from "../../src/auth/api-key-file.ts";
 import { createSseClient } from "../../src/mock/client.ts";
 import { readTextIfPresent } from "../../src/state/atomic-file.ts";
 import { runCli } from "../support/cli.ts";
+import { outcome } from "../support/outcome.ts";
 import { startPool, type TestPool, type TestPoolOptions, until } from "../support/pool.ts";
 
 const QUICK = '[proxy]\nusage_timeout_ms = 250\n[policy]\nmode = "sticky"\n';
@@ -72,7 +73,9 @@ describe("a reset credit", () => {
   test("is spent once if the response is lost, and the request is repeated with the same id", async () => {
     await using pool = await startExhausted(2, { config: QUICK });
     pool.mock.faults.add({ on: "redeem", times: 1, delayMs: 400 });
-    await expect(pool.accounts.redeem("alice")).rejects.toMatchObject({ code: "redeem_uncertain" });
+    expect(await outcome(pool.accounts.redeem("alice"))).toThrow(
+      expect.objectContaining({ code: "redeem_uncertain" }),
+    );
     const [id] = sentIds(pool);
     expect(storedRedemption(pool)).toMatchObject({ requestId: id, creditId: "RateLimitResetCredit_alice_1" });
     await until("the backend has spent it", () => creditsIn(pool) === 1);
@@ -94,7 +97,9 @@ describe("a reset credit", () => {
         ),
     });
     pool.mock.faults.add({ on: "redeem", times: 1, reset: true });
-    await expect(pool.accounts.redeem("alice")).rejects.toMatchObject({ code: "redeem_uncertain" });
+    expect(await outcome(pool.accounts.redeem("alice"))).toThrow(
+      expect.objectContaining({ code: "redeem_uncertain" }),
+    );
     await pool.daemon.stop("test");
     const cli = (...words: string[]) =>
       runCli(["account", "redeem", "--root", pool.layout.root, ...words], {
@@ -131,7 +136,9 @@ describe("a reset credit", () => {
   test("has an unknown outcome if the backend returns a code that Codex does not know", async () => {
     await using pool = await startExhausted(1);
     pool.mock.faults.add({ on: "redeem", times: 1, answer: { status: 200, body: { code: "later" } } });
-    await expect(pool.accounts.redeem("alice")).rejects.toMatchObject({ code: "redeem_uncertain" });
+    expect(await outcome(pool.accounts.redeem("alice"))).toThrow(
+      expect.objectContaining({ code: "redeem_uncertain" }),
+    );
     expect(storedRedemption(pool)).toMatchObject({ requestId: sentIds(pool)[0] });
     expect(await pool.accounts.redeem("alice")).toMatchObject({ repeated: false });
     expect(new Set(sentIds(pool)).size).toBe(1);
@@ -140,10 +147,12 @@ describe("a reset credit", () => {
   test("is kept if the backend refuses the request", async () => {
     await using pool = await startExhausted(1);
     pool.mock.faults.add({ on: "redeem", times: 1, answer: { status: 403 } });
-    await expect(pool.accounts.redeem("alice")).rejects.toMatchObject({
-      code: "redeem_refused",
-      message: expect.stringContaining("the backend returned 403; none was spent"),
-    });
+    expect(await outcome(pool.accounts.redeem("alice"))).toThrow(
+      expect.objectContaining({
+        code: "redeem_refused",
+        message: expect.stringContaining("the backend returned 403; none was spent"),
+      }),
+    );
     expect(storedRedemption(pool)).toBeUndefined();
     expect((await pool.status()).accounts[0]).toMatchObject({ enabled: true });
     expect(await pool.accounts.redeem("alice")).toMatchObject({ repeated: false, creditsLeft: 0 });
@@ -156,10 +165,12 @@ describe("no reset credit is spent", () => {
     ["the backend does not report any", undefined, "could not be read (the backend returned 404)"],
   ] as const)("if %s", async (_case, resets, why) => {
     await using pool = await startExhausted(resets);
-    await expect(pool.accounts.redeem("alice")).rejects.toMatchObject({
-      code: "redeem_refused",
-      message: expect.stringContaining(why),
-    });
+    expect(await outcome(pool.accounts.redeem("alice"))).toThrow(
+      expect.objectContaining({
+        code: "redeem_refused",
+        message: expect.stringContaining(why),
+      }),
+    );
     expect(sentIds(pool)).toEqual([]);
   });
 
@@ -173,21 +184,27 @@ describe("no reset credit is spent", () => {
       message: "spending a reset credit of openai: it uses an API key, which has no reset credits",
       next: "name a ChatGPT account",
     };
-    await expect(pool.accounts.checkRedeem("openai")).rejects.toMatchObject(refusal);
-    await expect(pool.accounts.redeem("openai")).rejects.toMatchObject(refusal);
+    expect(await outcome(pool.accounts.checkRedeem("openai"))).toThrow(expect.objectContaining(refusal));
+    expect(await outcome(pool.accounts.redeem("openai"))).toThrow(expect.objectContaining(refusal));
   });
 
   test("if the limits are unused, or the account is out of service", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice", resets: 1 }] });
-    await expect(pool.accounts.redeem("alice")).rejects.toMatchObject({
-      message: expect.stringContaining("nothing to reset"),
-    });
+    expect(await outcome(pool.accounts.redeem("alice"))).toThrow(
+      expect.objectContaining({
+        message: expect.stringContaining("nothing to reset"),
+      }),
+    );
     await pool.accounts.serve("alice", "disable");
-    await expect(pool.accounts.redeem("alice")).rejects.toMatchObject({
-      message: "spending a reset credit of alice: it is disabled by you",
-      next: expect.stringContaining("codexlb account enable alice"),
-    });
-    await expect(pool.accounts.redeem("bob")).rejects.toMatchObject({ code: "account_not_found" });
+    expect(await outcome(pool.accounts.redeem("alice"))).toThrow(
+      expect.objectContaining({
+        message: "spending a reset credit of alice: it is disabled by you",
+        next: expect.stringContaining("codexlb account enable alice"),
+      }),
+    );
+    expect(await outcome(pool.accounts.redeem("bob"))).toThrow(
+      expect.objectContaining({ code: "account_not_found" }),
+    );
     expect(sentIds(pool)).toEqual([]);
   });
 });

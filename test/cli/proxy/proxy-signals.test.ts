@@ -9,6 +9,7 @@ import { createSseClient } from "../../../src/mock/client.ts";
 import { type Layout, layoutOf } from "../../../src/state/layout.ts";
 import { runCli } from "../../support/cli.ts";
 import { notifySocket } from "../../support/notify-socket.ts";
+import { outcome } from "../../support/outcome.ts";
 import { enrol, until } from "../../support/pool.ts";
 import { type TempDirectory, tempDirectory } from "../../support/temp.ts";
 
@@ -99,7 +100,7 @@ test.each([
   await proxy.shows("finishing 1 request");
   proxy.kill(signal);
   expect((await proxy.ended()).code).toBe(code);
-  await expect(answer).rejects.toThrow();
+  expect(await outcome(answer)).toThrow();
 });
 
 test("drain_timeout_seconds bounds the wait", async () => {
@@ -108,7 +109,7 @@ test("drain_timeout_seconds bounds the wait", async () => {
   proxy.kill("SIGTERM");
   await proxy.shows("for at most 1 s");
   expect((await proxy.ended()).code).toBe(0);
-  await expect(answer).rejects.toThrow();
+  expect(await outcome(answer)).toThrow();
 });
 
 test("commands report a proxy that is shutting down or suspended", async () => {
@@ -136,7 +137,7 @@ test("commands report a proxy that is shutting down or suspended", async () => {
   expect((await run("doctor")).out).toContain("port: warning (the proxy is shutting down");
   proxy.kill("SIGTERM");
   await proxy.ended();
-  await expect(answer).rejects.toThrow();
+  expect(await outcome(answer)).toThrow();
 });
 
 /** A proxy that is shutting down, with a turn in flight that takes a minute. */
@@ -170,7 +171,7 @@ test("a new proxy waits until the old one has shut down", async () => {
   expect([await given.exited, await given.stdout.text()]).toEqual([0, ""]);
   before.kill("SIGTERM");
   await before.ended();
-  await expect(answer).rejects.toThrow();
+  expect(await outcome(answer)).toThrow();
   const { value } = await kept.stdout.pipeThrough(new TextDecoderStream()).getReader().read();
   expect(value).toContain("listening on http://127.0.0.1:");
   kept.kill("SIGTERM");
@@ -207,7 +208,7 @@ test("codexlb run starts a new proxy while the old one shuts down", async () => 
   expect(out).toMatch(/^http:\/\/127\.0\.0\.1:\d+/);
   expect(out).not.toStartWith(proxy.url);
   expect(err.trim().split("\n").length).toBe(1);
-  await expect(answer).rejects.toThrow();
+  expect(await outcome(answer)).toThrow();
 });
 
 test("SIGHUP reloads the settings", async () => {
@@ -276,7 +277,7 @@ test.skipIf(!isLinux)("the proxy pings the watchdog of its service manager until
   await pings(2);
   proxy.kill("SIGTERM");
   await proxy.ended();
-  await expect(answer).rejects.toThrow();
+  expect(await outcome(answer)).toThrow();
 });
 
 test("a missing service manager causes only a warning", async () => {

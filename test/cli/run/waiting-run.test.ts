@@ -5,6 +5,7 @@ import { runWaiting, type WaitingRun } from "../../../src/cli/run/waiting-run.ts
 import type { Ended } from "../../../src/codex/run.ts";
 import type { RunSeen } from "../../../src/core/run-tag.ts";
 import { fakeClock } from "../../support/clock.ts";
+import { outcome } from "../../support/outcome.ts";
 
 const THREAD = "01a22417-dd15-7992-ab1b-eb9187c68046";
 const DONE: Ended = { kind: "exit", code: 0 };
@@ -113,11 +114,13 @@ test("Ctrl-C in a wait after a refused turn names the command that resumes the t
       return EXHAUSTED;
     },
   });
-  await expect(interrupted).rejects.toMatchObject({
-    exitCode: 130,
-    message: "interrupted by SIGINT; the thread was not resumed",
-    next: `resume with: codexlb run exec --json resume ${THREAD} Continue where you stopped.`,
-  });
+  expect(await outcome(interrupted)).toThrow(
+    expect.objectContaining({
+      exitCode: 130,
+      message: "interrupted by SIGINT; the thread was not resumed",
+      next: `resume with: codexlb run exec --json resume ${THREAD} Continue where you stopped.`,
+    }),
+  );
 });
 
 test("Ctrl-C before an interactive Codex starts says that it was not started", async () => {
@@ -129,8 +132,10 @@ test("Ctrl-C before an interactive Codex starts says that it was not started", a
       return EXHAUSTED;
     },
   });
-  await expect(interrupted).rejects.toMatchObject({
-    message: "interrupted by SIGINT; Codex was not started",
-    next: "run the command again",
-  });
+  expect(await outcome(interrupted)).toThrow(
+    expect.objectContaining({
+      message: "interrupted by SIGINT; Codex was not started",
+      next: "run the command again",
+    }),
+  );
 });

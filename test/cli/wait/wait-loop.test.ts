@@ -5,6 +5,7 @@ import { LOOK_MS, type WaitOutcome, waitFor } from "../../../src/cli/wait/wait-l
 import type { WaitState } from "../../../src/cli/wait/wait-target.ts";
 import { CodexlbError } from "../../../src/errors.ts";
 import { fakeClock } from "../../support/clock.ts";
+import { outcome } from "../../support/outcome.ts";
 
 const WAIT: WaitState = { kind: "wait", why: "limit", back: undefined };
 const UNREACHABLE = new CodexlbError("proxy_unreachable", "no proxy", { next: "start it" });
@@ -82,5 +83,5 @@ test("a proxy that restarts meanwhile does not end it", async () => {
 });
 
 test("a proxy that cannot be reached at the start is an error", async () => {
-  await expect(loop([UNREACHABLE])).rejects.toThrow("no proxy");
+  expect(await outcome(loop([UNREACHABLE]))).toThrow("no proxy");
 });
