@@ -13,8 +13,8 @@ import type { Layout } from "./layout.ts";
 import { maskedWebhook, WEBHOOK_KEY } from "./notify-settings.ts";
 import { optionSettings } from "./option-settings.ts";
 import { priceSettings, pricesFrom } from "./price-settings.ts";
-import { cleanUrls } from "./setting-types.ts";
 import { withAbsolutePaths } from "./setting-path.ts";
+import { cleanUrls } from "./setting-types.ts";
 import { ACCOUNTS_TABLE, type Config, checkSetting, SETTINGS, settingOf } from "./settings.ts";
 
 /** Settings from the command line of `codexlb proxy`. They apply to that process only. */

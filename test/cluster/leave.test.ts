@@ -44,7 +44,9 @@ describe.skipIf(whyNoRedis !== undefined)("a replica", () => {
     expect(readdirSync(replica.layout.accounts)).toEqual(["alice"]);
     const other = join(directory, "other");
     await done(pool.tool.run(["cluster", "join", "--root", other], env));
-    await pool.tool.start(["proxy", "--root", other, "--listen", "127.0.0.1:0"], env).then((one) => one.stop());
+    await pool.tool
+      .start(["proxy", "--root", other, "--listen", "127.0.0.1:0"], env)
+      .then((one) => one.stop());
     await done(replica.run("cluster", "leave"));
     expect(existsSync(replica.layout.cluster)).toBe(false);
     await done(pool.tool.run(["cluster", "leave", "--root", other, "--last"], env));
