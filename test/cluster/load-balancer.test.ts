@@ -174,15 +174,18 @@ describe.each([
     expect(replicas.requests()).toBe(1);
   });
 
-  test.skipIf(why !== undefined)("passes on a 503 of the pool, after which replicas stay in use", async () => {
-    await using replicas = servers(() => new Response("no account", { status: 503 }));
-    await using balancer = await start(replicas.urls);
-    for (let count = 1; count <= 6; count++) {
-      const response = await fetch(`${balancer.url}${PATH}`, { method: count % 2 === 0 ? "POST" : "GET" });
-      const got = [response.status, await response.text(), replicas.requests()];
-      expect(got).toEqual([503, "no account", count]);
-    }
-  });
+  test.skipIf(why !== undefined)(
+    "passes on a 503 of the pool, after which replicas stay in use",
+    async () => {
+      await using replicas = servers(() => new Response("no account", { status: 503 }));
+      await using balancer = await start(replicas.urls);
+      for (let count = 1; count <= 6; count++) {
+        const response = await fetch(`${balancer.url}${PATH}`, { method: count % 2 === 0 ? "POST" : "GET" });
+        const got = [response.status, await response.text(), replicas.requests()];
+        expect(got).toEqual([503, "no account", count]);
+      }
+    },
+  );
 });
 
 test.skipIf(whyNoRedis !== undefined || whyNoHaproxy !== undefined)(
@@ -206,7 +209,9 @@ test.skipIf(whyNoRedis !== undefined || whyNoHaproxy !== undefined)(
     client.close();
     const names = async () => {
       const asked = Array.from({ length: 12 }, async () => {
-        const { proxy_name } = (await (await fetch(`${balancer.url}/status`)).json()) as { proxy_name: string };
+        const { proxy_name } = (await (await fetch(`${balancer.url}/status`)).json()) as {
+          proxy_name: string;
+        };
         return proxy_name;
       });
       return [...new Set(await Promise.all(asked))].sort();
