@@ -1,11 +1,13 @@
 // The key of a pool: 32 random bytes that never enter the engine. Everything that the engine stores is sealed with it.
 
-import { lstatSync, renameSync } from "node:fs";
-import { resolve } from "node:path";
+import { existsSync, lstatSync, renameSync } from "node:fs";
 import { advised } from "../advice.ts";
 import type { Deps } from "../deps.ts";
 import { CodexlbError, systemCodeOf, systemProblem } from "../errors.ts";
 import { readTextIfPresent, writeFileAtomic } from "../state/atomic-file.ts";
+import type { Layout } from "../state/layout.ts";
+import { absolutePath } from "../state/setting-path.ts";
+import type { Config } from "../state/settings.ts";
 
 /** The variable with the key itself. */
 const KEY_VARIABLE = "CODEXLB_CLUSTER_KEY";
@@ -13,13 +15,26 @@ const KEY_BYTES = 32;
 /** Permission bits of group and others. */
 const FOR_OTHERS = 0o077;
 
-/** Where the key is: in the environment, or in a file, whose path may be relative to the working directory. */
+/** Where the key is: in the environment, or in a file. */
 export interface KeyPlace {
   readonly env: Deps["env"];
-  /** `cluster.key_file`; "" if it is not set. */
+  /** The absolute path of the file; "" if `cluster.key_file` is not set. */
   readonly keyFile: string;
   /** True if the root has joined the pool, which a new key does not open. Errors then advise no new key. Default: false. */
   readonly isJoined?: boolean;
+}
+
+/** Where the key of a root with these settings is. A relative path in config.toml starts at the root. */
+export function keyPlaceOf(
+  { root, cluster }: Pick<Layout, "root" | "cluster">,
+  { key_file: path }: Pick<Config["cluster"], "key_file">,
+  env: Deps["env"],
+): KeyPlace {
+  return {
+    env,
+    keyFile: path === "" ? "" : absolutePath(path, root, env),
+    isJoined: existsSync(cluster),
+  };
 }
 
 /**
@@ -27,25 +42,28 @@ export interface KeyPlace {
  * base64, or if other users can read the file.
  */
 export function poolKey(place: KeyPlace): Uint8Array {
-  const { env, keyFile, isJoined = false } = place;
-  const variable = variableIn(env);
-  if (variable) return decoded(variable, KEY_VARIABLE, isJoined);
-  if (keyFile === "")
-    throw invalid("the cluster has no key", `set cluster.key_file in config.toml, or ${KEY_VARIABLE}`);
-  const path = resolve(keyFile);
-  const key = keyIn(path, isJoined);
+  const key = poolKeyIfPresent(place);
   if (key !== undefined) return key;
+  const { keyFile, isJoined = false } = place;
   throw invalid(
-    `reading the cluster's key from ${path}: no such file`,
+    `reading the cluster's key from ${keyFile}: no such file`,
     isJoined
       ? "copy the key file from another replica, or restore it from a backup"
       : `copy the key file from another replica, or create the pool with: ${advised("cluster init")}`,
   );
 }
 
+/** Like `poolKey`, but returns undefined if the key file does not exist. */
+export function poolKeyIfPresent({ env, keyFile, isJoined = false }: KeyPlace): Uint8Array | undefined {
+  const variable = variableIn(env);
+  if (variable) return decoded(variable, KEY_VARIABLE, isJoined);
+  if (keyFile !== "") return keyIn(keyFile, isJoined);
+  throw invalid("the cluster has no key", `set cluster.key_file in config.toml, or ${KEY_VARIABLE}`);
+}
+
 /** Where the next key is while `codexlb cluster rekey` distributes it; undefined if the environment has the key. */
 export function nextKeyFile({ env, keyFile }: KeyPlace): string | undefined {
-  return variableIn(env) || keyFile === "" ? undefined : `${resolve(keyFile)}.next`;
+  return variableIn(env) || keyFile === "" ? undefined : `${keyFile}.next`;
 }
 
 /** The next key; undefined if there is none. Throws like `poolKey`. */
@@ -54,16 +72,24 @@ export function nextPoolKey(place: KeyPlace): Uint8Array | undefined {
   return path === undefined ? undefined : keyIn(path, place.isJoined);
 }
 
-/** Creates the file of the next key, unless it exists. Returns its path. Throws like `createPoolKey`. */
-export function createNextPoolKey(place: KeyPlace, random: Deps["random"]): string {
+/** The file of the next key. */
+export interface NextKeyFile {
+  readonly path: string;
+  /** False if the file existed before. */
+  readonly isNew: boolean;
+}
+
+/** Creates the file of the next key, unless it exists. Throws like `createPoolKey` and `nextPoolKey`. */
+export function createNextPoolKey(place: KeyPlace, random: Deps["random"]): NextKeyFile {
   const path = nextKeyFile(place);
   if (path === undefined)
     throw invalid(
       `the key of the pool is not in a file, so ${advised("cluster rekey")} cannot replace it`,
       `write the key to a file, and set cluster.key_file instead of ${KEY_VARIABLE}`,
     );
-  if (keyIn(path, place.isJoined) === undefined) writeKey(path, random);
-  return path;
+  const isNew = keyIn(path, place.isJoined) === undefined;
+  if (isNew) writeKey(path, random);
+  return { path, isNew };
 }
 
 /** Replaces the key file by that of the next key. Throws `file_unusable`. */
@@ -73,7 +99,7 @@ export function adoptNextPoolKey(place: KeyPlace): void {
   // The old key is overwritten by a rename, so there is a readable key at every moment.
   if (path === undefined || key === undefined) return;
   try {
-    renameSync(path, resolve(place.keyFile));
+    renameSync(path, place.keyFile);
   } catch (error) {
     // A replica with the same files has replaced it in the meantime.
     if (systemCodeOf(error) === "ENOENT") return;
@@ -95,10 +121,9 @@ export function adoptNextPoolKey(place: KeyPlace): void {
 export function createPoolKey(place: KeyPlace, random: Deps["random"]): string | undefined {
   const { env, keyFile } = place;
   if (variableIn(env) || keyFile === "") return undefined;
-  const path = resolve(keyFile);
-  if (readTextIfPresent(path, LONGEST_KEY_FILE_BYTES) !== undefined) return undefined;
-  writeKey(path, random);
-  return path;
+  if (readTextIfPresent(keyFile, LONGEST_KEY_FILE_BYTES) !== undefined) return undefined;
+  writeKey(keyFile, random);
+  return keyFile;
 }
 
 // --- internal ---

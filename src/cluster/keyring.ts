@@ -36,9 +36,14 @@ export function createKeyring(place: KeyPlace, pool: string, random: Deps["rando
     },
     use: (opens) => {
       if (opens(inUse)) return true;
-      const found = [sealerOf(poolKey(place)), next()].find((one) => one !== undefined && opens(one));
-      inUse = found ?? inUse;
-      return found !== undefined;
+      // A next key that cannot be used matters only if the pool has it.
+      for (const read of [() => sealerOf(poolKey(place)), next]) {
+        const one = read();
+        if (one === undefined || !opens(one)) continue;
+        inUse = one;
+        return true;
+      }
+      return false;
     },
     next,
   };

@@ -10,7 +10,7 @@ import type { EngineClock } from "./engine-clock.ts";
 import type { Keyring } from "./keyring.ts";
 import type { LocalFacts } from "./local-facts.ts";
 import { oneAtATime } from "./one-at-a-time.ts";
-import type { PoolRecords, PoolState } from "./pool-records.ts";
+import type { NextKeyState, PoolRecords, PoolState } from "./pool-records.ts";
 import { createReconciler, hasChanges } from "./reconcile.ts";
 import type { ReplicaCounts } from "./replica-counts.ts";
 import type { ReplicaFile } from "./replica-file.ts";
@@ -46,8 +46,8 @@ export interface PoolLinkContext {
   readonly counts: ReplicaCounts;
   /** The name of the proxy. */
   readonly name: () => string;
-  /** The id of the next key of this replica; undefined if it has none. */
-  readonly nextKey: () => string | undefined;
+  /** The next key of this replica, if it has one. */
+  readonly nextKey: () => NextKeyState;
   /** Prints a warning, once. */
   readonly warn: (message: string) => void;
   /** The engine may have lost everything but facts. */
@@ -107,7 +107,7 @@ export function createPoolLink(context: PoolLinkContext): PoolLink {
     const polled = await records.poll(file.replica, {
       name: name(),
       version: VERSION,
-      next_key: nextKey(),
+      ...nextKey(),
     });
     engineClock.measured(polled.engineMs, askedMs);
     return polled;

@@ -51,7 +51,12 @@ const ReplicaDescription = z.object({
   version: z.string(),
   /** The `keyId` of the next key, if the replica has it. */
   next_key: z.string().optional(),
+  /** Why the replica cannot use its file of the next key. */
+  next_key_problem: z.string().optional(),
 });
+
+/** What a replica says about its next key. */
+export type NextKeyState = Pick<ReplicaDescription, "next_key" | "next_key_problem">;
 
 /** All methods throw `cluster_unreachable` and `cluster_refused`. */
 export interface PoolRecords {

@@ -2,6 +2,7 @@
 
 import type { Keys } from "../auth/keys.ts";
 import { joinedPool } from "../cluster/joined-pool.ts";
+import { keyPlaceOf } from "../cluster/key.ts";
 import { type LocalFacts, localFacts } from "../cluster/local-facts.ts";
 import { NOT_SHARED, type Sharing } from "../cluster/sharing.ts";
 import type { MovedTurn } from "../core/pool-facts.ts";
@@ -16,7 +17,7 @@ export async function sharingOf({ layout, live, deps, events, usage }: Base): Pr
   if (file === undefined) return NOT_SHARED;
   const { createReplica } = await import("../cluster/replica.ts");
   const name = () => live.current().proxy.name;
-  const keyPlace = { env: deps.env, keyFile: cluster.key_file, isJoined: true };
+  const keyPlace = keyPlaceOf(layout, cluster, deps.env);
   return createReplica({ deps, events, url: cluster.url, keyPlace, file, usage, name });
 }
 

@@ -1,9 +1,7 @@
 // Checks that a proxy can start before anything stops the running one.
 
-import { resolve } from "node:path";
 import { type Daemon, daemonAt } from "../admin/daemon.ts";
-import { joinedPool } from "../cluster/joined-pool.ts";
-import { poolKey } from "../cluster/key.ts";
+import { requireStartableReplica } from "../cluster/cluster-check.ts";
 import { parseListen } from "../core/listen.ts";
 import type { Deps } from "../deps.ts";
 import { CodexlbError, systemProblem } from "../errors.ts";
@@ -12,7 +10,6 @@ import { trustOf } from "../network/trust.ts";
 import { type ConfigOverrides, effectiveConfig, readConfigFile } from "../state/config-source.ts";
 import { requireUsable } from "../state/config-watch.ts";
 import { type Layout, layoutOf } from "../state/layout.ts";
-import type { Config } from "../state/settings.ts";
 import type { ServiceOptions } from "./service.ts";
 
 /** A proxy that is about to start. */
@@ -50,8 +47,8 @@ export async function requireStartableProxy({ what, layout, flags, env }: Planne
     if (env !== undefined) {
       requireUsable(config, env);
       trustOf(env);
-      requireReplicaKey(layout, config.cluster, env);
     }
+    requireStartableReplica(layout, config.cluster, env);
     await requireFreeAddress(config.proxy.listen, sources.get("proxy.listen") ?? "default", daemon);
   } catch (error) {
     if (!(error instanceof CodexlbError)) throw error;
@@ -63,14 +60,6 @@ export async function requireStartableProxy({ what, layout, flags, env }: Planne
 }
 
 // --- internal ---
-
-/** Throws like `joinedPool` and `poolKey` if the root is a replica that could not open its pool. */
-function requireReplicaKey(layout: Layout, cluster: Config["cluster"], env: Deps["env"]): void {
-  if (joinedPool(layout, cluster) === undefined) return;
-  // The root is the working directory of a proxy in the background.
-  const keyFile = cluster.key_file && resolve(layout.root, cluster.key_file);
-  poolKey({ env, keyFile, isJoined: true });
-}
 
 /** Throws `listen_failed` if a proxy could not listen on `listen`, which `source` sets, once `daemon` has stopped. */
 async function requireFreeAddress(listen: string, source: string, daemon: Daemon): Promise<void> {

@@ -13,6 +13,7 @@ import type { Layout } from "./layout.ts";
 import { maskedWebhook, WEBHOOK_KEY } from "./notify-settings.ts";
 import { optionSettings } from "./option-settings.ts";
 import { priceSettings, pricesFrom } from "./price-settings.ts";
+import { withAbsolutePaths } from "./setting-path.ts";
 import { cleanUrls } from "./setting-types.ts";
 import { ACCOUNTS_TABLE, type Config, checkSetting, SETTINGS, settingOf } from "./settings.ts";
 
@@ -182,6 +183,7 @@ function overridesOf(file: Config, flags: ConfigOverrides, env: Deps["env"]): Ov
     value?.trim() ? [make(key, source, value)] : [];
   const number = (key: string, source: string, value: number | undefined): Override[] =>
     value !== undefined && value !== 0 ? [flag(key, source, value)] : [];
+  const { CODEXLB_CLUSTER_KEY_FILE: keyFile } = withAbsolutePaths(env);
   const children = cleanUrls((env.CODEXLB_CHILD_PROXY_URLS ?? "").split(/[\s,]+/));
   return [
     ...text(variable, "proxy.name", "CODEXLB_PROXY_NAME", env.CODEXLB_PROXY_NAME),
@@ -194,7 +196,7 @@ function overridesOf(file: Config, flags: ConfigOverrides, env: Deps["env"]): Ov
       : []),
     ...text(variable, "proxy.upstream_base_url", "CODEXLB_UPSTREAM", env.CODEXLB_UPSTREAM),
     ...text(variable, "cluster.url", "CODEXLB_CLUSTER_URL", env.CODEXLB_CLUSTER_URL),
-    ...text(variable, "cluster.key_file", "CODEXLB_CLUSTER_KEY_FILE", env.CODEXLB_CLUSTER_KEY_FILE),
+    ...text(variable, "cluster.key_file", "CODEXLB_CLUSTER_KEY_FILE", keyFile),
     // A published port of a container does not reach the container's loopback address, and the file may be one that
     // the host uses too, where a loopback address is right.
     ...(isLoopback(parseListen(file.proxy.listen)?.host ?? "")

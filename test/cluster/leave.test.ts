@@ -27,9 +27,30 @@ describe.skipIf(whyNoRedis !== undefined)("a replica", () => {
     await using pool = await stoppedReplica();
     const { replica } = pool;
     writeFileSync(replica.layout.config, '[cluster]\npool = "renamed"\n');
-    const { out } = await done(replica.run("cluster", "leave"));
+    const { out } = await done(replica.run("cluster", "leave", "--last"));
     expect(out).toStartWith("left the pool default; ");
     expect(existsSync(replica.layout.cluster)).toBe(false);
+  }, 60_000);
+
+  test("that is the last one leaves only with --last, because only the server then has the accounts", async () => {
+    await using pool = await stoppedReplica();
+    const { replica, env, directory } = pool;
+    const refused = await replica.run("cluster", "leave");
+    expect(refused).toEqual({
+      code: 1,
+      out: "",
+      err: `codexlb: this is the last replica of the pool default: after it has left, only ${pool.redis.url} has 1 account and 0 keys\n  copy the pool into a root that works alone: codexlb cluster export DIR; or keep it only in the server: codexlb cluster leave --last\n`,
+    });
+    expect(readdirSync(replica.layout.accounts)).toEqual(["alice"]);
+    const other = join(directory, "other");
+    await done(pool.tool.run(["cluster", "join", "--root", other], env));
+    await pool.tool
+      .start(["proxy", "--root", other, "--listen", "127.0.0.1:0"], env)
+      .then((one) => one.stop());
+    await done(replica.run("cluster", "leave"));
+    expect(existsSync(replica.layout.cluster)).toBe(false);
+    await done(pool.tool.run(["cluster", "leave", "--root", other, "--last"], env));
+    expect(existsSync(join(other, "cluster.json"))).toBe(false);
   }, 60_000);
 
   test("copies no other pool that has the name of its own into a root", async () => {

@@ -1,9 +1,9 @@
-// Three replicas behind the nginx of packaging/cluster: streams, WebSockets, and replicas that leave.
+// Three replicas behind the nginx and the HAProxy of packaging/cluster: streams, WebSockets, and replicas that leave.
 
 import { describe, expect, test } from "bun:test";
 import WebSocket from "ws";
 import { createSocketClient, createSseClient } from "../../src/mock/client.ts";
-import { startNginx, whyNoNginx } from "../support/nginx.ts";
+import { startHaproxy, startNginx, whyNoHaproxy, whyNoNginx } from "../support/load-balancers.ts";
 import { until } from "../support/pool.ts";
 import { whyNoRedis } from "../support/redis.ts";
 import { type Replica, startReplicas } from "../support/replicas.ts";
@@ -28,7 +28,6 @@ describe.skipIf(whyNoRedis !== undefined || whyNoNginx !== undefined)("a pool be
   test("serves streams as they are sent, WebSockets and large bodies", async () => {
     await using pool = await startReplicas({ aliases: ["alice"] });
     await using nginx = await startNginx(pool.list.map(({ url }) => url));
-    expect(nginx.check).toContain("test is successful");
     expect((await fetch(`${nginx.url}/readyz`)).status).toBe(200);
     expect(await createSseClient(nginx.url, "s1").turn("hello")).toBe("Hello from alice");
     expect(await createSseClient(nginx.url, "s2").turn("x".repeat(4 * 1024 * 1024))).toBe("Hello from alice");
@@ -133,3 +132,100 @@ describe.skipIf(whyNoRedis !== undefined || whyNoNginx !== undefined)("a pool be
       expect(await createSseClient(nginx.url, `s${turn}`).turn("hello")).toBe("Hello from alice");
   }, 120_000);
 });
+
+/** Three healthy servers that answer every request with `response`; undefined: they close the connection. */
+function servers(response: (() => Response) | undefined) {
+  let requests = 0;
+  const list = Array.from({ length: 3 }, () =>
+    Bun.serve({
+      hostname: "127.0.0.1",
+      port: 0,
+      fetch: async (request, server) => {
+        if (["/healthz", "/readyz"].includes(new URL(request.url).pathname)) return new Response("");
+        await request.text();
+        requests++;
+        if (response !== undefined) return response();
+        // Closes this connection, which is the only one.
+        await server.stop(true);
+        return new Response("");
+      },
+    }),
+  );
+  return {
+    urls: list.map(({ url }) => url.href),
+    requests: () => requests,
+    [Symbol.asyncDispose]: async () => void (await Promise.all(list.map((server) => server.stop(true)))),
+  };
+}
+
+describe.each([
+  { name: "nginx", start: startNginx, why: whyNoNginx },
+  { name: "HAProxy", start: startHaproxy, why: whyNoHaproxy },
+])("$name", ({ start, why }) => {
+  test.skipIf(why !== undefined)("sends a turn to no second replica once it has sent it", async () => {
+    await using replicas = servers(undefined);
+    await using balancer = await start(replicas.urls);
+    // HAProxy closes the connection without a response if it is not the connection's first request.
+    const isServed = await fetch(`${balancer.url}${PATH}`, { method: "POST", body: "{}" }).then(
+      ({ ok }) => ok,
+      () => false,
+    );
+    expect(isServed).toBe(false);
+    expect(replicas.requests()).toBe(1);
+  });
+
+  test.skipIf(why !== undefined)(
+    "passes on a 503 of the pool, after which replicas stay in use",
+    async () => {
+      await using replicas = servers(() => new Response("no account", { status: 503 }));
+      await using balancer = await start(replicas.urls);
+      for (let count = 1; count <= 6; count++) {
+        const response = await fetch(`${balancer.url}${PATH}`, { method: count % 2 === 0 ? "POST" : "GET" });
+        const got = [response.status, await response.text(), replicas.requests()];
+        expect(got).toEqual([503, "no account", count]);
+      }
+    },
+  );
+});
+
+test.skipIf(whyNoRedis !== undefined || whyNoHaproxy !== undefined)(
+  "HAProxy asks replicas whether they are ready, and sends new requests only to those",
+  async () => {
+    await using pool = await startReplicas({
+      aliases: ["alice"],
+      config: "[proxy]\ndrain_delay_seconds = 600\n",
+      env: (index) => ({ CODEXLB_PROXY_NAME: `replica${index}` }),
+    });
+    // The second signal, which ends the delay, is that of the pool.
+    using _first = {
+      [Symbol.dispose]: () => {
+        for (const { pid } of pool.list.slice(1)) process.kill(pid, "SIGTERM");
+      },
+    };
+    await using balancer = await startHaproxy(pool.list.map(({ url }) => url));
+    expect(await createSseClient(balancer.url, "s1").turn("hello")).toBe("Hello from alice");
+    const client = createSocketClient(balancer.url, "s2");
+    expect(await client.turn("hello")).toBe("Hello from alice");
+    client.close();
+    const names = async () => {
+      const asked = Array.from({ length: 12 }, async () => {
+        const { proxy_name } = (await (await fetch(`${balancer.url}/status`)).json()) as {
+          proxy_name: string;
+        };
+        return proxy_name;
+      });
+      return [...new Set(await Promise.all(asked))].sort();
+    };
+    await until("all replicas are used", async () => (await names()).length === 3, PATIENCE_MS);
+    const leaving = pool.list[0] as Replica;
+    process.kill(leaving.pid, "SIGTERM");
+    await until("it gets no requests", async () => !(await names()).includes("replica0"), PATIENCE_MS);
+    // It still accepts requests, so only its answer to the check can be the reason.
+    expect((await fetch(`${leaving.url}/healthz`)).status).toBe(200);
+    expect(await createSseClient(balancer.url, "s3").turn("hello")).toBe("Hello from alice");
+    // A second signal ends the delay.
+    await leaving.stop();
+    expect(await names()).toEqual(["replica1", "replica2"]);
+  },
+  120_000,
+);

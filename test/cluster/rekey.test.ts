@@ -2,7 +2,7 @@
 // point.
 
 import { describe, expect, test } from "bun:test";
-import { copyFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, copyFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createEngine } from "../../src/cluster/engine.ts";
 import { adoptNextPoolKey, createNextPoolKey } from "../../src/cluster/key.ts";
@@ -35,7 +35,8 @@ describe.skipIf(whyNoRedis !== undefined)("codexlb cluster rekey", () => {
     const before = readFileSync(keyFile, "utf8");
     const dump = () => pool.redis.cli("HGETALL", "{codexlb:default}:records");
     const old = (await dump()).split("\n");
-    const { out } = await done(a.run("cluster", "rekey"));
+    const { out, err } = await done(a.run("cluster", "rekey"));
+    expect(err).toBe(`codexlb: created the next key ${keyFile}.next\n`);
     expect(out).toBe(`the pool default with 2 accounts and 0 keys has a new key, in ${keyFile}\n`);
     expect(readFileSync(keyFile, "utf8")).not.toBe(before);
     expect(existsSync(`${keyFile}.next`)).toBe(false);
@@ -57,7 +58,7 @@ describe.skipIf(whyNoRedis !== undefined)("codexlb cluster rekey", () => {
     ]);
   }, 120_000);
 
-  test("waits for a replica without the next key; with --now the replica serves, and continues once it has the key", async () => {
+  test("waits for a replica without the next key, and names it; with --now the replica serves, and continues once it has the key", async () => {
     await using pool = await startReplicas({ aliases: ["alice"], count: 2 });
     const [a, b] = pool.list as [Replica, Replica];
     const keyFile = join(pool.tool.directory, "pool.key");
@@ -77,12 +78,21 @@ describe.skipIf(whyNoRedis !== undefined)("codexlb cluster rekey", () => {
     const url = /listening on (http:\S+)/.exec(proxy.firstLine)?.[1] ?? "";
     const other = { ...b, url };
     const asked = await a.run("cluster", "rekey");
+    const { replica: id } = JSON.parse(readFileSync(b.layout.cluster, "utf8")) as { replica: string };
+    const name = /^name = "(.*)"$/m.exec(readFileSync(b.layout.config, "utf8"))?.[1];
     expect([asked.code, asked.err]).toEqual([
       1,
-      expect.stringMatching(/these replicas do not have the next key: .*\n.*copy \S+pool\.key\.next to each/),
+      expect.stringMatching(
+        new RegExp(
+          `these replicas do not have the next key: ${name} \\(${id}\\)\n.*copy \\S+pool\\.key\\.next to each`,
+        ),
+      ),
     ]);
     expect((await clusterOf(other)).error).toBeUndefined();
-    await done(a.run("cluster", "rekey", "--now"));
+    const changed = await done(a.run("cluster", "rekey", "--now"));
+    expect(changed.err).toBe(
+      `codexlb: warning: these replicas have not reported the next key: ${name} (${id}); they renew no login until their key file has it\n`,
+    );
     await until(
       "the replica without the key says so",
       async () => (await clusterOf(other)).error?.includes("the key does not open the pool") === true,
@@ -101,6 +111,36 @@ describe.skipIf(whyNoRedis !== undefined)("codexlb cluster rekey", () => {
     expect(await pool.redis.cli("HLEN", "{codexlb:default}:generations")).toBe(count);
     await proxy.stop();
   }, 180_000);
+
+  test("says why a replica does not use its file of the next key, and names replicas that are not connected", async () => {
+    await using pool = await startReplicas({ aliases: ["alice"], count: 2 });
+    const [a, b] = pool.list as [Replica, Replica];
+    const keyFile = join(pool.tool.directory, "pool.key");
+    const elsewhere = join(pool.tool.directory, "elsewhere.key");
+    copyFileSync(keyFile, elsewhere);
+    await b.stop();
+    await b.start({ CODEXLB_CLUSTER_KEY_FILE: elsewhere });
+    writeFileSync(`${elsewhere}.next`, Buffer.alloc(32, 7).toString("base64"), { mode: 0o600 });
+    const refusal = async () => {
+      const { code, err } = await a.run("cluster", "rekey");
+      expect(code).toBe(1);
+      return err;
+    };
+    expect(await refusal()).toContain("): its next key is another one\n");
+    copyFileSync(`${keyFile}.next`, `${elsewhere}.next`);
+    chmodSync(`${elsewhere}.next`, 0o644);
+    expect(await refusal()).toContain(
+      `): other users can access the cluster's key in ${elsewhere}.next; run: chmod 600 ${elsewhere}.next\n`,
+    );
+    await b.stop();
+    const { out, err } = await done(a.run("cluster", "rekey", "--now"));
+    expect(err).toMatch(/have not reported the next key: \S+ \(\w+, not connected\): other users can access/);
+    expect(out).toContain("has a new key");
+    // Without the server there is nothing to distribute.
+    await pool.redis.kill();
+    expect(await refusal()).toContain("connection refused");
+    expect(existsSync(`${keyFile}.next`)).toBe(false);
+  }, 120_000);
 
   test("can be killed at any point: the pool opens with the key files that exist, and running it again finishes", async () => {
     await using redis = await startRedis();

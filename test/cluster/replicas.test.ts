@@ -203,21 +203,21 @@ describe.skipIf(whyNoRedis !== undefined)("replicas of a pool", () => {
       const args = ["doctor", "--root", a.layout.root, "--codex-bin", "/nowhere", "--json"];
       const { out } = await pool.tool.run(args, { ...pool.env, ...env });
       return (JSON.parse(out) as { findings: { check: string; status: string; detail: string }[] }).findings
-        .filter(({ check }) => check === "cluster")
-        .map(({ status, detail }) => `${status}: ${detail}`);
+        .filter(({ check }) => ["cluster", "pool server"].includes(check))
+        .map(({ check, status, detail }) => `${check}: ${status}: ${detail}`);
     };
     await pool.redis.cli("CONFIG", "SET", "maxmemory-policy", "allkeys-lru");
     const product = (await pool.redis.cli("INFO", "server")).match(/redis_version:(\S+)/)?.[1];
     expect(await findings()).toEqual([
-      `bad: ${pool.redis.url}: the server removes data when its memory is full (maxmemory-policy allkeys-lru)`,
-      `warning: ${pool.redis.url}: the server may lose the last changes when it is killed, because its append-only file is off`,
-      `ok: default on ${pool.redis.url} (Redis ${product}), 1 replica`,
+      `pool server: bad: the server removes data when its memory is full (maxmemory-policy allkeys-lru)`,
+      `pool server: warning: the server may lose the last changes when it is killed, because its append-only file is off`,
+      `cluster: ok: default on ${pool.redis.url} (Redis ${product}), 1 replica`,
     ]);
     expect(await findings({ CODEXLB_CLUSTER_KEY: Buffer.alloc(32).toString("base64") })).toEqual([
-      `bad: using ${pool.redis.url}: the key does not open the pool default`,
+      `cluster: bad: using ${pool.redis.url}: the key does not open the pool default`,
     ]);
     await pool.redis.kill();
-    expect(await findings()).toEqual([`bad: contacting ${pool.redis.url}: connection refused`]);
+    expect(await findings()).toEqual([`cluster: bad: contacting ${pool.redis.url}: connection refused`]);
   }, 60_000);
 
   test("restore an account whose directory was lost, and send what was changed while the proxy did not run", async () => {

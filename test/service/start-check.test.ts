@@ -4,10 +4,12 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { runningProxy } from "../../src/admin/daemon.ts";
+import { createReplicaFile } from "../../src/cluster/replica-file.ts";
 import { CodexlbError } from "../../src/errors.ts";
 import { installService, restartService } from "../../src/service/operations.ts";
 import { programRunner } from "../../src/service/run-program.ts";
 import { createSystemd } from "../../src/service/systemd.ts";
+import { layoutOf } from "../../src/state/layout.ts";
 import { runCli } from "../support/cli.ts";
 import { type FakeManagers, fakeManagers } from "../support/fake-managers.ts";
 import { startPool } from "../support/pool.ts";
@@ -93,6 +95,31 @@ describe("an invalid config.toml", () => {
     expect(managers.calls()).toEqual([]);
     expect((await runningProxy(pool.layout.adminSocket))?.url).toBe(pool.url);
   });
+});
+
+test("a replica without its key is not restarted", async () => {
+  await install();
+  managers.calls();
+  const keyFile = join(root, "pool.key");
+  createReplicaFile(layoutOf(root).cluster, "replica", "default", "pool");
+  configure(
+    '[proxy]\nlisten = "127.0.0.1:0"\n[cluster]\nurl = "redis://127.0.0.1:1/0"\nkey_file = "pool.key"\n',
+  );
+  for (const attempt of [() => service("restart"), () => install("--upstream", "https://backend.example")])
+    expect(await attempt()).toEqual({
+      code: 1,
+      out: "",
+      err: `codexlb: the service could not start: reading the cluster's key from ${keyFile}: no such file\n  copy the key file from another replica, or restore it from a backup\n`,
+    });
+  expect(managers.calls()).toEqual([]);
+  // The environment of the service, which this command does not know, may name the key.
+  configure('[proxy]\nlisten = "127.0.0.1:0"\n[cluster]\nurl = "redis://127.0.0.1:1/0"\n');
+  expect((await service("restart")).code).toBe(0);
+  writeFileSync(keyFile, Buffer.alloc(32, 5).toString("base64"), { mode: 0o600 });
+  configure(
+    '[proxy]\nlisten = "127.0.0.1:0"\n[cluster]\nurl = "redis://127.0.0.1:1/0"\nkey_file = "pool.key"\n',
+  );
+  expect((await service("restart")).code).toBe(0);
 });
 
 describe("a port of another program", () => {

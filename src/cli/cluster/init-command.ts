@@ -3,7 +3,7 @@
 import { defineCommand } from "citty";
 import { advised } from "../../advice.ts";
 import { secretFile } from "../../auth/secrets.ts";
-import { createPoolKey } from "../../cluster/key.ts";
+import { createPoolKey, keyPlaceOf } from "../../cluster/key.ts";
 import { CodexlbError } from "../../errors.ts";
 import { print } from "../../print.ts";
 import type { Layout } from "../../state/layout.ts";
@@ -28,10 +28,10 @@ export default defineCommand({
     const context = contextOf(args.root, { createsRoot: true });
     const { deps, layout } = context;
     refuseReplica(layout);
-    const { key_file: keyFile } = clusterSettings(context);
+    const keyPlace = keyPlaceOf(layout, clusterSettings(context), deps.env);
     await withLockedRoot(context, async (root) => {
       if (!args.empty) refuseEmpty(layout, root);
-      const newKey = createPoolKey({ env: deps.env, keyFile }, deps.random);
+      const newKey = createPoolKey(keyPlace, deps.random);
       if (newKey !== undefined) deps.log.info(`created the key ${newKey}; every replica needs a copy of it`);
       using pool = await openPool(context);
       const file = await createSharedPool(pool, layout, deps);

@@ -12,8 +12,8 @@ import { ROOT_FLAG } from "../common-flags.ts";
 import { type CommandContext, contextOf, requireRoot } from "../context.ts";
 import { withLockedRoot } from "./locked-root.ts";
 import { requireReplica } from "./membership.ts";
-import { openPool, requireJoinedPool } from "./open-pool.ts";
-import { compareOnce } from "./pool-content.ts";
+import { type OpenPool, openPool, requireJoinedPool } from "./open-pool.ts";
+import { compareOnce, contentOf, contentWords } from "./pool-content.ts";
 
 export default defineCommand({
   meta: {
@@ -23,6 +23,10 @@ export default defineCommand({
   args: {
     ...ROOT_FLAG,
     force: { type: "boolean", description: "Leave without the server; what this root has not sent is lost" },
+    last: {
+      type: "boolean",
+      description: "Leave even as the last replica; only the server then has the accounts and keys",
+    },
   },
   run: async ({ args }) => {
     const context = contextOf(args.root);
@@ -30,7 +34,7 @@ export default defineCommand({
     const { deps, layout } = context;
     const file = requireReplica(layout);
     await withLockedRoot(context, async ({ facts }) => {
-      if (!args.force) await sendAndLeave(context, file, facts);
+      if (!args.force) await sendAndLeave(context, { file, facts, mayBeLast: args.last ?? false });
       for (const name of facts.read().keys())
         if (["login", "key", "pin"].includes(subjectOf(name)?.kind ?? "")) facts.apply(name, null);
       facts.flush();
@@ -48,14 +52,26 @@ export default defineCommand({
 
 // --- internal ---
 
-/** Sends what only this root has to the pool, and leaves it. An error says how to leave without the server. */
-async function sendAndLeave(context: CommandContext, file: ReplicaFile, facts: LocalFacts): Promise<void> {
+interface Leaving {
+  readonly file: ReplicaFile;
+  readonly facts: LocalFacts;
+  /** False: the last replica of a pool with accounts or keys does not leave. */
+  readonly mayBeLast: boolean;
+}
+
+/**
+ * Sends what only this root has to the pool, and leaves it. An error says how to leave without the server. Throws
+ * `last_replica` if the server alone would have the pool's accounts and keys.
+ */
+async function sendAndLeave(context: CommandContext, leaving: Leaving): Promise<void> {
+  const { file, facts, mayBeLast } = leaving;
   try {
     // The settings may name another pool now.
     using pool = await openPool(context, file.pool);
     await requireJoinedPool(pool, file);
     // A login that was renewed while the engine could not be reached may exist only here.
     await compareOnce(pool, file, facts, context.deps.log);
+    if (!mayBeLast) await refuseLast(pool, file);
     await pool.records.leave(file.replica);
   } catch (error) {
     if (!(error instanceof CodexlbError) || !OF_SERVER.has(error.code)) throw error;
@@ -66,6 +82,20 @@ async function sendAndLeave(context: CommandContext, file: ReplicaFile, facts: L
       cause: error,
     });
   }
+}
+
+/** Throws `last_replica` if no other replica has the accounts and keys of the pool. */
+async function refuseLast(pool: OpenPool, { replica }: ReplicaFile): Promise<void> {
+  if ((await pool.records.members()).some(({ id }) => id !== replica)) return;
+  const content = await contentOf(pool);
+  if (content.accounts + content.keys === 0) return;
+  throw new CodexlbError(
+    "last_replica",
+    `this is the last replica of the pool ${pool.pool}: after it has left, only ${pool.engine} has ${contentWords(content)}`,
+    {
+      next: `copy the pool into a root that works alone: ${advised("cluster export", "DIR")}; or keep it only in the server: ${advised("cluster leave", "--last")}`,
+    },
+  );
 }
 
 /** Errors because of which this root may never reach its pool again. */

@@ -1,7 +1,7 @@
 // Connects a command to the engine that the settings name.
 
-import { existsSync } from "node:fs";
 import type { EngineInfo } from "../../cluster/engine-info.ts";
+import { keyPlaceOf } from "../../cluster/key.ts";
 import { createKeyring, type Keyring } from "../../cluster/keyring.ts";
 import { type PoolRecords, poolRecords } from "../../cluster/pool-records.ts";
 import type { ReplicaFile } from "../../cluster/replica-file.ts";
@@ -58,14 +58,13 @@ export async function openPool(context: CommandContext, name?: string): Promise<
  */
 export async function connectPool(context: CommandContext, name?: string): Promise<OpenPool> {
   const { deps, layout } = context;
-  const { url, key_file: keyFile, ...settings } = clusterSettings(context);
+  const settings = clusterSettings(context);
   const pool = name ?? settings.pool;
-  const keyPlace = { env: deps.env, keyFile, isJoined: existsSync(layout.cluster) };
-  const keyring = createKeyring(keyPlace, pool, deps.random);
+  const keyring = createKeyring(keyPlaceOf(layout, settings, deps.env), pool, deps.random);
   const { sealer } = keyring;
   // Loaded only here, because completions and the manual page describe the commands without a server.
   const { createEngine } = await import("../../cluster/engine.ts");
-  const engine = createEngine({ url, pool, deps });
+  const engine = createEngine({ url: settings.url, pool, deps });
   try {
     await engine.connected(CONNECT_MS);
     const info = await engine.info();

@@ -4,9 +4,11 @@
 
 import { defineCommand } from "citty";
 import { advised } from "../../advice.ts";
-import { adoptNextPoolKey, createNextPoolKey, type KeyPlace } from "../../cluster/key.ts";
+import { adoptNextPoolKey, createNextPoolKey, type KeyPlace, keyPlaceOf } from "../../cluster/key.ts";
 import type { Member } from "../../cluster/pool-records.ts";
-import type { Deps } from "../../deps.ts";
+import type { ReplicaFile } from "../../cluster/replica-file.ts";
+import { SEEN_MS } from "../../core/cluster-words.ts";
+import type { Deps, Log } from "../../deps.ts";
 import { CodexlbError } from "../../errors.ts";
 import { print } from "../../print.ts";
 import { ROOT_FLAG } from "../common-flags.ts";
@@ -31,13 +33,16 @@ export default defineCommand({
     requireRoot(context);
     const { deps, layout } = context;
     const file = requireReplica(layout);
-    const place = { env: deps.env, keyFile: clusterSettings(context).key_file, isJoined: true };
-    const path = createNextPoolKey(place, deps.random);
+    const place = keyPlaceOf(layout, clusterSettings(context), deps.env);
     using pool = await openPool(context);
     await requireJoinedPool(pool, file);
+    const { path, isNew } = createNextPoolKey(place, deps.random);
+    if (isNew) deps.log.info(`created the next key ${path}`);
     if (pool.keyring.next()?.keyId === pool.sealer.keyId) return finished(pool, place);
-    if (!args.now)
-      await waitingFor("waiting until every replica has the next key", untilKnown(pool, path, deps));
+    await (args.now
+      ? waitingFor("asking the replicas whether they have the next key", untilReported(pool, deps))
+      : waitingFor("waiting until every replica has the next key", untilKnown(pool, path, deps)));
+    warnOfCutOff(await membersWithoutNextKey(pool), file, deps.log);
     await waitingFor("sealing the pool with the next key", sealed(pool, file.poolId, deps));
     await pool.records.find();
     await finished(pool, place);
@@ -46,38 +51,64 @@ export default defineCommand({
 
 // --- internal ---
 
-/** A connected replica reports itself every five seconds. */
-const SEEN_MS = 15_000;
 /** Long enough for a replica to notice a new file, and for a renewal to end. */
 const PATIENCE_MS = 15_000;
 const POLL_MS = 200;
 
+async function membersWithoutNextKey({ records, keyring }: OpenPool): Promise<Member[]> {
+  const next = keyring.next()?.keyId;
+  return (await records.members()).filter(({ about }) => about.next_key !== next);
+}
+
+const isConnected = ({ agoMs }: Member): boolean => agoMs < SEEN_MS;
+
+/** `lab (41af09): its next key is another one`. */
+function described(member: Member): string {
+  const { id, about } = member;
+  const why = about.next_key === undefined ? about.next_key_problem : "its next key is another one";
+  const problem = why === undefined ? "" : `: ${why}`;
+  return `${about.name} (${id}${isConnected(member) ? "" : ", not connected"})${problem}`;
+}
+
 /** Waits until every connected replica has the next key. Throws `cluster_refused` if one does not get it. */
-async function untilKnown(
-  { records, keyring }: OpenPool,
-  path: string,
-  deps: Pick<Deps, "clock">,
-): Promise<void> {
-  const missing = async (): Promise<Member[]> =>
-    (await records.members()).filter(
-      ({ about, agoMs }) => agoMs < SEEN_MS && about.next_key !== keyring.next()?.keyId,
-    );
-  const names = (members: readonly Member[]) =>
-    members.map(({ id, about }) => `${about.name} (${id})`).join(", ");
+async function untilKnown(pool: OpenPool, path: string, deps: Pick<Deps, "clock">): Promise<void> {
   const deadlineMs = deps.clock.monotonic() + PATIENCE_MS;
   for (;;) {
-    const without = await missing();
+    const without = (await membersWithoutNextKey(pool)).filter(isConnected);
     if (without.length === 0) return;
     if (deps.clock.monotonic() > deadlineMs)
       throw new CodexlbError(
         "cluster_refused",
-        `these replicas do not have the next key: ${names(without)}`,
+        `these replicas do not have the next key: ${without.map(described).join("; ")}`,
         {
-          next: `copy ${path} to each of them, under the same name beside its key file, and run this command again; or use ${advised("cluster rekey", "--now")}, after which they renew no login until they get the key`,
+          next: `copy ${path} to each of them, under the same name beside its key file (mode 0600), and run this command again; or use ${advised("cluster rekey", "--now")}, after which they renew no login until they get the key`,
         },
       );
     await Bun.sleep(POLL_MS);
   }
+}
+
+/**
+ * Waits until every connected replica has reported itself since the file of the next key exists. Those that then do not
+ * have the next key cannot read it.
+ */
+async function untilReported(pool: OpenPool, { clock }: Pick<Deps, "clock">): Promise<void> {
+  const startMs = clock.monotonic();
+  for (;;) {
+    const waitedMs = clock.monotonic() - startMs;
+    const without = await membersWithoutNextKey(pool);
+    if (!without.some((member) => isConnected(member) && member.agoMs > waitedMs)) return;
+    await Bun.sleep(POLL_MS);
+  }
+}
+
+/** Warns about replicas that will not open the pool. A proxy of this root that is not running finds the key here. */
+function warnOfCutOff(without: readonly Member[], file: ReplicaFile, log: Log): void {
+  const cutOff = without.filter((member) => member.id !== file.replica || isConnected(member));
+  if (cutOff.length === 0) return;
+  log.warn(
+    `these replicas have not reported the next key: ${cutOff.map(described).join("; ")}; they renew no login until their key file has it`,
+  );
 }
 
 async function sealed(

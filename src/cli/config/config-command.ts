@@ -1,6 +1,7 @@
 // `codexlb config ...`: shows and checks the settings.
 
 import { defineCommand } from "citty";
+import { checkClusterSettings } from "../../cluster/cluster-check.ts";
 import { CodexlbError } from "../../errors.ts";
 import { print, printJson, printMessage } from "../../print.ts";
 import { readConfigText } from "../../state/config.ts";
@@ -32,6 +33,7 @@ const check = defineCommand({
     for (const warning of configWarnings(context)) printMessage(warning);
     const exposure = exposureProblem(config);
     if (exposure !== undefined) throw new CodexlbError("invalid_config", exposure, { next: exposureNext() });
+    checkClusterSettings(layout, config.cluster, deps.env);
     if (file.unknown.length > 0)
       throw new CodexlbError("invalid_config", `${layout.config} has unknown keys`, {
         next: "correct or remove them; the proxy ignores them",

@@ -21,9 +21,9 @@ export async function examineCluster(context: CommandContext): Promise<Finding[]
   using pool = await waitingFor("checking the server of the cluster", connectPool(context));
   const problems = pool.info.problems.map(
     ({ severity, what, next }): Finding => ({
-      check: CHECK,
+      check: "pool server",
       status: severity,
-      detail: `${pool.engine}: ${what}`,
+      detail: what,
       remedy: next,
     }),
   );

@@ -6,6 +6,7 @@ import { makePrivateDirectory } from "../../state/atomic-file.ts";
 import { readConfigText } from "../../state/config.ts";
 import { nameNote, readConfig } from "../../state/config-source.ts";
 import type { Layout } from "../../state/layout.ts";
+import { withAbsolutePaths } from "../../state/setting-path.ts";
 import type { CommandContext } from "../context.ts";
 import { ROOT_LOCKED_EXIT } from "../run/root-locked.ts";
 import { selfCommand } from "../self.ts";
@@ -40,7 +41,7 @@ export async function startInBackground(
   const isUnnamed = hasNoName(layout);
   try {
     const child = Bun.spawn([...selfCommand(), "proxy", "--root", layout.root, ...flags], {
-      env: deps.env,
+      env: withAbsolutePaths(deps.env),
       cwd: layout.root,
       stdin: "ignore",
       stdout: "pipe",
