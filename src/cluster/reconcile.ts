@@ -39,7 +39,7 @@ export function hasChanges({ file, facts }: ReconcileContext): boolean {
   const local = facts.read();
   return [...new Set([...local.keys(), ...file.names(), ...file.pending()])].some((name) => {
     const value = local.get(name);
-    return file.isPending(name) || markOfAny(value) !== file.agreed(name).mark;
+    return file.operatorChange(name) !== "none" || markOfAny(value) !== file.agreed(name).mark;
   });
 }
 
@@ -94,11 +94,14 @@ async function carryOut(
   const sealed = opened?.kind === "fact" ? opened.fact.value : undefined;
   const engineMark = sealed === undefined ? (generation === 0 ? "" : agreed.mark) : markOfAny(sealed);
   const rootMark = markOfAny(value);
+  const markNow = () => markOfAny(facts.valueOf(name));
+  const isLogin = subjectOf(name)?.kind === "login";
   const decision: Decision = decide({
     agreed,
     engine: { generation, mark: engineMark },
     rootMark,
-    isPending: file.isPending(name),
+    operator: file.operatorChange(name),
+    isLogin,
   });
   switch (decision.kind) {
     case "nothing":
@@ -108,13 +111,15 @@ async function carryOut(
       return true;
     case "send":
       if (!(await records.put({ name, value: value ?? null }, generation, decision.generation))) return false;
-      return sent(file, name, { generation: decision.generation, mark: rootMark }, () =>
-        markOfAny(facts.valueOf(name)),
-      );
+      return sent(file, name, { generation: decision.generation, mark: rootMark }, markNow);
+    case "revive": {
+      const after = await records.revive({ name, value: value ?? null }, generation);
+      return after !== undefined && sent(file, name, { generation: after, mark: rootMark }, markNow);
+    }
     case "take": {
       const wanted = sealed === undefined ? await current(records, sealer, name, generation) : sealed;
       // Only what was compared may be replaced.
-      if (wanted === undefined || markOfAny(facts.valueOf(name)) !== rootMark) return false;
+      if (wanted === undefined || markNow() !== rootMark) return false;
       try {
         if (!facts.apply(name, wanted)) return true;
       } catch (error) {
@@ -123,7 +128,7 @@ async function carryOut(
         return true;
       }
       file.agree(name, { generation, mark: markOfAny(wanted) });
-      if (subjectOf(name)?.kind === "login" && rootMark !== "" && wanted !== null) renewed();
+      if (isLogin && rootMark !== "" && wanted !== null) renewed();
       return true;
     }
     default:
@@ -134,9 +139,10 @@ async function carryOut(
 /** The engine has the root's value now. Returns false if the root has changed while it was sent. */
 function sent(file: ReplicaFile, name: string, agreed: Agreed, markNow: () => string): boolean {
   const isChanged = markNow() !== agreed.mark;
-  const isPending = file.isPending(name);
+  const operator = file.operatorChange(name);
   file.agree(name, agreed);
-  if (isChanged && isPending) file.expect([name]);
+  if (isChanged && operator === "begun") file.expect([name]);
+  if (isChanged && operator === "done") file.confirm([name]);
   return !isChanged;
 }
 

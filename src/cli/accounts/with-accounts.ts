@@ -8,6 +8,7 @@ import type { Door } from "../../admin/door.ts";
 import { type AccountOps, createAccountOps } from "../../auth/account-ops.ts";
 import { reconcile } from "../../auth/homes.ts";
 import { type KeyOps, openKeys } from "../../auth/keys.ts";
+import { type PutBackNotes, putBackBy } from "../../cluster/put-back.ts";
 import { openReplicaFile } from "../../cluster/replica-file.ts";
 import { type OperatorChanges, sharedAccounts, sharedKeys } from "../../cluster/shared-ops.ts";
 import type { QuotaView } from "../../core/quota.ts";
@@ -103,6 +104,7 @@ function localAccounts(context: CommandContext, write: boolean): AccountOps {
   const { config, lines } = readConfigFile(layout);
   const upstream = config.proxy.upstream_base_url;
   const store = openLocalStore(context, !write, upstream);
+  const later = changesOfReplica(context);
   const view = (): QuotaView => ({ nowMs: deps.clock.now(), ttlMs: poolSettings(config).quotaTtlMs });
   const ops = createAccountOps({
     store,
@@ -125,23 +127,34 @@ function localAccounts(context: CommandContext, write: boolean): AccountOps {
         },
         record,
       ),
+    changed: (change, record) => {
+      if (record === undefined || later === undefined) return;
+      const back = putBackBy(change, record, deps.clock.now());
+      if (back !== undefined) later.putBack.note(record.id, back);
+    },
   });
-  const later = changesOfReplica(context);
   if (later === undefined) return ops;
   const aliasOf = (name: string) => accountNamed(store.state, name)?.alias ?? name;
   return sharedAccounts(ops, { ...later, aliasOf });
 }
 
+interface LaterChanges extends Omit<OperatorChanges, "aliasOf"> {
+  readonly putBack: PutBackNotes;
+}
+
 /** Notes the changes of a replica without a running proxy, which sends them when it starts; undefined if it is none. */
-function changesOfReplica({ deps, layout }: CommandContext): Omit<OperatorChanges, "aliasOf"> | undefined {
+function changesOfReplica({ deps, layout }: CommandContext): LaterChanges | undefined {
   const file = openReplicaFile(layout.cluster);
   return (
     file && {
       expect: file.expect,
-      made: async () =>
+      putBack: file.putBack,
+      made: async (names) => {
+        file.confirm(names);
         deps.log.info(
           `the other replicas of ${file.pool} get this change when the proxy of ${layout.root} runs`,
-        ),
+        );
+      },
     }
   );
 }
