@@ -172,7 +172,12 @@ export function poolRecords(
     },
     revive: async (fact, over) => {
       const args = [sealer.tagOf(fact.name), over, sealer.seal(fact, over + 1), channelOf(pool), identity];
-      return z.number().nullable().parse(await engine.run("revive", ...args)) ?? undefined;
+      return (
+        z
+          .number()
+          .nullable()
+          .parse(await engine.run("revive", ...args)) ?? undefined
+      );
     },
     begin: async (name, generation, { replica, leaseMs, takesOver }) => {
       const args = [sealer.tagOf(name), generation, replica, leaseMs, takesOver ? 1 : 0, identity];

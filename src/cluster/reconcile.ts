@@ -7,7 +7,7 @@ import { byOrder, subjectOf } from "./facts.ts";
 import type { LocalFacts } from "./local-facts.ts";
 import type { PoolRecord, PoolRecords } from "./pool-records.ts";
 import type { Agreed, ReplicaFile } from "./replica-file.ts";
-import { markOf, type Sealer } from "./sealing.ts";
+import { type Fact, markOf, type Sealer } from "./sealing.ts";
 
 export interface ReconcileContext {
   readonly records: PoolRecords;
@@ -15,6 +15,8 @@ export interface ReconcileContext {
   readonly file: ReplicaFile;
   readonly facts: LocalFacts;
   readonly log: Log;
+  /** The name of the proxy, which operators' changes get. Default: they get none. */
+  readonly name?: () => string;
   /** Called after the root got another login for an account that it has. */
   readonly renewed?: () => void;
 }
@@ -83,7 +85,7 @@ const UNREADABLE = {
 
 /** Returns false if the fact must be compared again. */
 async function carryOut(
-  { records, sealer, file, facts, renewed = () => {} }: ReconcileContext,
+  { records, sealer, file, facts, name: ownName, renewed = () => {} }: ReconcileContext,
   warn: (message: string) => void,
   name: string,
   { generation, opened }: PoolRecord,
@@ -96,11 +98,13 @@ async function carryOut(
   const rootMark = markOfAny(value);
   const markNow = () => markOfAny(facts.valueOf(name));
   const isLogin = subjectOf(name)?.kind === "login";
+  const operator = file.operatorChange(name);
+  const fact = { name, value: value ?? null, by: operator === "none" ? undefined : ownName?.() };
   const decision: Decision = decide({
     agreed,
     engine: { generation, mark: engineMark },
     rootMark,
-    operator: file.operatorChange(name),
+    operator,
     isLogin,
   });
   switch (decision.kind) {
@@ -110,25 +114,25 @@ async function carryOut(
       file.agree(name, { generation, mark: engineMark });
       return true;
     case "send":
-      if (!(await records.put({ name, value: value ?? null }, generation, decision.generation))) return false;
+      if (!(await records.put(fact, generation, decision.generation))) return false;
       return sent(file, name, { generation: decision.generation, mark: rootMark }, markNow);
     case "revive": {
-      const after = await records.revive({ name, value: value ?? null }, generation);
+      const after = await records.revive(fact, generation);
       return after !== undefined && sent(file, name, { generation: after, mark: rootMark }, markNow);
     }
     case "take": {
-      const wanted = sealed === undefined ? await current(records, sealer, name, generation) : sealed;
+      const wanted = opened?.kind === "fact" ? opened.fact : await current(records, sealer, name, generation);
       // Only what was compared may be replaced.
       if (wanted === undefined || markNow() !== rootMark) return false;
       try {
-        if (!facts.apply(name, wanted)) return true;
+        if (!facts.apply(name, wanted.value, wanted.by)) return true;
       } catch (error) {
         if (error instanceof CodexlbError && error.code === "file_unusable") throw error;
         warn(`taking ${name} from the pool: ${messageOf(error)}`);
         return true;
       }
-      file.agree(name, { generation, mark: markOfAny(wanted) });
-      if (isLogin && rootMark !== "" && wanted !== null) renewed();
+      file.agree(name, { generation, mark: markOfAny(wanted.value) });
+      if (isLogin && rootMark !== "" && wanted.value !== null) renewed();
       return true;
     }
     default:
@@ -146,15 +150,13 @@ function sent(file: ReplicaFile, name: string, agreed: Agreed, markNow: () => st
   return !isChanged;
 }
 
-/** The value of `generation` in the engine; undefined if it has another one now. */
+/** The fact as `generation` in the engine; undefined if it has another one now. */
 async function current(
   records: PoolRecords,
   sealer: Sealer,
   name: string,
   generation: number,
-): Promise<string | null | undefined> {
+): Promise<Fact | undefined> {
   const record = (await records.records([sealer.tagOf(name)])).get(sealer.tagOf(name));
-  return record?.generation === generation && record.opened?.kind === "fact"
-    ? record.opened.fact.value
-    : undefined;
+  return record?.generation === generation && record.opened?.kind === "fact" ? record.opened.fact : undefined;
 }

@@ -16,7 +16,11 @@ export interface OperatorChanges {
 
 export function sharedAccounts(ops: AccountOps, { aliasOf, expect, made }: OperatorChanges): AccountOps {
   /** `more`: facts that may change as well, but which the operator has not set. */
-  const changing = async <T>(name: string, change: () => Promise<T>, more: readonly string[] = []): Promise<T> => {
+  const changing = async <T>(
+    name: string,
+    change: () => Promise<T>,
+    more: readonly string[] = [],
+  ): Promise<T> => {
     expect([name, ...more]);
     const result = await change();
     await made([name]);
@@ -24,7 +28,8 @@ export function sharedAccounts(ops: AccountOps, { aliasOf, expect, made }: Opera
   };
   return {
     ...ops,
-    import: (alias, files) => changing(loginFact(alias), () => ops.import(alias, files), [accountFact(alias)]),
+    import: (alias, files) =>
+      changing(loginFact(alias), () => ops.import(alias, files), [accountFact(alias)]),
     remove: (name) => {
       const alias = aliasOf(name);
       return changing(loginFact(alias), () => ops.remove(name), [accountFact(alias), PIN_FACT]);

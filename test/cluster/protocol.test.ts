@@ -120,7 +120,9 @@ test.skipIf(whyNoRedis !== undefined)(
             case "revive": {
               const [after, generation] = revive(model, { ...one, value: index });
               model = after;
-              expect(await records.revive({ name: "login/a", value: String(index) }, one.over)).toBe(generation);
+              expect(await records.revive({ name: "login/a", value: String(index) }, one.over)).toBe(
+                generation,
+              );
               break;
             }
             default:
