@@ -12,7 +12,6 @@ import type { Config } from "../state/settings.ts";
 import type { Channel, ChannelName } from "./channel.ts";
 import { type ChannelTest, testChannels } from "./channels.ts";
 import { createDelivery, type Delivery } from "./delivery.ts";
-import { reportJob, type SharedReports } from "./shared-reports.ts";
 import {
   type ChannelState,
   NEW_CHANNEL,
@@ -20,6 +19,7 @@ import {
   readNotifyState,
   writeNotifyState,
 } from "./notify-file.ts";
+import { reportJob, type SharedReports } from "./shared-reports.ts";
 
 export interface Notifier {
   start(): void;

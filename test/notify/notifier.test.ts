@@ -3,11 +3,11 @@
 import { expect, test } from "bun:test";
 import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { NOT_SHARED } from "../../src/cluster/sharing.ts";
 import type { NotifyMessage } from "../../src/core/notify/message.ts";
 import { MESSAGE_GAP_MS, SETTLE_MS, TROUBLE_GAP_MS } from "../../src/core/notify/pending.ts";
 import type { WatchedPool } from "../../src/core/notify/trouble.ts";
 import type { ChannelName } from "../../src/notify/channel.ts";
-import { NOT_SHARED } from "../../src/cluster/sharing.ts";
 import { createNotifier, type Notifier } from "../../src/notify/notifier.ts";
 import { createSharedReports } from "../../src/notify/shared-reports.ts";
 import { parseConfig } from "../../src/state/config.ts";
