@@ -15,11 +15,13 @@ export interface PutBack {
 /** The accounts that were put back into service, by id, which the engine does not know yet. */
 export interface PutBackNotes {
   all(): ReadonlyMap<string, PutBack>;
-  /** Replaces the note about one account, on disk; undefined removes it. Throws `file_unusable`. */
-  note(accountId: string, putBack: PutBack | undefined): void;
+  /** Replaces the note about one account, on disk. Throws `file_unusable`. */
+  note(accountId: string, putBack: PutBack): void;
+  /** Removes the note about one account, on disk with the next flush of the file. Never throws. */
+  forget(accountId: string): void;
 }
 
-export const NO_PUT_BACK: PutBackNotes = { all: () => new Map(), note: () => {} };
+export const NO_PUT_BACK: PutBackNotes = { all: () => new Map(), note: () => {}, forget: () => {} };
 
 /** What the change of an operator says about the service of the account; undefined if nothing. `atMs`: Unix ms. */
 export function putBackBy(

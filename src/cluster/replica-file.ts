@@ -149,10 +149,11 @@ function opened(path: string, content: Content): ReplicaFile {
     putBack: {
       all: () => putBack,
       note: (accountId, note) => {
-        if (note === undefined && !putBack.has(accountId)) return;
-        if (note === undefined) putBack.delete(accountId);
-        else putBack.set(accountId, note);
+        putBack.set(accountId, note);
         write();
+      },
+      forget: (accountId) => {
+        isDirty = putBack.delete(accountId) || isDirty;
       },
     },
     flush: () => {

@@ -195,13 +195,13 @@ export function createAccountSignals(context: AccountSignalsContext): AccountSig
           apply(name, (record) => applyHealth(pool, record, value, atMs, clock.now()) && store.touch()),
         (name, value) => {
           const record = value.kind === "healthy" && value.isEnabled ? recordOf(name) : undefined;
-          if (record !== undefined) putBack.note(record.id, undefined);
+          if (record !== undefined) putBack.forget(record.id);
         },
       );
       for (const [id, { atMs, login }] of putBack.all()) {
         const record = store.state.accounts.find((one) => one.id === id);
         if (record?.health.kind === "healthy") sendPutBack(record, login, atMs);
-        else putBack.note(id, undefined);
+        else putBack.forget(id);
       }
       signals.watch(FIGURES, ({ name, value }) =>
         apply(name.slice(0, name.lastIndexOf(FROM)), (record) =>

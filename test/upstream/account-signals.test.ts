@@ -63,7 +63,8 @@ function setup(aheadMs = 0) {
     const signals = createAccountSignals({
       putBack: {
         all: () => notes,
-        note: (id, putBack) => void (putBack === undefined ? notes.delete(id) : notes.set(id, putBack)),
+        note: (id, putBack) => void notes.set(id, putBack),
+        forget: (id) => void notes.delete(id),
       },
       clock: ownClock,
       store,
