@@ -4,16 +4,25 @@ import { Hono } from "hono";
 import { z } from "zod";
 import type { AccountOps, Service } from "../auth/account-ops.ts";
 import { withReplaceNext } from "../auth/enrol.ts";
+import type { SharingState } from "../cluster/sharing.ts";
 import { OptionChangeFields, optionsOfFields } from "../core/option-fields.ts";
 import { CodexlbError } from "../errors.ts";
 import { body, jsonIfAny, requiredText } from "./requests.ts";
+import { unsentField } from "./sharing-fields.ts";
 
 export interface AccountContext {
   readonly accounts: AccountOps;
+  /** Undefined for a proxy that works alone. */
+  readonly sharing: () => SharingState | undefined;
 }
 
-export function accountRoutes({ accounts: ops }: AccountContext) {
-  const done = async (message: string) => ({ ok: true, message, total: (await ops.list()).length });
+export function accountRoutes({ accounts: ops, sharing }: AccountContext) {
+  const done = async (message: string) => ({
+    ok: true,
+    message,
+    total: (await ops.list()).length,
+    ...unsentField(sharing()),
+  });
   const changed = async (past: string, alias: string) => ({
     ...(await done(`${past} account ${alias}`)),
     alias,
@@ -40,7 +49,8 @@ export function accountRoutes({ accounts: ops }: AccountContext) {
       const { total, change } = await ops.import(alias, { auth: text, config, replace }).catch((error) => {
         throw withReplaceNext(error, 'set "replace": true');
       });
-      return c.json({ ok: true, message: `imported account ${alias}`, total, alias, change });
+      const message = `imported account ${alias}`;
+      return c.json({ ok: true, message, total, alias, change, ...unsentField(sharing()) });
     })
     .post("/admin/account/rm", body("rm", AliasRequest), async (c) => {
       const { alias, wasPinned } = await ops.remove(c.req.valid("json").alias);

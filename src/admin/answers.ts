@@ -15,12 +15,23 @@ export const AccountList = z.looseObject({
     .transform((accounts) => accounts ?? []),
 });
 
-/** The response to every change of an account. */
+/** The changes of operators that the other replicas do not have yet, because the pool's server cannot be used. */
+export type UnsentChanges = z.output<typeof UnsentChanges>;
+const UnsentChanges = z.object({
+  pool: z.string(),
+  count: z.number(),
+  /** Why the server cannot be used; absent if it can, and the changes are on their way. */
+  error: z.string().optional(),
+});
+
+/** The response to every change of an account or a key. */
 export type ChangeResponse = z.output<typeof ChangeResponse>;
 export const ChangeResponse = z.looseObject({
   ok: z.literal(true),
   message: z.string().default(""),
   total: z.number().default(0),
+  /** Only replicas send it, and older ones do not. */
+  unsent_changes: UnsentChanges.optional(),
   /** The account that was changed. The Go program and older proxies name it only in `message`. */
   alias: z.string().optional(),
   /** After `rm` and `unpin`: whether an account was pinned. Only new proxies send this and the next fields. */
@@ -87,7 +98,7 @@ export const KeyList = z.looseObject({
 });
 
 /** `POST /admin/key/add`. */
-export const NewKey = z.looseObject({ key: z.string() });
+export const NewKey = ChangeResponse.extend({ key: z.string() });
 
 /** `GET /admin/runtime-auth`. */
 export const Stub = z.looseObject({ auth: StubAuth, path_key: z.string().optional() });

@@ -27,11 +27,13 @@ import {
   RedeemResponse,
   Settings,
   Stub,
+  type UnsentChanges,
 } from "./answers.ts";
 import type { AdminApi } from "./app.ts";
 import {
   answered,
   baseOf,
+  type Call,
   type Door,
   isLostConnection,
   refusedWith,
@@ -41,9 +43,13 @@ import {
 } from "./door.ts";
 import { NEXT_OFFSET_HEADER } from "./requests.ts";
 
+/** Called after each change with the changes that the other replicas of the proxy do not have yet, if there are some. */
+export type UnsentNote = (unsent: UnsentChanges | undefined) => void;
+
 /** Account operations carried out by the proxy behind `door`. */
-export function remoteAccounts(door: Door): AccountOps {
+export function remoteAccounts(door: Door, noted: UnsentNote = () => {}): AccountOps {
   const api = apiOf(door);
+  const changed = changesThrough(door, noted);
   const named = (name: string) => ({ json: { alias: name } });
   const list = async () => (await answered(door, AccountList, api.admin.accounts.$get())).accounts;
   return {
@@ -57,17 +63,17 @@ export function remoteAccounts(door: Door): AccountOps {
         ...(replace ? { replace } : {}),
       };
       try {
-        return await answered(door, ImportResponse, api.admin.account.import.$post({ json }));
+        return await changed(ImportResponse, api.admin.account.import.$post({ json }));
       } catch (error) {
         throw withReplaceNext(error);
       }
     },
     remove: async (name) => {
-      const removed = await answered(door, ChangeResponse, api.admin.account.rm.$post(named(name)));
+      const removed = await changed(ChangeResponse, api.admin.account.rm.$post(named(name)));
       return { alias: aliasIn(removed, name), wasPinned: removed.was_pinned };
     },
     pin: async (name) => {
-      const pinned = await answered(door, PinResponse, api.admin.account.pin.$post(named(name)));
+      const pinned = await changed(PinResponse, api.admin.account.pin.$post(named(name)));
       const alias = aliasIn(pinned, name);
       if (pinned.account !== undefined) return { alias, listed: pinned.account };
       // The account is pinned, whether or not the proxy can list its accounts.
@@ -75,13 +81,13 @@ export function remoteAccounts(door: Door): AccountOps {
       return { alias, listed: accounts.find((account) => account.alias === alias) };
     },
     unpin: async () => {
-      return (await answered(door, ChangeResponse, api.admin.account.unpin.$post())).was_pinned;
+      return (await changed(ChangeResponse, api.admin.account.unpin.$post())).was_pinned;
     },
     set: async (name, { outboundProxy, options = {} }) => {
       // Older proxies refuse fields that they do not know.
       const proxy = outboundProxy === undefined ? {} : { outbound_proxy: outboundProxy ?? "" };
       const json = { alias: name, ...proxy, ...fieldsOfOptions(options) };
-      const set = await answered(door, ChangeResponse, api.admin.account.set.$post({ json }));
+      const set = await changed(ChangeResponse, api.admin.account.set.$post({ json }));
       return { alias: aliasIn(set, name), overruled: set.overruled };
     },
     checkRedeem: async (name) => {
@@ -103,7 +109,7 @@ export function remoteAccounts(door: Door): AccountOps {
       return answered(door, AccountDetails, through(door)(url));
     },
     serve: async (name, service) => {
-      const served = await answered(door, ChangeResponse, api.admin.account[service].$post(named(name)));
+      const served = await changed(ChangeResponse, api.admin.account[service].$post(named(name)));
       return {
         alias: aliasIn(served, name),
         endedCooldown: served.ended_cooldown,
@@ -114,23 +120,24 @@ export function remoteAccounts(door: Door): AccountOps {
 }
 
 /** Keys of the proxy behind `door`. */
-export function remoteKeys(door: Door): KeyOps {
+export function remoteKeys(door: Door, noted: UnsentNote = () => {}): KeyOps {
   const api = apiOf(door);
+  const changed = changesThrough(door, noted);
   return {
     list: async () => (await answered(door, KeyList, api.admin.keys.$get())).keys,
     add: async (name, role, tags, limits) => {
       // Older proxies refuse fields that they do not know.
       const demand = tags === undefined ? {} : { tags: [...tags.tags], only: tags.only };
       const json = { name, role, ...demand, ...(limits && limitFields(limits)) };
-      return (await answered(door, NewKey, api.admin.key.add.$post({ json }))).key;
+      return (await changed(NewKey, api.admin.key.add.$post({ json }))).key;
     },
     set: async (name, { tags, limits }) => {
       const demand = tags ? { tags: [...tags.tags], only: tags.only } : { tags };
       const json = { name, ...demand, ...limitFields(limits) };
-      await answered(door, ChangeResponse, api.admin.key.set.$post({ json }));
+      await changed(ChangeResponse, api.admin.key.set.$post({ json }));
     },
     remove: async (name) => {
-      await answered(door, ChangeResponse, api.admin.key.rm.$post({ json: { name } }));
+      await changed(ChangeResponse, api.admin.key.rm.$post({ json: { name } }));
     },
   };
 }
@@ -229,6 +236,18 @@ export async function remoteLogLines(
 }
 
 // --- internal ---
+
+/** Like `answered` with `door`, for changes. */
+function changesThrough(door: Door, noted: UnsentNote) {
+  return async <Schema extends z.ZodType<ChangeResponse>>(
+    schema: Schema,
+    call: Call,
+  ): Promise<z.output<Schema>> => {
+    const response = await answered(door, schema, call);
+    noted(response.unsent_changes);
+    return response;
+  };
+}
 
 /** The account that was changed; `name` is the alias or id that was sent. */
 function aliasIn({ alias, message }: ChangeResponse, name: string): string {

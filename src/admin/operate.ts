@@ -19,7 +19,7 @@ import type { Pool } from "../upstream/pool.ts";
 import { COMMIT, VERSION } from "../version.ts";
 import { explanationFor } from "./explain.ts";
 import { body, NEXT_OFFSET_HEADER, requiredText } from "./requests.ts";
-import { sharingBody } from "./sharing-fields.ts";
+import { sharingBody, unsentField } from "./sharing-fields.ts";
 
 export interface OperateContext {
   readonly pool: Pick<Pool, "explain">;
@@ -74,17 +74,18 @@ export function operateRoutes(context: OperateContext) {
       const { name, role, tags, only, ...fields } = c.req.valid("json");
       const demand = tags.length === 0 ? undefined : { tags: normalizedTags(tags), only };
       const limits = changedLimits(undefined, limitsIn(fields));
-      return c.json({ ok: true, key: await keys.add(name, role, demand, limits) });
+      const key = await keys.add(name, role, demand, limits);
+      return c.json({ ok: true, key, ...unsentField(sharing()) });
     })
     .post("/admin/key/set", body("key", KeyChangeRequest), async (c) => {
       const { name, tags, only, ...fields } = c.req.valid("json");
       const demand = tags && (tags.length === 0 ? null : { tags: normalizedTags(tags), only });
       await keys.set(name, { tags: demand, limits: limitsIn(fields) });
-      return c.json({ ok: true });
+      return c.json({ ok: true, ...unsentField(sharing()) });
     })
     .post("/admin/key/rm", body("key", KeyName), async (c) => {
       await keys.remove(c.req.valid("json").name);
-      return c.json({ ok: true });
+      return c.json({ ok: true, ...unsentField(sharing()) });
     })
     .post("/admin/notify/test", body("notify", Nothing), async (c) =>
       c.json({ ways: (await testNotifications()).map(testBody) }),

@@ -54,8 +54,8 @@ export const ListedAccount = z.looseObject({
       pinned: z.boolean().optional(),
       /** What is set for the account, in config.toml or with `account set`. */
       options: OptionFields.prefault({}),
-      /** `reason`: why it is cooling down or disabled. */
-      health: z.looseObject({ reason: z.string().optional() }).optional(),
+      /** `reason`: why it is cooling down or disabled. `on`: the other replica on which it was disabled. */
+      health: z.looseObject({ reason: z.string().optional(), on: z.string().optional() }).optional(),
     })
     .prefault({}),
 });

@@ -38,10 +38,11 @@ export interface LocalFacts {
   /** The alias of the account `name` (alias or id). */
   aliasOf(name: string): string;
   /**
-   * Applies a fact of the engine; null removes it. Returns false if the root cannot have it yet, because its account is
-   * missing. Throws if the value cannot be used or written.
+   * Applies a fact of the engine; null removes it. `by`: the replica on which an operator made the change, if that is
+   * known. Returns false if the root cannot have it yet, because its account is missing. Throws if the value cannot be
+   * used or written.
    */
-  apply(name: string, value: string | null): boolean;
+  apply(name: string, value: string | null, by?: string): boolean;
   /** Writes what was applied to disk. Throws `file_unusable`. */
   flush(): void;
 }
@@ -54,8 +55,12 @@ export interface LocalFactsContext {
   readonly layout: Layout;
   readonly keys: Pick<Keys, "entries" | "adopt">;
   readonly nowMs: () => number;
-  /** Called after an account or the pin has changed. */
-  readonly changed?: (change: AppliedChange, record: AccountRecord | undefined) => void;
+  /** Called after an account or the pin has changed. `by`: as for `apply`. */
+  readonly changed?: (
+    change: AppliedChange,
+    record: AccountRecord | undefined,
+    by: string | undefined,
+  ) => void;
 }
 
 export function localFacts({
@@ -81,44 +86,44 @@ export function localFacts({
   };
   const recordOf = (alias: string) => state.accounts.find((account) => account.alias === alias);
 
-  const applyLogin = (alias: string, value: string | null): boolean => {
+  const applyLogin = (alias: string, value: string | null, by: string | undefined): boolean => {
     const known = recordOf(alias);
     if (value === null) {
       logins.delete(alias);
       if (known === undefined) return true;
       const { record, finish } = removeAccount(state, layout, alias);
       store.touch();
-      changed("removed", record);
+      changed("removed", record, by);
       finish();
       return true;
     }
     const { auth, config } = Login.parse(JSON.parse(value));
     const record = installAccount(state, layout, alias, { auth, config: config ?? undefined, replace: true });
     store.touch();
-    changed(known === undefined ? "imported" : "renewed", record);
+    changed(known === undefined || by !== undefined ? "imported" : "renewed", record, by);
     return true;
   };
 
-  const applySettings = (alias: string, value: string | null): boolean => {
+  const applySettings = (alias: string, value: string | null, by: string | undefined): boolean => {
     const record = recordOf(alias);
     if (value === null || record === undefined) return value === null;
     const wanted = AccountSettings.parse(JSON.parse(value));
     const before = settingsOf(record);
     setOutboundProxy(record, wanted.outbound_proxy ?? undefined);
     setOptions(record, changedOptions({}, optionsOfFields(wanted.options)));
-    if (wanted.service !== before.service) serve(record, before.service, wanted.service, nowMs());
+    if (wanted.service !== before.service) serve(record, before.service, wanted.service, nowMs(), by);
     store.touch();
-    changed(wanted.service === before.service ? "changed" : wanted.service, record);
+    changed(wanted.service === before.service ? "changed" : wanted.service, record, by);
     return true;
   };
 
-  const applyPin = (value: string | null): boolean => {
+  const applyPin = (value: string | null, by: string | undefined): boolean => {
     const { alias } = value === null ? { alias: null } : Pin.parse(JSON.parse(value));
     const record = alias === null ? undefined : recordOf(alias);
     if (alias !== null && record === undefined) return false;
     state.pinnedId = record?.id;
     store.touch();
-    changed(record === undefined ? "unpinned" : "pinned", record);
+    changed(record === undefined ? "unpinned" : "pinned", record, by);
     return true;
   };
 
@@ -162,7 +167,7 @@ export function localFacts({
     },
     aliasOf: (name) =>
       state.accounts.find(({ id, alias }) => alias === name || id === name.toLowerCase())?.alias ?? name,
-    apply: (name, value) => {
+    apply: (name, value, by) => {
       const subject = subjectOf(name);
       switch (subject?.kind) {
         case undefined:
@@ -171,14 +176,14 @@ export function localFacts({
           if (value !== null) writeFileAtomic(layout.signingKey, `${value}\n`);
           return true;
         case "login":
-          return applyLogin(subject.alias, value);
+          return applyLogin(subject.alias, value, by);
         case "account":
-          return applySettings(subject.alias, value);
+          return applySettings(subject.alias, value, by);
         case "key":
           keys.adopt(subject.name, value === null ? undefined : keyOf(value));
           return true;
         case "pin":
-          return applyPin(value);
+          return applyPin(value, by);
         default:
           return subject satisfies never;
       }
@@ -191,9 +196,15 @@ export function localFacts({
 
 type Service = AccountSettings["service"];
 
-/** Changes the account from one service to another, which differs. */
-function serve(record: AccountRecord, from: Service, to: Service, nowMs: number): void {
+/** Changes the account from one service to another, which differs. `by`: the replica with the operator. */
+function serve(
+  record: AccountRecord,
+  from: Service,
+  to: Service,
+  nowMs: number,
+  by: string | undefined,
+): void {
   if (to === "enabled" || from === "disabled") enable(record);
-  if (to === "disabled") disableByOperator(record, nowMs);
+  if (to === "disabled") disableByOperator(record, nowMs, by);
   if (to === "draining") drain(record);
 }

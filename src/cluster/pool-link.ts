@@ -168,7 +168,7 @@ export function createPoolLink(context: PoolLinkContext): PoolLink {
     use: (given) => {
       facts = given;
       const { renewedElsewhere: renewed } = counts;
-      reconcile = createReconciler({ records, sealer, file, facts: given, log, renewed });
+      reconcile = createReconciler({ records, sealer, file, facts: given, log, name, renewed });
     },
     connected: () => {
       isOpen = false;

@@ -76,6 +76,11 @@ export interface PoolRecords {
   records(tags: readonly string[]): Promise<Map<string, PoolRecord>>;
   /** Writes `fact` as `generation` over the generation `over`. Returns false if the engine has another generation. */
   put(fact: Fact, over: number, generation: number, fence?: string): Promise<boolean>;
+  /**
+   * A login was imported again unchanged. If the engine has its refresh token as refused, writes it as the generation
+   * after `over`. Returns the generation of the login in the engine; undefined if that was not `over`.
+   */
+  revive(fact: Fact, over: number): Promise<number | undefined>;
   /** `name`: of a login's fact. `takesOver`: a turn that another replica did not end in time may be taken over. */
   begin(
     name: string,
@@ -169,6 +174,15 @@ export function poolRecords(
       const sealed = sealer.seal(fact, generation);
       const args = [sealer.tagOf(fact.name), over, generation, sealed, fence, channelOf(pool), identity];
       return z.tuple([z.number(), z.number()]).parse(await engine.run("put", ...args))[0] === 1;
+    },
+    revive: async (fact, over) => {
+      const args = [sealer.tagOf(fact.name), over, sealer.seal(fact, over + 1), channelOf(pool), identity];
+      return (
+        z
+          .number()
+          .nullable()
+          .parse(await engine.run("revive", ...args)) ?? undefined
+      );
     },
     begin: async (name, generation, { replica, leaseMs, takesOver }) => {
       const args = [sealer.tagOf(name), generation, replica, leaseMs, takesOver ? 1 : 0, identity];

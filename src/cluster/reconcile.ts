@@ -7,7 +7,7 @@ import { byOrder, subjectOf } from "./facts.ts";
 import type { LocalFacts } from "./local-facts.ts";
 import type { PoolRecord, PoolRecords } from "./pool-records.ts";
 import type { Agreed, ReplicaFile } from "./replica-file.ts";
-import { markOf, type Sealer } from "./sealing.ts";
+import { type Fact, markOf, type Sealer } from "./sealing.ts";
 
 export interface ReconcileContext {
   readonly records: PoolRecords;
@@ -15,6 +15,8 @@ export interface ReconcileContext {
   readonly file: ReplicaFile;
   readonly facts: LocalFacts;
   readonly log: Log;
+  /** The name of the proxy, which operators' changes get. Default: they get none. */
+  readonly name?: () => string;
   /** Called after the root got another login for an account that it has. */
   readonly renewed?: () => void;
 }
@@ -39,7 +41,7 @@ export function hasChanges({ file, facts }: ReconcileContext): boolean {
   const local = facts.read();
   return [...new Set([...local.keys(), ...file.names(), ...file.pending()])].some((name) => {
     const value = local.get(name);
-    return file.isPending(name) || markOfAny(value) !== file.agreed(name).mark;
+    return file.operatorChange(name) !== "none" || markOfAny(value) !== file.agreed(name).mark;
   });
 }
 
@@ -83,7 +85,7 @@ const UNREADABLE = {
 
 /** Returns false if the fact must be compared again. */
 async function carryOut(
-  { records, sealer, file, facts, renewed = () => {} }: ReconcileContext,
+  { records, sealer, file, facts, name: ownName, renewed = () => {} }: ReconcileContext,
   warn: (message: string) => void,
   name: string,
   { generation, opened }: PoolRecord,
@@ -94,11 +96,16 @@ async function carryOut(
   const sealed = opened?.kind === "fact" ? opened.fact.value : undefined;
   const engineMark = sealed === undefined ? (generation === 0 ? "" : agreed.mark) : markOfAny(sealed);
   const rootMark = markOfAny(value);
+  const markNow = () => markOfAny(facts.valueOf(name));
+  const isLogin = subjectOf(name)?.kind === "login";
+  const operator = file.operatorChange(name);
+  const fact = { name, value: value ?? null, by: operator === "none" ? undefined : ownName?.() };
   const decision: Decision = decide({
     agreed,
     engine: { generation, mark: engineMark },
     rootMark,
-    isPending: file.isPending(name),
+    operator,
+    isLogin,
   });
   switch (decision.kind) {
     case "nothing":
@@ -107,23 +114,25 @@ async function carryOut(
       file.agree(name, { generation, mark: engineMark });
       return true;
     case "send":
-      if (!(await records.put({ name, value: value ?? null }, generation, decision.generation))) return false;
-      return sent(file, name, { generation: decision.generation, mark: rootMark }, () =>
-        markOfAny(facts.valueOf(name)),
-      );
+      if (!(await records.put(fact, generation, decision.generation))) return false;
+      return sent(file, name, { generation: decision.generation, mark: rootMark }, markNow);
+    case "revive": {
+      const after = await records.revive(fact, generation);
+      return after !== undefined && sent(file, name, { generation: after, mark: rootMark }, markNow);
+    }
     case "take": {
-      const wanted = sealed === undefined ? await current(records, sealer, name, generation) : sealed;
+      const wanted = opened?.kind === "fact" ? opened.fact : await current(records, sealer, name, generation);
       // Only what was compared may be replaced.
-      if (wanted === undefined || markOfAny(facts.valueOf(name)) !== rootMark) return false;
+      if (wanted === undefined || markNow() !== rootMark) return false;
       try {
-        if (!facts.apply(name, wanted)) return true;
+        if (!facts.apply(name, wanted.value, wanted.by)) return true;
       } catch (error) {
         if (error instanceof CodexlbError && error.code === "file_unusable") throw error;
         warn(`taking ${name} from the pool: ${messageOf(error)}`);
         return true;
       }
-      file.agree(name, { generation, mark: markOfAny(wanted) });
-      if (subjectOf(name)?.kind === "login" && rootMark !== "" && wanted !== null) renewed();
+      file.agree(name, { generation, mark: markOfAny(wanted.value) });
+      if (isLogin && rootMark !== "" && wanted.value !== null) renewed();
       return true;
     }
     default:
@@ -134,21 +143,20 @@ async function carryOut(
 /** The engine has the root's value now. Returns false if the root has changed while it was sent. */
 function sent(file: ReplicaFile, name: string, agreed: Agreed, markNow: () => string): boolean {
   const isChanged = markNow() !== agreed.mark;
-  const isPending = file.isPending(name);
+  const operator = file.operatorChange(name);
   file.agree(name, agreed);
-  if (isChanged && isPending) file.expect([name]);
+  if (isChanged && operator === "begun") file.expect([name]);
+  if (isChanged && operator === "done") file.confirm([name]);
   return !isChanged;
 }
 
-/** The value of `generation` in the engine; undefined if it has another one now. */
+/** The fact as `generation` in the engine; undefined if it has another one now. */
 async function current(
   records: PoolRecords,
   sealer: Sealer,
   name: string,
   generation: number,
-): Promise<string | null | undefined> {
+): Promise<Fact | undefined> {
   const record = (await records.records([sealer.tagOf(name)])).get(sealer.tagOf(name));
-  return record?.generation === generation && record.opened?.kind === "fact"
-    ? record.opened.fact.value
-    : undefined;
+  return record?.generation === generation && record.opened?.kind === "fact" ? record.opened.fact : undefined;
 }

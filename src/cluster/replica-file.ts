@@ -5,6 +5,7 @@ import { z } from "zod";
 import { advised } from "../advice.ts";
 import { CodexlbError } from "../errors.ts";
 import { readTextIfPresent, writeFileAtomic } from "../state/atomic-file.ts";
+import type { PutBack, PutBackNotes } from "./put-back.ts";
 
 /** What the root and the engine last agreed on. `mark` is a hash of the value; "" after a removal. */
 export interface Agreed {
@@ -14,6 +15,12 @@ export interface Agreed {
 
 /** The generation of a fact that the root has never had. */
 export const NEVER_AGREED: Agreed = { generation: 0, mark: "" };
+
+/**
+ * What operators have done to a fact here that the engine does not have yet. `begun`: a command has begun to change the
+ * fact, and perhaps was killed before it did. `done`: a command has reported success, so the value must not be lost.
+ */
+export type OperatorChange = "none" | "begun" | "done";
 
 export interface ReplicaFile {
   /** The id of this replica. */
@@ -27,11 +34,14 @@ export interface ReplicaFile {
   /** The pool has `replicas` replicas now. */
   counted(replicas: number): void;
   agree(name: string, agreed: Agreed): void;
-  /** True if an operator has changed the fact here, and the engine does not have the change yet. */
-  isPending(name: string): boolean;
+  operatorChange(name: string): OperatorChange;
+  /** The facts with a change of an operator. */
   pending(): readonly string[];
   /** Notes that an operator is about to change these facts, and writes that to disk. Throws `file_unusable`. */
   expect(names: readonly string[]): void;
+  /** Notes that the operator's command has set these facts, and writes that to disk. Throws `file_unusable`. */
+  confirm(names: readonly string[]): void;
+  readonly putBack: PutBackNotes;
   /** Writes what has changed to disk. Throws `file_unusable`. */
   flush(): void;
 }
@@ -45,6 +55,8 @@ export function createReplicaFile(path: string, replica: string, pool: string, p
     pool_id: poolId,
     facts: {},
     pending: [],
+    confirmed: [],
+    put_back: {},
     replicas: 1,
   });
   file.expect([]);
@@ -77,16 +89,30 @@ const Content = z.object({
   pool_id: z.string(),
   facts: z.record(z.string(), z.object({ generation: z.number(), mark: z.string() })),
   pending: z.array(z.string()),
+  /** Those of `pending` whose command has succeeded. */
+  confirmed: z.array(z.string()).default([]),
+  put_back: z.record(z.string(), z.object({ at_ms: z.number(), login: z.string().optional() })).default({}),
   replicas: z.int().positive().default(1),
 });
 
 function opened(path: string, content: Content): ReplicaFile {
   const facts = new Map<string, Agreed>(Object.entries(content.facts));
   const pending = new Set(content.pending);
+  const confirmed = new Set(content.confirmed);
+  const putBack = new Map(
+    Object.entries(content.put_back).map(([id, { at_ms: atMs, login }]) => [id, { atMs, login } as PutBack]),
+  );
   let { replicas } = content;
   let isDirty = false;
   const write = () => {
-    const next = { ...content, facts: Object.fromEntries(facts), pending: [...pending], replicas };
+    const next: Content = {
+      ...content,
+      facts: Object.fromEntries(facts),
+      pending: [...pending],
+      confirmed: [...confirmed],
+      put_back: Object.fromEntries([...putBack].map(([id, { atMs, login }]) => [id, { at_ms: atMs, login }])),
+      replicas,
+    };
     writeFileAtomic(path, `${JSON.stringify(next, undefined, 2)}\n`);
     isDirty = false;
   };
@@ -104,13 +130,31 @@ function opened(path: string, content: Content): ReplicaFile {
     agree: (name, agreed) => {
       facts.set(name, agreed);
       pending.delete(name);
+      confirmed.delete(name);
       isDirty = true;
     },
-    isPending: (name) => pending.has(name),
+    operatorChange: (name) => (confirmed.has(name) ? "done" : pending.has(name) ? "begun" : "none"),
     pending: () => [...pending],
     expect: (names) => {
       for (const name of names) pending.add(name);
       write();
+    },
+    confirm: (names) => {
+      for (const name of names) {
+        pending.add(name);
+        confirmed.add(name);
+      }
+      write();
+    },
+    putBack: {
+      all: () => putBack,
+      note: (accountId, note) => {
+        putBack.set(accountId, note);
+        write();
+      },
+      forget: (accountId) => {
+        isDirty = putBack.delete(accountId) || isDirty;
+      },
     },
     flush: () => {
       if (isDirty) write();

@@ -112,7 +112,8 @@ export function createReplica(options: ReplicaOptions): Sharing {
   const operator = {
     aliasOf: (account: string) => link.facts?.aliasOf(account) ?? account,
     expect: file.expect,
-    made: async () => {
+    made: async (names: readonly string[]) => {
+      file.confirm(names);
       await within(PATIENCE_MS, link.sync());
       if (file.pending().length > 0)
         log.warn(
@@ -125,6 +126,7 @@ export function createReplica(options: ReplicaOptions): Sharing {
     turns,
     switches: exchange,
     signals,
+    putBack: file.putBack,
     ...divided,
     accounts: (ops) => sharedAccounts(ops, operator),
     keys: (ops) => sharedKeys(ops, operator),

@@ -80,6 +80,11 @@ local function turn_of(tag)
   local generation, fence, untilMs, replica = string.match(text, '^(%d+) (%d+) (%d+) (.+)$')
   return { generation = tonumber(generation), fence = fence, untilMs = tonumber(untilMs), replica = replica }
 end
+local function write(tag, generation, sealed, channel)
+  redis.call('HSET', generations, tag, string.format('%d', generation))
+  redis.call('HSET', records, tag, sealed)
+  redis.call('PUBLISH', channel, redis.call('HINCRBY', counters, 'revision', 1))
+end
 local function end_turn(tag, fence)
   local turn = turn_of(tag)
   if turn and turn.fence == fence then redis.call('HDEL', turns, tag) end
@@ -167,11 +172,23 @@ local tag, generation = ARGV[1], tonumber(ARGV[3])
 end_turn(tag, ARGV[5])
 local current = generation_of(tag)
 if current ~= tonumber(ARGV[2]) or generation <= current then return { 0, current } end
-redis.call('HSET', generations, tag, ARGV[3])
-redis.call('HSET', records, tag, ARGV[4])
-local revision = redis.call('HINCRBY', counters, 'revision', 1)
-redis.call('PUBLISH', ARGV[6], revision)
+write(tag, generation, ARGV[4], ARGV[6])
 return { 1, generation }`,
+
+  /**
+   * An operator has imported the login of the tag ARGV[1] again, without a change, as generation ARGV[2]. If its token
+   * counts as refused for good, writes the sealed text ARGV[3] as the next generation, whose token may be sent. Without
+   * a refusal nothing is written, because another replica may be renewing the login. ARGV[4]: the channel. ARGV[5]: the
+   * identity of the pool. Returns the generation afterwards, or false if it was another one.
+   */
+  revive: `
+if not is_pool(ARGV[5]) then return redis.error_reply(OTHER_POOL) end
+local tag, current = ARGV[1], generation_of(ARGV[1])
+if current ~= tonumber(ARGV[2]) then return false end
+local turn = turn_of(tag)
+if not turn or turn.generation ~= current or not string.match(turn.replica, '^dead:') then return current end
+write(tag, current + 1, ARGV[3], ARGV[4])
+return current + 1`,
 
   /**
    * The replica ARGV[3] wants to send the refresh token of the tag ARGV[1], which it has as generation ARGV[2]. Its

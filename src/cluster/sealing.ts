@@ -3,11 +3,17 @@
 
 import { createCipheriv, createDecipheriv, createHash, createHmac, hkdfSync } from "node:crypto";
 import type { Deps } from "../deps.ts";
+import { shortLine } from "../printable.ts";
 
 /** A fact of the pool: `value` is its text, null after its removal. */
 export interface Fact {
   readonly name: string;
   readonly value: string | null;
+  /**
+   * The name of the replica on which an operator made the change. Undefined if no operator made it, if the name is not
+   * known any more, or if an older version of codexlb sent it.
+   */
+  readonly by?: string | undefined;
 }
 
 /**
@@ -65,8 +71,11 @@ export function createSealer(key: Uint8Array, pool: string, random: Deps["random
         decipher.setAAD(bound(tag, generation));
         decipher.setAuthTag(bytes.subarray(-AUTH_TAG_BYTES));
         const text = decipher.update(bytes.subarray(NONCE_BYTES, -AUTH_TAG_BYTES));
-        const fact = JSON.parse(Buffer.concat([text, decipher.final()]).toString("utf8")) as Fact;
-        return tagOf(fact.name) === tag ? { kind: "fact", fact } : { kind: "foreign" };
+        const { by, ...fact } = JSON.parse(Buffer.concat([text, decipher.final()]).toString("utf8")) as Fact;
+        if (tagOf(fact.name) !== tag) return { kind: "foreign" };
+        // The name is shown, and another replica chooses it.
+        const named = typeof by === "string" ? { by: shortLine(by, LONGEST_NAME) } : {};
+        return { kind: "fact", fact: { ...fact, ...named } };
       } catch {
         return { kind: "foreign" };
       }
@@ -78,6 +87,8 @@ export function createSealer(key: Uint8Array, pool: string, random: Deps["random
 
 /** The version of sealed texts. An older codexlb leaves a newer one unchanged. */
 const VERSION = "1";
+/** The part of a replica's name that is shown, in UTF-16 units. */
+const LONGEST_NAME = 64;
 const CIPHER = "aes-256-gcm";
 const KEY_BYTES = 32;
 const HASH_CHARS = 32;

@@ -10,34 +10,43 @@ export interface OperatorChanges {
   aliasOf(name: string): string;
   /** Notes on disk that these facts are about to change. Throws `file_unusable`. */
   expect(names: readonly string[]): void;
-  /** Called after the change. Never throws. */
-  made(): Promise<void>;
+  /** Called after the change; it has set these facts. Throws `file_unusable`. */
+  made(names: readonly string[]): Promise<void>;
 }
 
 export function sharedAccounts(ops: AccountOps, { aliasOf, expect, made }: OperatorChanges): AccountOps {
-  const changing = async <T>(names: readonly string[], change: () => Promise<T>): Promise<T> => {
-    expect(names);
+  /** `more`: facts that may change as well, but which the operator has not set. */
+  const changing = async <T>(
+    name: string,
+    change: () => Promise<T>,
+    more: readonly string[] = [],
+  ): Promise<T> => {
+    expect([name, ...more]);
     const result = await change();
-    await made();
+    await made([name]);
     return result;
   };
-  const login = (alias: string) => [loginFact(alias), accountFact(alias)];
   return {
     ...ops,
-    import: (alias, files) => changing(login(alias), () => ops.import(alias, files)),
-    remove: (name) => changing([...login(aliasOf(name)), PIN_FACT], () => ops.remove(name)),
-    pin: (name) => changing([PIN_FACT], () => ops.pin(name)),
-    unpin: () => changing([PIN_FACT], () => ops.unpin()),
-    serve: (name, service) => changing([accountFact(aliasOf(name))], () => ops.serve(name, service)),
-    set: (name, changes) => changing([accountFact(aliasOf(name))], () => ops.set(name, changes)),
+    import: (alias, files) =>
+      changing(loginFact(alias), () => ops.import(alias, files), [accountFact(alias)]),
+    remove: (name) => {
+      const alias = aliasOf(name);
+      return changing(loginFact(alias), () => ops.remove(name), [accountFact(alias), PIN_FACT]);
+    },
+    pin: (name) => changing(PIN_FACT, () => ops.pin(name)),
+    unpin: () => changing(PIN_FACT, () => ops.unpin()),
+    serve: (name, service) => changing(accountFact(aliasOf(name)), () => ops.serve(name, service)),
+    set: (name, changes) => changing(accountFact(aliasOf(name)), () => ops.set(name, changes)),
   };
 }
 
 export function sharedKeys(ops: KeyOps, { expect, made }: Omit<OperatorChanges, "aliasOf">): KeyOps {
   const changing = async <T>(name: string, change: () => Promise<T>): Promise<T> => {
-    expect([keyFact(name)]);
+    const facts = [keyFact(name)];
+    expect(facts);
     const result = await change();
-    await made();
+    await made(facts);
     return result;
   };
   return {

@@ -6,6 +6,7 @@ import type { KeyOps } from "../auth/keys.ts";
 import { ALONE, type RenewalTurns } from "../auth/renewal-turns.ts";
 import type { MovedTurn } from "../core/pool-facts.ts";
 import type { LocalFacts } from "./local-facts.ts";
+import { NO_PUT_BACK, type PutBackNotes } from "./put-back.ts";
 import type { SharingCounts } from "./replica-counts.ts";
 import { OWN_SPENDING, type SharedSpending } from "./shared-spending.ts";
 import { NO_SIGNALS, type Signals } from "./signals.ts";
@@ -16,6 +17,8 @@ export interface Sharing {
   readonly switches: SharedSwitches;
   /** What the replicas notice: sent, received and asked for. */
   readonly signals: Signals;
+  /** What operators have done to the service of accounts, until the others know it. */
+  readonly putBack: PutBackNotes;
   /** Which background jobs this process does. */
   readonly leases: WorkLeases;
   /** What client keys have used on all replicas; undefined if there are no others. */
@@ -72,6 +75,7 @@ export const NOT_SHARED: Sharing = {
   turns: ALONE,
   switches: { send: undefined, take: () => {} },
   signals: NO_SIGNALS,
+  putBack: NO_PUT_BACK,
   leases: ALL_WORK,
   keyShares: undefined,
   spending: OWN_SPENDING,

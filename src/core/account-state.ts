@@ -55,6 +55,7 @@ export function shownState(account: AccountAnswer, ownName: string, nowMs: numbe
       proxyName: isOwn ? undefined : account.proxy_name,
       enabled: account.enabled,
       disabledReason: account.disabled_reason,
+      disabledOn: account.disabled_on,
       hasApiKey: account.api_key !== undefined,
       cooldownReason: account.cooldown_reason,
       cooldownUntilMs: nowMs + account.cooldown_seconds * 1000,
@@ -97,6 +98,8 @@ export interface ServiceFacts {
   readonly proxyName: string | undefined;
   readonly enabled: boolean;
   readonly disabledReason: string;
+  /** The replica on which the user disabled it, if it is another one. */
+  readonly disabledOn: string | undefined;
   /** True if its login is an API key. */
   readonly hasApiKey: boolean;
   readonly cooldownReason: string | undefined;
@@ -146,9 +149,13 @@ export function apiKeyState(apiKey: NonNullable<AccountAnswer["api_key"]>, nowMs
 
 const OUT = { level: "bad", canServe: false } as const;
 
-function disabledState({ alias, proxyName, disabledReason: reason, hasApiKey }: ServiceFacts): ShownState {
-  if (reason === "" || reason === "operator")
-    return { level: "off", canServe: false, cause: "off", wordings: ["disabled by you", "disabled"] };
+function disabledState(facts: ServiceFacts): ShownState {
+  const { alias, proxyName, disabledReason: reason, disabledOn, hasApiKey } = facts;
+  if (reason === "" || reason === "operator") {
+    const byYou = ["disabled by you", "disabled"] as const;
+    const wordings = disabledOn === undefined ? byYou : ([`${byYou[0]} on ${disabledOn}`, ...byYou] as const);
+    return { level: "off", canServe: false, cause: "off", wordings };
+  }
   const words = reasonWords(reason);
   if (!isLoginCode(reason))
     return { ...OUT, cause: "failed", wordings: [`disabled: ${words}`, "disabled"], isDead: true };

@@ -104,7 +104,7 @@ function wordsOf({ event, fields }: ShownEvent): {
     case "account.disabled":
     case "child_proxy.disabled":
       return fields.reason === undefined
-        ? { what: "disabled by you", shown: [] }
+        ? { what: `disabled ${byYou(fields)}`, shown: [] }
         : { what: "disabled", shown: ["reason"] };
     case "websocket.handover":
       return { what: "Codex reconnects to continue on another account", shown: ["reason"] };
@@ -125,15 +125,15 @@ const KEY_LIMITS: Readonly<Record<string, string>> = {
 /** What happened, for each event whose reason is not a code. */
 const SENTENCES: Readonly<Record<string, (fields: LogEvent["fields"]) => string>> = {
   "account.auth_refresh_failed": () => "token refresh failed",
-  "account.changed": () => "settings changed by you",
-  "account.draining": () => "draining (no new sessions)",
-  "account.enabled": () => "enabled by you",
-  "account.imported": () => "login enrolled",
-  "account.pinned": () => "pinned by you",
+  "account.changed": (fields) => `settings changed ${byYou(fields)}`,
+  "account.draining": (fields) => `draining${elsewhere(fields, ", set")} (no new sessions)`,
+  "account.enabled": (fields) => `enabled ${byYou(fields)}`,
+  "account.imported": (fields) => `login enrolled${elsewhere(fields)}`,
+  "account.pinned": (fields) => `pinned ${byYou(fields)}`,
   "account.redeem_failed": () => "spending a reset credit failed",
   "account.redeemed": ({ by }) => `spent a reset credit (${REDEEMERS[String(by)] ?? by})`,
-  "account.removed": () => "removed",
-  "account.unpinned": () => "pin removed by you",
+  "account.removed": (fields) => `removed${elsewhere(fields)}`,
+  "account.unpinned": (fields) => `pin removed ${byYou(fields)}`,
   "anchor.failed": () => "its 5h window could not be started",
   "anchor.sent": ({ tokens }) =>
     `started its 5h window${typeof tokens === "number" ? ` with a turn of ${tokens} tokens` : ""}`,
@@ -183,6 +183,17 @@ const SENTENCES: Readonly<Record<string, (fields: LogEvent["fields"]) => string>
   "websocket.moved": ({ from_account_id }) =>
     `opened a connection, replacing ${accountOf({ fields: { account_id: from_account_id } })}'s connection`,
 };
+
+/** `by you`, and where if it was on another replica: `by you on office`. */
+function byYou(fields: LogEvent["fields"]): string {
+  return `by you${elsewhere(fields)}`;
+}
+
+/** ` on office` for a change that another replica made, after `before`; "" for one that was made here. */
+function elsewhere({ by, replica }: LogEvent["fields"], before = ""): string {
+  if (by !== "replica") return "";
+  return `${before} on ${typeof replica === "string" ? replica : "another replica"}`;
+}
 
 function countWords(records: number): string {
   return records === 1 ? "1 record" : `${records} records`;

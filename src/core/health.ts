@@ -31,7 +31,13 @@ export type Health =
       /** Faults in a row, including this one; 0 for a limit. */
       readonly faults: number;
     }
-  | { readonly kind: "disabled"; readonly reason: string; readonly sinceMs: number };
+  | {
+      readonly kind: "disabled";
+      readonly reason: string;
+      readonly sinceMs: number;
+      /** The name of the replica on which the operator disabled it, if it is another one and known. */
+      readonly on?: string | undefined;
+    };
 
 export type HealthEvent =
   | {
@@ -41,7 +47,12 @@ export type HealthEvent =
       readonly atMs: number;
       readonly untilMs: number;
     }
-  | { readonly kind: "disable"; readonly reason: string; readonly atMs: number }
+  | {
+      readonly kind: "disable";
+      readonly reason: string;
+      readonly atMs: number;
+      readonly on?: string | undefined;
+    }
   /** The credentials were renewed or replaced. */
   | { readonly kind: "renewed" }
   /** A request that began at `startedMs` was served. */
@@ -96,7 +107,12 @@ export function transition(health: Health, event: HealthEvent): Health {
       return health.kind === "disabled" &&
         (event.reason !== OPERATOR_REASON || health.reason === OPERATOR_REASON)
         ? health
-        : { kind: "disabled", reason: event.reason, sinceMs: event.atMs };
+        : {
+            kind: "disabled",
+            reason: event.reason,
+            sinceMs: event.atMs,
+            ...(event.on === undefined ? {} : { on: event.on }),
+          };
     case "renewed":
       return waitsForCredentials(health) ? HEALTHY : health;
     case "served":

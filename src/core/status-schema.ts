@@ -63,6 +63,8 @@ const ACCOUNT = {
   healthy: z.boolean(),
   enabled: z.boolean(),
   disabled_reason: text.default(""),
+  /** The name of the replica on which the user disabled it, if it is not the one that reports it. */
+  disabled_on: text.optional(),
   draining: z.boolean().default(false),
   cooldown_seconds: z.number(),
   cooldown_reason: text.optional(),

@@ -191,6 +191,9 @@ function accountStatus(account: AccountFacts, facts: PoolFacts, view: QuotaView)
     healthy: candidate.closedBy !== "health",
     enabled: !isDisabled,
     ...(isDisabled && reason !== undefined ? { disabled_reason: reason } : {}),
+    ...(account.health.kind === "disabled" && account.health.on !== undefined
+      ? { disabled_on: account.health.on }
+      : {}),
     ...(candidate.draining ? { draining: true } : {}),
     cooldown_seconds: Math.ceil(cooldownMs / 1000),
     ...(cooldownMs > 0 && reason !== undefined ? { cooldown_reason: reason } : {}),

@@ -77,8 +77,7 @@ export function adminParts(
     changed: (change, record) => {
       pool.sync();
       if (record !== undefined) pool.accountOf(record.id)?.forget();
-      if (change === "enabled" && record !== undefined) accountSignals?.enabled(record);
-      if (change === "imported" && record !== undefined) accountSignals?.imported(record);
+      if (record !== undefined) accountSignals?.operated(change, record);
       events.append(`account.${change}`, { account_id: record?.id });
     },
   });

@@ -159,7 +159,7 @@ async function run(
   const parts = poolParts(base, { ...sharing, turns: renewals.turns });
   // Wait for the child proxies, so that the first request can use them unless they are slow.
   await parts.children.start(parts.pool, FIRST_LOOK_MS);
-  const notifier = notifierOf(base, parts.pool);
+  const notifier = notifierOf(base, parts.pool, sharing);
   const presence = createPresence(deps.clock);
   const descriptors = systemDescriptors();
   const tracing = await tracingOf(base);

@@ -66,7 +66,7 @@ export function poolParts(
   const accountSignals =
     replica === undefined
       ? undefined
-      : createAccountSignals({ clock: deps.clock, store, signals: sharing.signals, replica });
+      : createAccountSignals({ ...sharing, clock: deps.clock, store, replica });
   const bindings = replica === undefined ? undefined : createBindingSignals(sharing.signals, affinity);
   const pool = createPool({
     deps,

@@ -40,10 +40,10 @@ export function sharedFacts({ layout, store, events, deps }: Base, pool: Pool, k
     layout,
     keys,
     nowMs: deps.clock.now,
-    changed: (change, record) => {
+    changed: (change, record, by) => {
       pool.sync();
       if (record !== undefined) pool.accountOf(record.id)?.forget();
-      const about = { account_id: record?.id, by: "replica" };
+      const about = { account_id: record?.id, by: "replica", replica: by };
       if (change === "renewed") events.append("account.auth_refreshed", { ...about, mode: "replica" });
       else events.append(`account.${change}`, about);
     },

@@ -5,8 +5,14 @@ import { advised } from "../advice.ts";
 import { chance, prolonged } from "../core/jitter.ts";
 import { messageFor } from "../core/notify/message.ts";
 import { type Notice, type NoticeKind, type NoticeView, noticeOf } from "../core/notify/notice.ts";
-import { dueTroubles, reportedAfter, type Standing } from "../core/notify/pending.ts";
-import type { Trouble } from "../core/notify/trouble.ts";
+import {
+  dueTroubles,
+  type Reported,
+  reportedAfter,
+  reportedOfPool,
+  type Standing,
+} from "../core/notify/pending.ts";
+import { isOwnTrouble, type Trouble } from "../core/notify/trouble.ts";
 import type { Deps } from "../deps.ts";
 import { messageOf } from "../errors.ts";
 import type { EventLog } from "../state/events.ts";
@@ -36,6 +42,12 @@ export interface DeliveryContext {
   readonly save: (state: ChannelState) => void;
   /** Whether notices of this kind are sent. */
   readonly isWanted: (kind: NoticeKind) => boolean;
+  /** Whether this process reports the pool's troubles through the channel. If not, it reports only its own. */
+  readonly isReporter: () => Promise<boolean>;
+  /** Called after this process has reported troubles of the pool, with everything that was reported about them. */
+  readonly reportedPool: (reported: Reported) => void;
+  /** Called after a message could not be sent. */
+  readonly giveBack: () => void;
   readonly proxyName: () => string;
   readonly rootFlag: NoticeView["rootFlag"];
   /** Aborted when the proxy shuts down. */
@@ -45,6 +57,8 @@ export interface DeliveryContext {
 /** The delay after the first failure; it doubles with each further one. */
 const FIRST_RETRY_MS = 2_000;
 const LONGEST_RETRY_MS = 10 * 60_000;
+/** Pause before a replica asks again whether it reports. Usually the one that does has then sent the message. */
+const ASK_AGAIN_MS = 5_000;
 
 export function createDelivery(context: DeliveryContext): Delivery {
   const { deps, events, state, save, signal } = context;
@@ -63,7 +77,9 @@ export function createDelivery(context: DeliveryContext): Delivery {
     failures = 0;
     // The message counts as sent only now, so a killed proxy may send it twice, but never loses it.
     const view = { nowMs: clock.now(), isMessage: true };
-    save({ reported: reportedAfter(reported, due, observation.troubles, view), failure: undefined });
+    const after = reportedAfter(reported, due, observation.troubles, view);
+    save({ reported: after, failure: undefined });
+    if (!due.every(isOwnTrouble)) context.reportedPool(reportedOfPool(after));
     events.append("notify.sent", { [NAME_FIELD]: channel.name, notices });
     if (failure !== undefined) log.info(`notifications by ${channel.name} work again`);
   };
@@ -72,6 +88,7 @@ export function createDelivery(context: DeliveryContext): Delivery {
     const before = state();
     retryMs = clock.monotonic() + retryDelayMs(failures, chance(random));
     failures++;
+    context.giveBack();
     if (before.failure !== undefined) return;
     events.append("notify.failed", { [NAME_FIELD]: channel.name, error });
     log.warn(
@@ -80,7 +97,25 @@ export function createDelivery(context: DeliveryContext): Delivery {
     save({ ...before, failure: { sinceMs: clock.now(), error } });
   };
 
-  const send = async (observation: Observation, due: readonly Trouble[], notices: readonly Notice[]) => {
+  const dueOf = ({ troubles, standings }: Observation): readonly Trouble[] => {
+    const view = { nowMs: clock.now(), monotonicMs: clock.monotonic() };
+    return dueTroubles(troubles, standings, state().reported, view);
+  };
+
+  const wantedOf = (due: readonly Trouble[]): readonly Notice[] =>
+    due
+      .map((trouble) => noticeOf(trouble, { nowMs: clock.now(), rootFlag: context.rootFlag }))
+      .filter((notice) => notice !== undefined)
+      .filter(({ kind }) => context.isWanted(kind));
+
+  const send = async (observation: Observation): Promise<void> => {
+    const isReporter = await context.isReporter();
+    if (!isReporter) retryMs = clock.monotonic() + ASK_AGAIN_MS;
+    const { troubles, standings } = observation;
+    // Another replica may have reported some of them in the meantime.
+    const due = dueOf({ troubles: isReporter ? troubles : troubles.filter(isOwnTrouble), standings });
+    const notices = wantedOf(due);
+    if (notices.length === 0) return;
     const channel = context.channel();
     const message = messageFor(notices, context.proxyName(), clock.now());
     const error = await channel.send(message, signal).catch(messageOf);
@@ -91,20 +126,16 @@ export function createDelivery(context: DeliveryContext): Delivery {
   return {
     consider: (observation) => {
       if (sending !== undefined || clock.monotonic() < retryMs) return;
-      const view = { nowMs: clock.now(), monotonicMs: clock.monotonic() };
-      const { reported, failure } = state();
-      const due = dueTroubles(observation.troubles, observation.standings, reported, view);
+      const due = dueOf(observation);
       if (due.length === 0) return;
-      const notices = due
-        .map((trouble) => noticeOf(trouble, { nowMs: view.nowMs, rootFlag: context.rootFlag }))
-        .filter((notice) => notice !== undefined && context.isWanted(notice.kind)) as Notice[];
-      if (notices.length > 0) {
-        sending = send(observation, due, notices).finally(() => {
+      if (wantedOf(due).length > 0) {
+        sending = send(observation).finally(() => {
           sending = undefined;
         });
         return;
       }
-      const silent = { nowMs: view.nowMs, isMessage: false };
+      const { reported, failure } = state();
+      const silent = { nowMs: clock.now(), isMessage: false };
       save({ reported: reportedAfter(reported, due, observation.troubles, silent), failure });
     },
     idle: async () => sending,

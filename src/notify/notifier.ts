@@ -1,7 +1,7 @@
 // Watches the pool and sends notifications. It checks the pool once a second, in the background and only while a
 // channel is configured, so no request waits for it.
 
-import { type Standing, standingsAfter } from "../core/notify/pending.ts";
+import { type Reported, reportedElsewhere, type Standing, standingsAfter } from "../core/notify/pending.ts";
 import { troublesOf, type WatchedPool } from "../core/notify/trouble.ts";
 import { REPORT_BUG } from "../core/project-pages.ts";
 import type { Deps } from "../deps.ts";
@@ -19,6 +19,7 @@ import {
   readNotifyState,
   writeNotifyState,
 } from "./notify-file.ts";
+import { reportJob, type SharedReports } from "./shared-reports.ts";
 
 export interface Notifier {
   start(): void;
@@ -41,6 +42,7 @@ export interface NotifierContext {
   /** The channels that the settings name. */
   readonly channels: (settings: Pick<Config, "notify">) => readonly Channel[];
   readonly pool: () => WatchedPool;
+  readonly shared: SharedReports;
   /** As in `NoticeView`. */
   readonly rootFlag: string;
 }
@@ -52,7 +54,7 @@ const LAST_MS = 2_000;
 const SAME_BYPASS_MS = 60_000;
 
 export function createNotifier(context: NotifierContext): Notifier {
-  const { deps, events, path, owner, settings, pool } = context;
+  const { deps, events, path, owner, settings, pool, shared } = context;
   const { clock, log } = deps;
   const stopping = new AbortController();
   const deliveries = new Map<ChannelName, Delivery>();
@@ -81,6 +83,18 @@ export function createNotifier(context: NotifierContext): Notifier {
     return known.channels;
   };
 
+  const jobOf = (name: ChannelName) => reportJob(name, settings().notify);
+
+  /** Another replica has reported through a channel of `job`. */
+  const takeReported = (job: string, reported: Reported): void => {
+    for (const { name } of channelsNow()) {
+      if (jobOf(name) !== job) continue;
+      const before = state.channels.get(name) ?? NEW_CHANNEL;
+      const after = { ...before, reported: reportedElsewhere(before.reported, reported) };
+      save({ ...state, channels: withChannel(state, name, after) });
+    }
+  };
+
   const deliveryOf = ({ name }: Channel): Delivery => {
     const delivery =
       deliveries.get(name) ??
@@ -94,6 +108,9 @@ export function createNotifier(context: NotifierContext): Notifier {
           const wanted = settings().notify.events;
           return wanted.length === 0 || wanted.includes(kind);
         },
+        isReporter: () => shared.isReporter(jobOf(name)),
+        reportedPool: (reported) => shared.send(jobOf(name), reported),
+        giveBack: () => shared.giveBack(jobOf(name)),
         proxyName: () => settings().proxy.name,
         rootFlag: context.rootFlag,
         signal: stopping.signal,
@@ -134,8 +151,10 @@ export function createNotifier(context: NotifierContext): Notifier {
     });
     standings = standingsAfter(standings, troubles, clock.monotonic());
     for (const channel of channels) deliveryOf(channel).consider({ troubles, standings });
+    shared.keep(channels.map(({ name }) => jobOf(name)).filter((job) => job !== undefined));
   };
 
+  shared.watch(takeReported);
   return {
     start: () => {
       cancel = clock.after(LOOK_MS, look);

@@ -39,6 +39,7 @@ const BACKPRESSURE_LIMIT_BYTES = 64 * 1024 * 1024;
 export function startServer(listen: ListenAddress, context: ServerContext): ProxyServer {
   /** Open WebSockets, each with the function that ends its use of the connection and of the grant. */
   const tunnels = new Map<Tunnel, () => void>();
+  let isStopping = false;
   const connections = createConnections(context);
   const admit = createAdmit(context, connections.refusal);
 
@@ -123,7 +124,11 @@ export function startServer(listen: ListenAddress, context: ServerContext): Prox
         maxPayloadLength: MESSAGE_LIMIT_BYTES,
         backpressureLimit: BACKPRESSURE_LIMIT_BYTES,
         closeOnBackpressureLimit: true,
-        open: (socket: ServerWebSocket<Tunnel>) => socket.data.opened(socket),
+        open: (socket: ServerWebSocket<Tunnel>) => {
+          socket.data.opened(socket);
+          // Its handshake was in progress when the shutdown began.
+          if (isStopping) socket.data.drain();
+        },
         message: (socket, message) =>
           socket.data.fromClient(typeof message === "string" ? message : new Uint8Array(message)),
         drain: (socket) => socket.data.drained(),
@@ -139,6 +144,7 @@ export function startServer(listen: ListenAddress, context: ServerContext): Prox
   return {
     port: server.port ?? listen.port,
     stop: async (deadline) => {
+      isStopping = true;
       const finished = server.stop(false);
       for (const tunnel of tunnels.keys()) tunnel.drain();
       const late = deadline.then(() => "late");

@@ -94,9 +94,9 @@ export function needsLogin({ health, deadLoginMark }: AccountRecord): boolean {
   return waitsForCredentials(health) && deadLoginMark !== undefined;
 }
 
-/** The operator takes the account out of service. */
-export function disableByOperator(record: AccountRecord, atMs: number): void {
-  changeHealth(record, { kind: "disable", reason: OPERATOR_REASON, atMs });
+/** The operator takes the account out of service. `on`: the name of the replica, if it is another one. */
+export function disableByOperator(record: AccountRecord, atMs: number, on?: string): void {
+  changeHealth(record, { kind: "disable", reason: OPERATOR_REASON, atMs, on });
   change(record, { draining: false });
 }
 

@@ -91,7 +91,12 @@ const OwnAccountFile = z.object({
       untilMs: z.number(),
       faults: z.number().default(0),
     }),
-    z.object({ kind: z.literal("disabled"), reason: z.string(), sinceMs: z.number() }),
+    z.object({
+      kind: z.literal("disabled"),
+      reason: z.string(),
+      sinceMs: z.number(),
+      on: z.string().optional(),
+    }),
   ]),
   draining: z.boolean().default(false),
   dead_login: z.string().optional(),

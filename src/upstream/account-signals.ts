@@ -1,6 +1,8 @@
 // Shares what this replica notices about accounts with the other replicas of the pool, and applies what they notice by
 // the same rules: the newest figure of each window counts, and the longer cooldown. What was applied is not sent again.
 
+import type { AccountChange } from "../auth/account-ops.ts";
+import { type PutBackNotes, putBackBy } from "../cluster/put-back.ts";
 import type { Signal, Signals } from "../cluster/signals.ts";
 import { HEALTHY, type Health } from "../core/health.ts";
 import type { Clock } from "../deps.ts";
@@ -21,10 +23,8 @@ import type { PoolObserver } from "./pool-observer.ts";
 import { FIGURES, HEALTH, IN_FLIGHT, MODEL_LIMIT, type SharedHealth } from "./signal-kinds.ts";
 
 export interface AccountSignals extends PoolObserver {
-  /** The operator has put the account back into service. */
-  enabled(record: AccountRecord): void;
-  /** A login was imported for the account. If that ended a disablement, the replicas with the same login end it too. */
-  imported(record: AccountRecord): void;
+  /** An operator has changed the account. If that has put it back into service, the other replicas do so too. */
+  operated(change: AccountChange, record: AccountRecord): void;
   /** Begins to apply what other replicas notice, and to look for changes that no request has caused. */
   start(pool: Pick<Pool, "note" | "learn" | "disable" | "noteModelLimit">): void;
   /** Sends the last changes, and looks for no more. */
@@ -35,6 +35,7 @@ export interface AccountSignalsContext {
   readonly clock: Clock;
   readonly store: Pick<Store, "state" | "touch">;
   readonly signals: Signals;
+  readonly putBack: PutBackNotes;
   /** The id of this replica. */
   readonly replica: string;
 }
@@ -60,12 +61,14 @@ interface SharedState {
 }
 
 export function createAccountSignals(context: AccountSignalsContext): AccountSignals {
-  const { clock, store, signals, replica } = context;
+  const { clock, store, signals, putBack, replica } = context;
   const shared = new WeakMap<UpstreamRecord, SharedState>();
   const elsewhere = new Map<string, Signal<Readonly<Record<string, number>>>>();
   let isApplying = false;
   let hasSentUses = false;
   let cancel: (() => void) | undefined;
+
+  const recordOf = (name: string) => store.state.accounts.find((one) => nameOf(one) === name);
 
   const sharedOf = (record: AccountRecord): SharedState => {
     let state = shared.get(record);
@@ -93,6 +96,12 @@ export function createAccountSignals(context: AccountSignalsContext): AccountSig
     const atMs = record.health.kind === "healthy" ? evidenceMs : record.health.sinceMs;
     signals.put(HEALTH, nameOf(record), sharedHealth(record.health, record.loginMark), atMs);
     return true;
+  };
+
+  /** `atMs`: when the account was put back, Unix ms; default: now. */
+  const sendPutBack = (record: AccountRecord, login: string | undefined, atMs?: number): void => {
+    sharedOf(record).health = record.health;
+    signals.put(HEALTH, nameOf(record), { kind: "healthy", isEnabled: true, login }, atMs);
   };
 
   const sendFigures = (record: AccountRecord, isUrgent: boolean): void => {
@@ -130,7 +139,7 @@ export function createAccountSignals(context: AccountSignalsContext): AccountSig
 
   /** Applies what another replica has noticed. Changes of this replica that wait to be sent are still sent. */
   const apply = (name: string, change: (record: AccountRecord) => void): void => {
-    const record = store.state.accounts.find((one) => nameOf(one) === name);
+    const record = recordOf(name);
     if (record === undefined) return;
     const state = sharedOf(record);
     const isHealthSent = record.health === state.health;
@@ -171,21 +180,29 @@ export function createAccountSignals(context: AccountSignalsContext): AccountSig
       if (isUrgent) sendFigures(record, true);
     },
     modelRefused: (model, limit, untilMs) => signals.put(MODEL_LIMIT, model, { limit, untilMs }),
-    enabled: (record) => {
-      sharedOf(record).health = record.health;
-      signals.put(HEALTH, nameOf(record), { kind: "healthy", isEnabled: true });
-    },
-    imported: (record) => {
-      const state = sharedOf(record);
-      // Another login reaches the others as a fact. The same one is no change of a fact.
-      if (state.health.kind !== "disabled" || record.health.kind !== "healthy") return;
-      state.health = record.health;
-      signals.put(HEALTH, nameOf(record), { kind: "healthy", isEnabled: true, login: record.loginMark });
+    operated: (change, record) => {
+      const back = putBackBy(change, record, clock.now());
+      // The import has ended no disablement.
+      if (back?.login !== undefined && sharedOf(record).health.kind !== "disabled") return;
+      if (back === undefined) return;
+      putBack.note(record.id, back);
+      sendPutBack(record, back.login);
     },
     start: (pool) => {
-      signals.watch(HEALTH, ({ name, value, atMs }) =>
-        apply(name, (record) => applyHealth(pool, record, value, atMs, clock.now()) && store.touch()),
+      signals.watch(
+        HEALTH,
+        ({ name, value, atMs }) =>
+          apply(name, (record) => applyHealth(pool, record, value, atMs, clock.now()) && store.touch()),
+        (name, value) => {
+          const record = value.kind === "healthy" && value.isEnabled ? recordOf(name) : undefined;
+          if (record !== undefined) putBack.forget(record.id);
+        },
       );
+      for (const [id, { atMs, login }] of putBack.all()) {
+        const record = store.state.accounts.find((one) => one.id === id);
+        if (record?.health.kind === "healthy") sendPutBack(record, login, atMs);
+        else putBack.forget(id);
+      }
       signals.watch(FIGURES, ({ name, value }) =>
         apply(name.slice(0, name.lastIndexOf(FROM)), (record) =>
           pool.learn(record.id, evidenceFor(record, value, clock.now())),
@@ -224,8 +241,9 @@ function applyHealth(
   const { id, health } = record;
   switch (value.kind) {
     case "healthy": {
-      // The imported login has not arrived here yet. It ends the disablement when it does.
-      if (value.login !== undefined && value.login !== record.loginMark) return false;
+      // Another login ends the disablement when it arrives as a fact. An import says nothing about a cooldown.
+      if (value.login !== undefined && (value.login !== record.loginMark || health.kind !== "disabled"))
+        return false;
       if (value.isEnabled && health.kind !== "healthy" && isShared(health) && health.sinceMs <= atMs) {
         enableHealth(record);
         return true;

@@ -10,7 +10,7 @@ const DAY_MS = 24 * 3_600_000;
 const SharedHealth = z.discriminatedUnion("kind", [
   /**
    * `isEnabled`: the operator has put the account back into service. `login`: the mark of the login that was imported to
-   * do so; only replicas with this login apply it. Undefined: it applies to every login.
+   * do so; only replicas where this login was rejected apply it. Undefined: it applies to every login.
    */
   z.object({ kind: z.literal("healthy"), isEnabled: z.boolean(), login: z.string().optional() }),
   z.object({

@@ -57,6 +57,17 @@ export function put(
   return [{ ...after, generation, value }, true];
 }
 
+/** The script `revive`: the generation afterwards, or undefined. */
+export function revive(
+  engine: EngineState,
+  { value, over }: { value: number; over: number },
+): readonly [EngineState, number | undefined] {
+  if (engine.generation !== over) return [engine, undefined];
+  const { turn, generation } = engine;
+  if (turn?.generation !== generation || !turn.replica.startsWith("dead:")) return [engine, generation];
+  return [{ ...engine, generation: generation + 1, value }, generation + 1];
+}
+
 /** The script `finish`. */
 export function finish(engine: EngineState, fence: number, deadReason: string): EngineState {
   const { turn } = engine;

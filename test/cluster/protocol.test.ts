@@ -5,7 +5,7 @@ import { poolRecords } from "../../src/cluster/pool-records.ts";
 import { createSealer } from "../../src/cluster/sealing.ts";
 import { systemDeps } from "../../src/deps.ts";
 import { startRedis, whyNoRedis } from "../support/redis.ts";
-import { begin, type EngineState, finish, put, search } from "./protocol-model.ts";
+import { begin, type EngineState, finish, put, revive, search } from "./protocol-model.ts";
 
 describe("in every order of events", () => {
   test("replicas without turns send a token twice", () => {
@@ -79,6 +79,7 @@ const command = fc.oneof(
     generation: fc.integer({ min: 1, max: 5 }),
     fence: fc.integer({ min: 0, max: 6 }),
   }),
+  fc.record({ do: fc.constant("revive" as const), over: fc.integer({ min: 0, max: 4 }) }),
   fc.record({
     do: fc.constant("finish" as const),
     fence: fc.integer({ min: 1, max: 6 }),
@@ -114,6 +115,14 @@ test.skipIf(whyNoRedis !== undefined)(
               const fact = { name: "login/a", value: String(index) };
               const fence = String(one.fence);
               expect(await records.put(fact, one.over, one.generation, fence)).toBe(isPut);
+              break;
+            }
+            case "revive": {
+              const [after, generation] = revive(model, { ...one, value: index });
+              model = after;
+              expect(await records.revive({ name: "login/a", value: String(index) }, one.over)).toBe(
+                generation,
+              );
               break;
             }
             default:

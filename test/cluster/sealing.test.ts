@@ -43,6 +43,18 @@ describe("a sealed fact", () => {
   });
 });
 
+test("the name of the replica that made a change is kept, short and on one line", () => {
+  const tag = sealer().tagOf(fact.name);
+  const openedWith = (by: unknown) => {
+    const opened = sealer().open(tag, 7, sealer().seal({ ...fact, by: by as string }, 7));
+    return opened.kind === "fact" ? opened.fact.by : opened.kind;
+  };
+  expect(openedWith("office")).toBe("office");
+  expect(openedWith("a\u001b[2J\nb")).toBe("a [2J b");
+  expect(openedWith("x".repeat(1_000))).toBe(`${"x".repeat(64)}...`);
+  for (const other of [undefined, 7, { name: "office" }, null]) expect(openedWith(other)).toBeUndefined();
+});
+
 test("names and the id of the key depend on the key and the pool, marks do not", () => {
   const all = [sealer(), sealer(2), sealer(1, "other")];
   expect(new Set(all.map((one) => one.tagOf("pin"))).size).toBe(3);

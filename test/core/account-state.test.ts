@@ -1,7 +1,7 @@
-// The words for the state of an account with an API key.
+// The words for the state of an account.
 
 import { expect, test } from "bun:test";
-import { apiKeyState } from "../../src/core/account-state.ts";
+import { apiKeyState, closedState } from "../../src/core/account-state.ts";
 
 test("a key at its cap shows the cap in every width, not only the time of the reset", () => {
   const nowMs = Date.UTC(2026, 10, 29);
@@ -10,4 +10,19 @@ test("a key at its cap shows the cap in every width, not only the time of the re
   expect(wordings[0]).toStartWith("cap of 20.00 USD reached, back ");
   expect(wordings.slice(1)).toEqual(["cap of 20.00 USD reached", "cap reached"]);
   expect(backAtMs).toBe(Date.UTC(2026, 11));
+});
+
+test("an account that was disabled on another replica names it, if there is room", () => {
+  const facts = {
+    alias: "alice",
+    proxyName: undefined,
+    enabled: false,
+    disabledReason: "operator",
+    hasApiKey: false,
+    cooldownReason: undefined,
+    cooldownUntilMs: 0,
+  };
+  const wordings = (disabledOn: string | undefined) => closedState({ ...facts, disabledOn }, 0)?.wordings;
+  expect(wordings(undefined)).toEqual(["disabled by you", "disabled"]);
+  expect(wordings("office")).toEqual(["disabled by you on office", "disabled by you", "disabled"]);
 });

@@ -59,6 +59,10 @@ test.each([
   ],
   ["account.disabled", { reason: "refresh-token-invalidated" }, "disabled (login expired)"],
   ["account.disabled", {}, "disabled by you"],
+  ["account.disabled", { by: "replica", replica: "office" }, "disabled by you on office"],
+  ["account.pinned", { by: "replica", replica: "office" }, "pinned by you on office"],
+  ["account.pinned", { by: "replica" }, "pinned by you on another replica"],
+  ["account.imported", { by: "replica", replica: "office" }, "login enrolled on office"],
   [
     "cluster.records_missing",
     { replica: "lab", records: 200 },

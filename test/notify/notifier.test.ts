@@ -3,11 +3,13 @@
 import { expect, test } from "bun:test";
 import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { NOT_SHARED } from "../../src/cluster/sharing.ts";
 import type { NotifyMessage } from "../../src/core/notify/message.ts";
 import { MESSAGE_GAP_MS, SETTLE_MS, TROUBLE_GAP_MS } from "../../src/core/notify/pending.ts";
 import type { WatchedPool } from "../../src/core/notify/trouble.ts";
 import type { ChannelName } from "../../src/notify/channel.ts";
 import { createNotifier, type Notifier } from "../../src/notify/notifier.ts";
+import { createSharedReports } from "../../src/notify/shared-reports.ts";
 import { parseConfig } from "../../src/state/config.ts";
 import { fakeClock } from "../support/clock.ts";
 import { tempDirectory } from "../support/temp.ts";
@@ -58,6 +60,7 @@ function world(notify = 'webhook = "https://x"') {
         ...(command.length === 0 ? [] : [channel("command")]),
         ...(webhook === "" ? [] : [channel("webhook")]),
       ],
+      shared: createSharedReports(NOT_SHARED, clock),
       rootFlag: "",
       pool: () => {
         looks++;

@@ -35,6 +35,23 @@ test("a proxy that shuts down closes idle sockets immediately, lets turns finish
   expect(await outcome(fetch(`${pool.url}/healthz`))).toThrow();
 });
 
+test("a proxy that shuts down closes a socket whose handshake was not over yet", async () => {
+  await using pool = await startPool({
+    accounts: [{ alias: "alice" }],
+    // Longer than the test may take.
+    config: "[proxy]\ndrain_timeout_seconds = 3600\n",
+  });
+  pool.mock.faults.add({ on: "upgrade", times: 1, delayMs: 200 });
+  const opening = new WebSocket(pool.url.replace("http", "ws") + PATH);
+  const closed = new Promise<number>((resolve) => opening.on("close", resolve));
+  await until("the handshake has reached the backend", () =>
+    pool.mock.requests.some(({ point }) => point === "upgrade"),
+  );
+  const stopped = pool.daemon.stop("test");
+  expect(await closed).toBe(1001);
+  await stopped;
+});
+
 test("a proxy that works alone and shuts down waits for the answer of the token endpoint, and keeps the login", async () => {
   await using pool = await startPool({
     accounts: [{ alias: "alice", expiresInSeconds: 60 }],

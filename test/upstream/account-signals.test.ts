@@ -1,6 +1,7 @@
 // Two replicas of a pool, in one process: what one notices about an account, the other applies.
 
 import { describe, expect, test } from "bun:test";
+import type { PutBack } from "../../src/cluster/put-back.ts";
 import type { Signal, SignalKind, Signals } from "../../src/cluster/signals.ts";
 import { type Quota, type QuotaWindow, UNKNOWN_QUOTA } from "../../src/core/quota.ts";
 import { byKind } from "../../src/core/windows.ts";
@@ -58,7 +59,13 @@ function setup(aheadMs = 0) {
         modelRefused: (...refusal) => observer?.modelRefused(...refusal),
       },
     });
+    const notes = new Map<string, PutBack>();
     const signals = createAccountSignals({
+      putBack: {
+        all: () => notes,
+        note: (id, putBack) => void notes.set(id, putBack),
+        forget: (id) => void notes.delete(id),
+      },
       clock: ownClock,
       store,
       signals: signalsOf(index),
@@ -204,7 +211,7 @@ describe("a replica applies", () => {
     });
     clock.advance(1_000);
     enable(first.record);
-    first.signals.enabled(first.record);
+    first.signals.operated("enabled", first.record);
     expect(second.record.health.kind).toBe("healthy");
     expect(second.record.quota.main.windows.short).toBeUndefined();
   });
@@ -216,7 +223,7 @@ describe("a replica applies", () => {
       Object.assign(second.record, { loginMark: loginOfSecond });
       clock.advance(2_000);
       changeHealth(first.record, { kind: "renewed" });
-      first.signals.imported(first.record);
+      first.signals.operated("imported", first.record);
       clock.advance(2_000);
       expect(first.record.health.kind).toBe("healthy");
       expect(second.record.health.kind).toBe(loginOfSecond === "login" ? "healthy" : "disabled");
@@ -225,10 +232,10 @@ describe("a replica applies", () => {
 
   test("nothing of an import that ends no disablement", () => {
     const { clock, sent, first } = setup();
-    first.signals.imported(first.record);
+    first.signals.operated("imported", first.record);
     first.pool.disable("openai:a", "http-402");
     changeHealth(first.record, { kind: "renewed" });
-    first.signals.imported(first.record);
+    first.signals.operated("imported", first.record);
     clock.advance(2_000);
     expect(sent).toEqual(["0 health"]);
   });

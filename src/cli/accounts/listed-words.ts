@@ -25,6 +25,7 @@ export function listedWords(account: ListedAccount, nowMs: number): ShownState {
       proxyName: undefined,
       enabled: account.enabled,
       disabledReason: account.disabled_reason,
+      disabledOn: account.codexlb.health?.on,
       hasApiKey: apiKey !== undefined,
       cooldownReason: account.codexlb.health?.reason,
       cooldownUntilMs: account.cooldown_until_ms,

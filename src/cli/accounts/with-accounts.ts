@@ -1,16 +1,17 @@
 // Gives a command access to accounts and keys: through another proxy, through the daemon of the root, or in the files,
 // which stay locked during the work.
 
-import { existsSync } from "node:fs";
-import { remoteAccounts, remoteKeys, remoteStatus } from "../../admin/client.ts";
+import { remoteAccounts, remoteKeys, remoteStatus, type UnsentNote } from "../../admin/client.ts";
 import { type Daemon, daemonAt } from "../../admin/daemon.ts";
 import type { Door } from "../../admin/door.ts";
 import { type AccountOps, createAccountOps } from "../../auth/account-ops.ts";
 import { reconcile } from "../../auth/homes.ts";
 import { type KeyOps, openKeys } from "../../auth/keys.ts";
+import { type PutBackNotes, putBackBy } from "../../cluster/put-back.ts";
 import { openReplicaFile } from "../../cluster/replica-file.ts";
 import { type OperatorChanges, sharedAccounts, sharedKeys } from "../../cluster/shared-ops.ts";
 import type { QuotaView } from "../../core/quota.ts";
+import { withoutTrailingSlash } from "../../core/urls.ts";
 import { offlineRedeemer } from "../../daemon/offline-redeemer.ts";
 import { CodexlbError } from "../../errors.ts";
 import { makePrivateDirectory } from "../../state/atomic-file.ts";
@@ -24,7 +25,7 @@ import { detailsOf, factsAtRest } from "../../upstream/details.ts";
 import { loggedSwitches } from "../../upstream/logged-switches.ts";
 import { poolSettings } from "../../upstream/pool-settings.ts";
 import { switchHistory } from "../../upstream/switches.ts";
-import { warnOfUnsentChanges } from "../cluster/running-replica.ts";
+import { unsentWarning } from "../cluster/running-replica.ts";
 import { type CommandContext, removeEmptyRoot, reportNewRoot, rootExists } from "../context.ts";
 import type { Place } from "./account-place.ts";
 import { withAdviceHere } from "./remote-advice.ts";
@@ -52,12 +53,12 @@ export async function withAccounts<T>(
 ): Promise<T> {
   const here = () =>
     onRoot(context, place.daemon, options.write, {
-      daemon: (door) => throughDoor(door, options.about, use),
+      daemon: (door) => throughDoor(context, door, options.about, use),
       files: () => use(localAccounts(context, options.write)),
     });
   if (place.kind === "here") return here();
   try {
-    return await throughDoor(place.door, options.about, use);
+    return await throughDoor(context, place.door, options.about, use);
   } catch (error) {
     if (!place.fallback || !isElsewhere(error)) throw await withAdviceHere(error, place.door, options.about);
     if (error instanceof CodexlbError && error.code === "unauthorized")
@@ -75,7 +76,7 @@ export async function withKeys<T>(
   use: (ops: KeyOps) => Promise<T>,
 ): Promise<T> {
   return onRoot(context, await daemonAt(context.layout.adminSocket), write, {
-    daemon: (door) => use(remoteKeys(door)),
+    daemon: (door) => withWarning(context, door, (noted) => use(remoteKeys(door, noted))),
     files: () => {
       const { layout, deps } = context;
       // Without a proxy nothing is counted, so the file of what keys have used is only read.
@@ -103,6 +104,7 @@ function localAccounts(context: CommandContext, write: boolean): AccountOps {
   const { config, lines } = readConfigFile(layout);
   const upstream = config.proxy.upstream_base_url;
   const store = openLocalStore(context, !write, upstream);
+  const later = changesOfReplica(context);
   const view = (): QuotaView => ({ nowMs: deps.clock.now(), ttlMs: poolSettings(config).quotaTtlMs });
   const ops = createAccountOps({
     store,
@@ -125,23 +127,34 @@ function localAccounts(context: CommandContext, write: boolean): AccountOps {
         },
         record,
       ),
+    changed: (change, record) => {
+      if (record === undefined || later === undefined) return;
+      const back = putBackBy(change, record, deps.clock.now());
+      if (back !== undefined) later.putBack.note(record.id, back);
+    },
   });
-  const later = changesOfReplica(context);
   if (later === undefined) return ops;
   const aliasOf = (name: string) => accountNamed(store.state, name)?.alias ?? name;
   return sharedAccounts(ops, { ...later, aliasOf });
 }
 
+interface LaterChanges extends Omit<OperatorChanges, "aliasOf"> {
+  readonly putBack: PutBackNotes;
+}
+
 /** Notes the changes of a replica without a running proxy, which sends them when it starts; undefined if it is none. */
-function changesOfReplica({ deps, layout }: CommandContext): Omit<OperatorChanges, "aliasOf"> | undefined {
+function changesOfReplica({ deps, layout }: CommandContext): LaterChanges | undefined {
   const file = openReplicaFile(layout.cluster);
   return (
     file && {
       expect: file.expect,
-      made: async () =>
+      putBack: file.putBack,
+      made: async (names) => {
+        file.confirm(names);
         deps.log.info(
           `the other replicas of ${file.pool} get this change when the proxy of ${layout.root} runs`,
-        ),
+        );
+      },
     }
   );
 }
@@ -158,11 +171,7 @@ async function onRoot<T>(
   let daemon = asked;
   let isNew = false;
   do {
-    if (daemon.kind === "answers") {
-      const result = await work.daemon(daemon.door);
-      if (write && existsSync(layout.cluster)) await warnOfUnsentChanges(daemon.door, deps.log);
-      return result;
-    }
+    if (daemon.kind === "answers") return work.daemon(daemon.door);
     if (!write) return work.files();
     isNew ||= !rootExists(context);
     makePrivateDirectory(layout.root);
@@ -200,10 +209,18 @@ function isElsewhere(error: unknown): boolean {
 /**
  * Runs `use` with the accounts of the proxy behind `door`, or of the only proxy below it that has the account `about`.
  */
-async function throughDoor<T>(door: Door, about: string | undefined, use: AccountWork<T>): Promise<T> {
-  const direct = () => use(remoteAccounts(door));
+async function throughDoor<T>(
+  context: CommandContext,
+  door: Door,
+  about: string | undefined,
+  use: AccountWork<T>,
+): Promise<T> {
+  const direct = () => withWarning(context, door, (noted) => use(remoteAccounts(door, noted)));
   if (about === undefined || door.proxyName !== undefined) return direct();
-  const through = (proxyName: string) => use(remoteAccounts({ ...door, proxyName }), proxyName);
+  const through = (proxyName: string) => {
+    const named = { ...door, proxyName };
+    return withWarning(context, named, (noted) => use(remoteAccounts(named, noted), proxyName));
+  };
   if (door.unix === undefined) {
     // Another root's proxy may accept an account that it does not have, so its status comes first.
     const below = await proxyBelow(door, about);
@@ -217,6 +234,27 @@ async function throughDoor<T>(door: Door, about: string | undefined, use: Accoun
     if (below === undefined) throw error;
     return through(below);
   }
+}
+
+/** Runs `use`, and then warns if the other replicas of the proxy behind `door` do not have all changes. */
+async function withWarning<T>(
+  { deps }: CommandContext,
+  door: Door,
+  use: (noted: UnsentNote) => Promise<T>,
+): Promise<T> {
+  let unsent: Parameters<UnsentNote>[0];
+  try {
+    return await use((now) => {
+      unsent = now;
+    });
+  } finally {
+    if (unsent !== undefined) deps.log.warn(unsentWarning(unsent, replicaIn(door)));
+  }
+}
+
+function replicaIn({ url, unix, proxyName }: Door): string {
+  if (proxyName !== undefined) return `the replica ${proxyName}`;
+  return unix === undefined ? `the replica at ${withoutTrailingSlash(url)}` : "this replica";
 }
 
 /**

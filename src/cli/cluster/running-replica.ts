@@ -1,8 +1,8 @@
 // What a running proxy reports of itself as a replica.
 
 import { z } from "zod";
+import type { UnsentChanges } from "../../admin/answers.ts";
 import { answered, type Door, through } from "../../admin/door.ts";
-import type { Log } from "../../deps.ts";
 
 export type RunningReplica = NonNullable<z.output<typeof ReplicaAnswer>["cluster"]>;
 const ReplicaAnswer = z.object({
@@ -24,13 +24,10 @@ export async function replicaBehind(door: Door): Promise<RunningReplica | undefi
   return answer.cluster ?? undefined;
 }
 
-/** Warns if the pool does not have all changes of the replica behind `door` yet. Never throws: the change is made. */
-export async function warnOfUnsentChanges(door: Door, log: Log): Promise<void> {
-  const replica = await replicaBehind(door).catch(() => undefined);
-  if (replica === undefined || replica.pending === 0) return;
-  const { pool, pending, error } = replica;
-  const [what, them] = pending === 1 ? ["1 change is", "it"] : [`${pending} changes are`, "them"];
-  log.warn(
-    `${what} made on this replica only; the other replicas of ${pool} get ${them} when the server can be used again${error === undefined ? "" : `: ${error}`}`,
-  );
+/**
+ * The warning about changes that were made on one replica only. `where`: that replica in words, such as `this replica`.
+ */
+export function unsentWarning({ pool, count, error }: UnsentChanges, where: string): string {
+  const [what, them] = count === 1 ? ["1 change is", "it"] : [`${count} changes are`, "them"];
+  return `${what} made on ${where} only; the other replicas of ${pool} get ${them} when the server can be used again${error === undefined ? "" : `: ${error}`}`;
 }

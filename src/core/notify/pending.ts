@@ -2,7 +2,7 @@
 // only the difference counts, no notification is lost or repeated when the proxy restarts, and a trouble that comes and
 // goes within seconds causes none.
 
-import type { Trouble } from "./trouble.ts";
+import { isOwnTrouble, type Trouble } from "./trouble.ts";
 
 /** What was last reported about a trouble. */
 export interface ReportedTrouble {
@@ -96,6 +96,20 @@ export function reportedAfter(
   for (const [key, { present, atMs }] of all)
     if (!keys.has(key) || (!present && !isRecent(atMs, nowMs, TROUBLE_GAP_MS))) all.delete(key);
   return { troubles: all, lastSentMs: isMessage ? nowMs : reported.lastSentMs };
+}
+
+/** The part of `reported` that concerns the whole pool. */
+export function reportedOfPool({ troubles, lastSentMs }: Reported): Reported {
+  return { troubles: new Map([...troubles].filter(([key]) => !isOwnTrouble({ key }))), lastSentMs };
+}
+
+/** `own` after another replica has reported `ofPool`. */
+export function reportedElsewhere(own: Reported, ofPool: Reported): Reported {
+  const kept = [...own.troubles].filter(([key]) => isOwnTrouble({ key }));
+  return {
+    troubles: new Map([...kept, ...reportedOfPool(ofPool).troubles]),
+    lastSentMs: Math.max(own.lastSentMs, ofPool.lastSentMs),
+  };
 }
 
 // --- internal ---

@@ -49,6 +49,11 @@ export type TroubleKind =
   | "codex_bypassed"
   | "credit_spent";
 
+/** True for a trouble that concerns one proxy. All others concern the pool, which replicas report once. */
+export function isOwnTrouble({ key }: Pick<Trouble, "key">): boolean {
+  return OWN_KINDS.has(key.split(":", 1)[0] ?? "");
+}
+
 /** How many accounts and child proxies are in which state. Those that the operator disabled do not count. */
 export interface PoolCounts {
   readonly total: number;
@@ -63,7 +68,10 @@ export interface PoolCounts {
 }
 
 export interface Trouble {
-  /** Identifies the trouble: one kind of trouble of one account or child proxy always has the same key. */
+  /**
+   * Identifies the trouble: one kind of trouble of one account or child proxy always has the same key, which begins
+   * with the kind.
+   */
   readonly key: string;
   readonly kind: TroubleKind;
   /** `unclear`: it may or may not be present, so what was last reported stays valid. */
@@ -115,6 +123,7 @@ const SERVES: ReadonlySet<Candidate["condition"]> = new Set([
   "at_floor",
   "last_resort",
 ]);
+const OWN_KINDS: ReadonlySet<string> = new Set<TroubleKind>(["child_lost", "codex_bypassed"]);
 const EXHAUSTED: ReadonlySet<Candidate["condition"]> = new Set(["exhausted", "limited", "kept_back"]);
 
 function accountExhausted({ alias, candidate }: WatchedAccount, nowMs: number): Trouble {

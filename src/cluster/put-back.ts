@@ -1,0 +1,34 @@
+// Accounts that an operator has put back into service. That is no change of a fact, so the others get it as a signal,
+// which the file of the replica keeps until the engine has it.
+
+import type { AccountChange } from "../auth/account-ops.ts";
+import type { AccountRecord } from "../state/account-record.ts";
+
+/** When and how an account was put back into service. */
+export interface PutBack {
+  /** Unix ms. */
+  readonly atMs: number;
+  /** The mark of the login that was imported to do so; undefined after `enable`. */
+  readonly login: string | undefined;
+}
+
+/** The accounts that were put back into service, by id, which the engine does not know yet. */
+export interface PutBackNotes {
+  all(): ReadonlyMap<string, PutBack>;
+  /** Replaces the note about one account, on disk. Throws `file_unusable`. */
+  note(accountId: string, putBack: PutBack): void;
+  /** Removes the note about one account, on disk with the next flush of the file. Never throws. */
+  forget(accountId: string): void;
+}
+
+export const NO_PUT_BACK: PutBackNotes = { all: () => new Map(), note: () => {}, forget: () => {} };
+
+/** What the change of an operator says about the service of the account; undefined if nothing. `atMs`: Unix ms. */
+export function putBackBy(
+  change: AccountChange,
+  { health, loginMark }: Pick<AccountRecord, "health" | "loginMark">,
+  atMs: number,
+): PutBack | undefined {
+  if (change === "enabled") return { atMs, login: undefined };
+  return change === "imported" && health.kind === "healthy" ? { atMs, login: loginMark } : undefined;
+}
