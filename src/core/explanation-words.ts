@@ -79,5 +79,6 @@ const TIERS: Readonly<Record<string, readonly [string, StateLevel]>> = {
   exhausted: ["limit reached", "bad"],
   last_resort: ["last resort", "low"],
   resting: ["cooling down", "low"],
+  full: ["at its limit", "low"],
   out: ["out of service", "bad"],
 };

@@ -121,6 +121,13 @@ const ACCOUNT = {
   floor_weekly_pct: z.number().optional(),
   tags: z.array(text).optional(),
   note: text.optional(),
+  /** The most turns that the account serves at once. */
+  concurrency: z.number().optional(),
+  /**
+   * Present while the account takes no more turns because it serves this many: its limit, or its share of it while the
+   * replicas do not hear each other.
+   */
+  full_at: z.number().optional(),
   /** The windows of the main limit that have reached their floor: `daily`, `weekly`, `monthly`. */
   at_floor: z.array(text).optional(),
   /** True if the account takes no turns because of that; otherwise it takes those that no other account can serve. */

@@ -242,8 +242,8 @@ function billingField(
 }
 
 /** What the user has set for the account, without the defaults, its floors that are reached, and its exhausted windows. */
-function optionFields({ condition, reason, options, summary }: Candidate) {
-  const { priority, floorDaily, floorWeekly, tags, note } = options;
+function optionFields({ condition, reason, options, summary, fullAt }: Candidate) {
+  const { priority, floorDaily, floorWeekly, tags, note, concurrency } = options;
   const isLow = reason === FLOOR_REASON;
   const exhausted =
     condition === "exhausted" ? presentOf(summary.windows).filter(({ left }) => left === 0) : [];
@@ -254,6 +254,8 @@ function optionFields({ condition, reason, options, summary }: Candidate) {
     ...(floorWeekly === 0 ? {} : { floor_weekly_pct: floorWeekly }),
     ...(tags.length === 0 ? {} : { tags: [...tags] }),
     ...(note === "" ? {} : { note }),
+    ...(concurrency === 0 ? {} : { concurrency }),
+    ...(fullAt === undefined ? {} : { full_at: fullAt }),
     ...(low.length === 0 ? {} : { at_floor: low }),
     ...(condition === "kept_back" ? { kept_back: true } : {}),
     ...(exhausted.length === 0 ? {} : { exhausted: exhausted.map(({ kind }) => FIELD_NAMES[kind]) }),

@@ -3,6 +3,7 @@
 import { homesChanged, reconcile } from "../auth/homes.ts";
 import { createRefreshLane, tokenUrlOf } from "../auth/refresh.ts";
 import type { Sharing } from "../cluster/sharing.ts";
+import { concurrencyOf } from "../state/account-record.ts";
 import { minWaitOf } from "../state/auto-redeem-settings.ts";
 import { createAccount } from "../upstream/account.ts";
 import { createAccountSignals } from "../upstream/account-signals.ts";
@@ -66,7 +67,14 @@ export function poolParts(
   const accountSignals =
     replica === undefined
       ? undefined
-      : createAccountSignals({ clock: deps.clock, store, signals: sharing.signals, replica });
+      : createAccountSignals({
+          clock: deps.clock,
+          store,
+          signals: sharing.signals,
+          replica,
+          turnShares: sharing.turnShares,
+          concurrency: (record) => concurrencyOf(record, config().accounts),
+        });
   const bindings = replica === undefined ? undefined : createBindingSignals(sharing.signals, affinity);
   const pool = createPool({
     deps,

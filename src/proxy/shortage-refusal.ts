@@ -53,6 +53,15 @@ export function refusalFor(
         `no account ${withModel(shortage)}is in service: ${shortage.details.join(", ")}`,
         nextForDisabled(shortage, advise),
       );
+    case "all_full": {
+      const [alias = "ALIAS"] = shortage.full ?? [];
+      return refuse(
+        "no_account_available",
+        `every account ${withModel(shortage)}that could serve the turn is busy: ${shortage.details.join(", ")}`,
+        `send the turn again when another one has ended, or raise the limit with: ${advise("account set", alias, "--concurrency", "N")}`,
+        LONGEST_RETRY_SECONDS,
+      );
+    }
     case "all_tried":
       if (about.brokenWhy !== undefined)
         return refuse(

@@ -14,6 +14,7 @@ import {
 } from "../../src/core/availability.ts";
 import { type Capacity, NO_SUMMARY } from "../../src/core/capacity.ts";
 import { HEALTHY, type Health } from "../../src/core/health.ts";
+import { NO_TURNS } from "../../src/core/turn-limit.ts";
 import { candidate, context } from "../support/candidates.ts";
 
 const TURN: RequestNeeds = context("sticky");
@@ -103,7 +104,14 @@ test("an availability has one rank, one word, and one report to a run", () => {
 });
 
 describe("a candidate", () => {
-  const record = { id: "a", draining: false, inFlight: 1, inFlightElsewhere: 0, ramp: undefined };
+  const record = {
+    ...NO_TURNS,
+    id: "a",
+    draining: false,
+    inFlight: 1,
+    inFlightElsewhere: 0,
+    ramp: undefined,
+  };
   const open: Capacity = {
     condition: "ready",
     untilMs: 0,

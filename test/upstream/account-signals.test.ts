@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import type { Signal, SignalKind, Signals } from "../../src/cluster/signals.ts";
+import { OWN_TURNS } from "../../src/cluster/turn-shares.ts";
 import { type Quota, type QuotaWindow, UNKNOWN_QUOTA } from "../../src/core/quota.ts";
 import { byKind } from "../../src/core/windows.ts";
 import { createSimulatedPool } from "../../src/simulation/simulated-pool.ts";
@@ -56,6 +57,7 @@ function setup(aheadMs = 0) {
       observer: {
         changed: (...change) => observer?.changed(...change),
         modelRefused: (...refusal) => observer?.modelRefused(...refusal),
+        turnsChanged: (record) => observer?.turnsChanged(record),
       },
     });
     const signals = createAccountSignals({
@@ -63,6 +65,8 @@ function setup(aheadMs = 0) {
       store,
       signals: signalsOf(index),
       replica: String(index),
+      turnShares: OWN_TURNS,
+      concurrency: () => 0,
     });
     observer = signals;
     return { pool, store, signals, clock: ownClock, record: store.state.accounts[0]! };
