@@ -48,6 +48,8 @@ export interface Choice {
   readonly switched: boolean;
   /** The first upstream that failed the request, if one did. */
   readonly failedId?: string | undefined;
+  /** True if the session's own upstream was full. Default false. */
+  readonly leavesFull?: boolean;
 }
 
 export type ChoiceReason =

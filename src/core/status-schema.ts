@@ -257,6 +257,8 @@ const DOCUMENT = {
       window: text.optional(),
     })
     .optional(),
+  /** How many turns wait for a place on an account that serves as many turns as it may; absent if none does. */
+  queued_turns: z.number().optional(),
   /** Why the proxy cannot record turns now. */
   usage_problem: text.optional(),
   /** The turns of the day that started windows of the proxy's own accounts. Absent while anchoring is off and unused. */

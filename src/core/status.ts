@@ -101,6 +101,11 @@ export function waitingField({
   };
 }
 
+/** The field of the document about the turns that wait for a place on a full account. */
+export function queuedField(turns: number): Pick<StatusDocument, "queued_turns"> {
+  return turns === 0 ? {} : { queued_turns: turns };
+}
+
 /** The parts of the document that the short line needs. */
 export function shortFacts(facts: PoolOutline): ShortFacts {
   const { name } = facts.self;

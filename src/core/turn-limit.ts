@@ -35,6 +35,9 @@ export function fullWords(bound: number, limit: number): string {
     : `at its limit of ${atOnce(bound)}`;
 }
 
+/** The reason of a turn that left its account because that was full. */
+export const FULL_REASON = "full";
+
 /** `2 turns at once`. */
 export function atOnce(turns: number): string {
   return `${counted(turns, "turn")} at once`;

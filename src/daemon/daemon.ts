@@ -172,7 +172,7 @@ async function run(
   });
   const slots = createSlotQueue({ clock: deps.clock, pool: parts.pool, events });
   const metrics = metricsOf(base, parts.pool, { descriptors, waiting, tracing, sharing });
-  const admin = adminParts(base, parts, { presence, notifier, metrics, waiting, listen, sharing });
+  const admin = adminParts(base, parts, { presence, notifier, metrics, waiting, slots, listen, sharing });
   const drain = () => drainSettings(live.current());
   const forwarding: ProxyContext = {
     deps,

@@ -37,6 +37,8 @@ export interface SlotQueue {
   serve(): void;
   /** Waits for a place, at most `mostMs`. */
   wait(turn: SlotTurn, mostMs: number): Promise<SlotWaitEnd>;
+  /** How many turns wait. */
+  count(): number;
   /** Ends all waits, and lets no more turns wait. */
   stop(): void;
 }
@@ -113,6 +115,7 @@ export function createSlotQueue({ clock, pool, events }: SlotQueueContext): Slot
         cancelLook ??= clock.after(LOOK_MS, look);
       });
     },
+    count: () => waiting.size,
     stop: () => {
       isStopped = true;
       for (const turn of [...waiting.keys()]) end(turn, "none", "shutting_down");

@@ -128,6 +128,7 @@ export function createLeases(context: LeasesContext): Leases {
             pinned: request.pinnedId !== undefined,
             reason: choice.reason,
             failedId,
+            leavesFull: choice.leavesFull === true,
             startedMs: about.startedMs ?? startedMs,
             turn,
             held,

@@ -142,6 +142,14 @@ export function createPlacement(context: PlacementContext): Placement {
     });
   };
 
+  /** True if the session's own upstream would have got the turn, if it were not full. */
+  const leavesFull = ({ id, reason }: Choice, how: ChoiceContext, model: string | undefined): boolean => {
+    const { boundId } = how;
+    if (boundId === undefined || boundId === id || reason === "pinned") return false;
+    const bound = candidate(boundId, model);
+    return bound !== undefined && availabilityFor(bound, how) === "full";
+  };
+
   const hasRoom = (choice: Choice | undefined, model: string | undefined): boolean => {
     if (choice === undefined || choice.reason === "least-bad") return false;
     const chosen = candidate(choice.id, model);
@@ -157,7 +165,9 @@ export function createPlacement(context: PlacementContext): Placement {
       const choice =
         choose(all, how) ?? (request.opensOnly ? choose(all, { ...how, opensOnly: true }) : undefined);
       if (request.spends && choice !== undefined && request.pinnedId === undefined) turnId = choice.id;
-      return choice;
+      return choice === undefined || !leavesFull(choice, how, request.model)
+        ? choice
+        : { ...choice, leavesFull: true };
     },
     next: () => choose(candidates(undefined), choosing(nextTurn(NO_ORIGIN))),
     takerOf: (origin) => {
