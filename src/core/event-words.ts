@@ -222,6 +222,7 @@ function unopenedSocket({ required_tags: tags, pinned_to: account }: LogEvent["f
 const WAIT_ENDS: Readonly<Record<string, string>> = {
   client_left: "the client disconnected",
   expired: "the maximum wait was reached",
+  not_full: "no account that could serve is full any more",
   no_reset: "no account has a reset in time",
   shutting_down: "the proxy is shutting down",
   wait_disabled: "proxy.wait_for_reset was set to off",
