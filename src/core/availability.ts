@@ -9,7 +9,7 @@
 //   exhausted       fifth          first              open       exhausted     exhausted
 //   last_resort     sixth          no                 open       last_resort   -
 //   cooling         last           last               cooling    resting       resting
-//   full            no             first              open (*)   full          -
+//   full            no             first              open       full          -
 //   limited         no             first              limited    out           limited
 //   kept_back       no             first              limited    kept_back     limited
 //   draining        no             no                 draining   out           out
@@ -21,7 +21,8 @@
 //   disabled        no             no                 disabled   out           out
 //
 // A pinned account is ready even if it is at its floor or is otherwise the last resort. `full` is the availability of an
-// upstream that would otherwise take the turn; a turn rather waits for it than tries one that is cooling down.
+// upstream that would otherwise take the turn; a turn rather waits for it than tries one that is cooling down. A shortage
+// counts it apart from the open ones (upstream/shortage.ts).
 
 import { type AccountOptions, DEFAULT_OPTIONS } from "./account-options.ts";
 import { allowsTags, type TagNeeds } from "./account-tags.ts";

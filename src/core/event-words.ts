@@ -168,9 +168,11 @@ const SENTENCES: Readonly<Record<string, (fields: LogEvent["fields"]) => string>
     `${method === undefined ? "a request" : `${method} ${path}`}${client === undefined ? "" : ` from ${CLIENTS[String(client)] ?? client}`} was refused with status ${status}`,
   "request.retry_denied": () => "no other account was tried, because too many requests are being retried",
   "request.queue_ended": ({ reason, waited_seconds }) =>
-    `a turn ${reason === "placed" ? "got a place" : "stopped waiting for a place"} after ${durationText(Number(waited_seconds))}${reason === "placed" ? "" : `: ${WAIT_ENDS[String(reason)] ?? reason}`}`,
+    reason === "placed"
+      ? `a turn got a place after ${durationText(Number(waited_seconds))}`
+      : `a turn stopped waiting for a place after ${durationText(Number(waited_seconds))}: ${WAIT_ENDS[String(reason)] ?? reason}`,
   "request.queued": ({ wait_seconds }) =>
-    `a turn waits for a place, because its accounts serve as many turns as they may, for at most ${durationText(Number(wait_seconds))}`,
+    `a turn waits up to ${durationText(Number(wait_seconds))} for a place, because its accounts serve as many turns as they may`,
   "request.resumed": ({ waited_seconds }) => `a turn continues after ${durationText(Number(waited_seconds))}`,
   "request.wait_ended": ({ reason, waited_seconds }) =>
     `a turn stopped waiting after ${durationText(Number(waited_seconds))}: ${WAIT_ENDS[String(reason)] ?? reason}`,

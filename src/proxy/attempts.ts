@@ -54,21 +54,21 @@ export async function attempt<Reply>(
 ): Promise<AttemptResult<Reply>> {
   const attempts = createAttempts(context, exchange, transport);
   const { deps, slots } = context;
+  const { clock } = deps;
+  /** The bound is for all waits of the request together. */
   let queuedMs = 0;
-  /** Waits while only a place on a full account is missing. All waits of the request together are bounded. */
-  const slotFor = async (): Promise<Lease | "left" | undefined> => {
-    const turn = exchange.queued();
-    if (turn === undefined) return undefined;
-    const sinceAt = deps.clock.monotonic();
-    const end = await slots.wait(turn, LONGEST_SLOT_WAIT_MS - queuedMs);
-    queuedMs += deps.clock.monotonic() - sinceAt;
-    return end === "none" ? undefined : end;
-  };
   try {
     for (let count = 1; ; count++) {
       slots.serve();
-      const lease = exchange.pick() ?? (await slotFor());
-      if (lease === "left") return attempts.left();
+      let lease = exchange.pick();
+      const turn = lease === undefined ? exchange.queued() : undefined;
+      if (turn !== undefined) {
+        const sinceAt = clock.monotonic();
+        const end = await slots.wait(turn, LONGEST_SLOT_WAIT_MS - queuedMs);
+        queuedMs += clock.monotonic() - sinceAt;
+        if (end === "left") return attempts.left();
+        if (end !== "none") lease = end;
+      }
       if (lease === undefined) return attempts.unserved();
       let isGiven = false;
       try {

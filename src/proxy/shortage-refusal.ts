@@ -54,6 +54,7 @@ export function refusalFor(
         nextForDisabled(shortage, advise),
       );
     case "all_full": {
+      if (about.brokenWhy !== undefined) return unreachable(about.brokenWhy);
       const [alias = "ALIAS"] = shortage.full ?? [];
       return refuse(
         "no_account_available",
@@ -63,12 +64,7 @@ export function refusalFor(
       );
     }
     case "all_tried":
-      if (about.brokenWhy !== undefined)
-        return refuse(
-          "upstream_unreachable",
-          about.brokenWhy,
-          "check the network, then send the request again",
-        );
+      if (about.brokenWhy !== undefined) return unreachable(about.brokenWhy);
       // Codex waits for an account that cools down for a moment. A limit would end the turn.
       if (shortage.coolingUntilMs === undefined && shortage.untilMs !== undefined)
         return usageLimit(shortage, about, nowMs);
@@ -259,6 +255,10 @@ function floorRemedies(keptBack: Shortage["keptBack"], advise: Advise): string[]
     ...(flags.length === 0 ? [] : [`remove the floor with: ${advise("account set", "ALIAS", ...flags)}`]),
     ...(settings.length === 0 ? [] : [`remove ${settings.join(" and ")} from config.toml`]),
   ];
+}
+
+function unreachable(why: string): Refusal {
+  return refuse("upstream_unreachable", why, "check the network, then send the request again");
 }
 
 function refuse(

@@ -1,7 +1,10 @@
-// The words for the state of an account with an API key.
+// The words for the state of an account with an API key, and of a full one.
 
 import { expect, test } from "bun:test";
-import { apiKeyState } from "../../src/core/account-state.ts";
+import { apiKeyState, shownState } from "../../src/core/account-state.ts";
+import { AccountAnswer } from "../../src/core/status-schema.ts";
+import { accountState } from "../../src/core/status-words.ts";
+import { account } from "../support/status-documents.ts";
 
 test("a key at its cap shows the cap in every width, not only the time of the reset", () => {
   const nowMs = Date.UTC(2026, 10, 29);
@@ -10,4 +13,15 @@ test("a key at its cap shows the cap in every width, not only the time of the re
   expect(wordings[0]).toStartWith("cap of 20.00 USD reached, back ");
   expect(wordings.slice(1)).toEqual(["cap of 20.00 USD reached", "cap reached"]);
   expect(backAtMs).toBe(Date.UTC(2026, 11));
+});
+
+test("a full account shows its limit, or its share of the limit without the other replicas, and serves again soon", () => {
+  const full = (full_at: number) => AccountAnswer.parse(account("alice", { concurrency: 6, full_at }));
+  const shown = shownState(full(6), "", 0);
+  expect(shown).toMatchObject({ canServe: true, level: "low" });
+  expect(shown.wordings).toEqual(["at its limit of 6 turns at once", "at 6 turns at once", "full"]);
+  expect(shownState(full(2), "", 0).wordings[0]).toBe(
+    "at its share of 2 turns at once, because this replica does not hear the others",
+  );
+  expect(accountState(full(2))).toBe("full(2)");
 });

@@ -104,7 +104,7 @@ test("whatever fails, breaks off or leaves, an account never has more turns at o
             if (what === "release") pool.mock.faults.release();
             else turns.shift()?.leave();
           }
-          // Answers one request after the other, so the turns before have gone as far as they can.
+          // Gives the proxy and the backend, which run in this process, time for the turns before.
           await pool.status();
         }
         check();
