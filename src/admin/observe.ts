@@ -7,12 +7,13 @@ import { STUB_ACCOUNT_ID } from "../auth/stub.ts";
 import type { SharingState } from "../cluster/sharing.ts";
 import type { Forecasts } from "../core/forecast/status-forecast.ts";
 import { HOPS_HEADER, type Hop, parseHops } from "../core/hops.ts";
-import { statusDocument, waitingField } from "../core/status.ts";
+import { queuedField, statusDocument, waitingField } from "../core/status.ts";
 import type { StatusDocument } from "../core/status-schema.ts";
 import { usageBody } from "../core/usage-body.ts";
 import type { Deps } from "../deps.ts";
 import { CodexlbError } from "../errors.ts";
 import type { ProxyContext } from "../proxy/context.ts";
+import type { SlotQueue } from "../proxy/slot-queue.ts";
 import type { WaitingTurns } from "../proxy/waiting-turns.ts";
 import type { UsageStore } from "../state/usage/usage-store.ts";
 import type { Children } from "../upstream/children.ts";
@@ -34,6 +35,7 @@ export interface ObserveContext extends ReadinessContext {
   readonly resets: Pick<PooledResets, "count">;
   readonly usage: Pick<UsageStore, "health">;
   readonly waiting: Pick<WaitingTurns, "summary">;
+  readonly slots: Pick<SlotQueue, "count">;
   /** Undefined for a proxy that works alone. */
   readonly sharing: () => SharingState | undefined;
   /** The CODEX_HOME that `codexlb run` uses. */
@@ -49,7 +51,7 @@ export function isObservePath(method: string, path: string): boolean {
 
 export function observeRoutes(context: ObserveContext): Hono {
   const { deps, pool, refresher, children, self, forecasts, anchoring } = context;
-  const { resets, usage, waiting, sharing, runtimeHome } = context;
+  const { resets, usage, waiting, slots, sharing, runtimeHome } = context;
   const app = new Hono();
   app.all("/healthz", (c) => c.json({ ok: true }));
   app.all("/readyz", (c) => {
@@ -71,6 +73,7 @@ export function observeRoutes(context: ObserveContext): Hono {
     return c.json({
       ...statusDocument(pool.facts(), pool.view(), known),
       ...waitingField(waiting.summary()),
+      ...queuedField(slots.count()),
       ...(failed === undefined ? {} : { refresh_failed: failed }),
       ...(health.kind === "failing" ? { usage_problem: health.why } : {}),
       ...(anchor === undefined ? {} : { anchor }),

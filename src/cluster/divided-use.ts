@@ -8,11 +8,13 @@ import type { ReplicaFile } from "./replica-file.ts";
 import type { SharedSpending } from "./shared-spending.ts";
 import type { Signals } from "./signals.ts";
 import { createSpendShares } from "./spend-shares.ts";
+import { createTurnShares, type TurnShares } from "./turn-shares.ts";
 
 export interface DividedUse {
   readonly leases: EngineLeases;
   readonly keyShares: OpenKeyShares;
   readonly spending: SharedSpending;
+  readonly turnShares: TurnShares;
 }
 
 export interface DividedUseContext {
@@ -46,5 +48,6 @@ export function divideUse({
     }),
     keyShares: createKeyShares(counts),
     spending: createSpendShares(counts),
+    turnShares: createTurnShares(counts),
   };
 }

@@ -10,6 +10,7 @@ import { NO_PUT_BACK, type PutBackNotes } from "./put-back.ts";
 import type { SharingCounts } from "./replica-counts.ts";
 import { OWN_SPENDING, type SharedSpending } from "./shared-spending.ts";
 import { NO_SIGNALS, type Signals } from "./signals.ts";
+import { OWN_TURNS, type TurnShares } from "./turn-shares.ts";
 import { ALL_WORK, type WorkLeases } from "./work-leases.ts";
 
 export interface Sharing {
@@ -25,6 +26,8 @@ export interface Sharing {
   readonly keyShares: KeyShares | undefined;
   /** What API keys have spent on all replicas. */
   readonly spending: SharedSpending;
+  /** How many turns the other replicas leave of the limits of accounts. */
+  readonly turnShares: TurnShares;
   /** `ops`, whose changes also reach the other replicas. */
   accounts(ops: AccountOps): AccountOps;
   keys(ops: KeyOps): KeyOps;
@@ -79,6 +82,7 @@ export const NOT_SHARED: Sharing = {
   leases: ALL_WORK,
   keyShares: undefined,
   spending: OWN_SPENDING,
+  turnShares: OWN_TURNS,
   accounts: (ops) => ops,
   keys: (ops) => ops,
   start: async () => {},

@@ -1,5 +1,5 @@
-// What the user has set for one account: its priority, its floors, its tags, a note, and the monthly cap of an API key.
-// Pure.
+// What the user has set for one account: its priority, its floors, its tags, a note, the monthly cap of an API key, and
+// how many turns it serves at once. Pure.
 
 import { type ByWindow, presentOf, type WindowKind } from "./windows.ts";
 
@@ -16,6 +16,8 @@ export interface AccountOptions {
   readonly note: string;
   /** How much an account with an API key may spend in a month, USD; 0: nothing. Other accounts have none. */
   readonly monthlyCap: number;
+  /** How many turns it serves at the same time, on all replicas of the pool together; 0: no limit. */
+  readonly concurrency: number;
 }
 
 /** The options that are set, for example in config.toml. */
@@ -31,6 +33,7 @@ export const DEFAULT_OPTIONS: AccountOptions = {
   tags: [],
   note: "",
   monthlyCap: 0,
+  concurrency: 0,
 };
 
 /** The options by their names in config.toml, JSON and flags (there with hyphens), in the order in which they are shown. */
@@ -41,10 +44,12 @@ export const OPTION_NAMES = {
   tags: "tags",
   note: "note",
   monthly_cap: "monthlyCap",
+  concurrency: "concurrency",
 } as const satisfies Readonly<Record<string, OptionName>>;
 
 export const LARGEST_PRIORITY = 1_000;
 export const LONGEST_NOTE = 200;
+const LARGEST_CONCURRENCY = 1_000;
 const LARGEST_CAP_USD = 1_000_000;
 const MOST_TAGS = 16;
 
@@ -64,6 +69,7 @@ export function optionsIn(own: OptionValues, file: OptionValues = NO_OPTIONS): A
     tags: value("tags"),
     note: value("note"),
     monthlyCap: value("monthlyCap"),
+    concurrency: value("concurrency"),
   };
 }
 
@@ -106,6 +112,12 @@ export function capProblem(usd: number): string | undefined {
   return usd > 0 && usd <= LARGEST_CAP_USD
     ? undefined
     : `must be an amount from 0.01 to ${LARGEST_CAP_USD} USD in whole cents, such as 20usd`;
+}
+
+/** Why a limit of `turns` at the same time is not allowed; undefined if it is. */
+export function concurrencyProblem(turns: number): string | undefined {
+  const isAllowed = Number.isInteger(turns) && turns >= 1 && turns <= LARGEST_CONCURRENCY;
+  return isAllowed ? undefined : `must be a whole number from 1 to ${LARGEST_CONCURRENCY}`;
 }
 
 /** Tags in lower case, without duplicates and blank ones. */

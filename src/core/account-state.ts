@@ -7,6 +7,7 @@ import { isLimitCode, isLoginCode, reasonWords } from "./reason-words.ts";
 import type { AccountAnswer } from "./status-schema.ts";
 import { exhaustedWindows, hasRoom } from "./status-words.ts";
 import { backWords } from "./time-words.ts";
+import { atOnce, fullWords } from "./turn-limit.ts";
 
 /**
  * `good`: it serves. `low`: it serves with restrictions, or soon again. `bad`: it cannot serve. `off`: the user took it
@@ -67,6 +68,7 @@ export function shownState(account: AccountAnswer, ownName: string, nowMs: numbe
   const restricted = restrictedState(account, nowMs);
   if (restricted !== undefined) return restricted;
   if (account.at_floor !== undefined) return floorState(account, account.at_floor, nowMs);
+  if (account.full_at !== undefined) return fullState(account, account.full_at);
   if (!account.draining) return account.api_key === undefined ? READY : apiKeyState(account.api_key, nowMs);
   return account.pinned
     ? {
@@ -223,6 +225,12 @@ function floorState(account: AccountAnswer, low: readonly string[], nowMs: numbe
   });
   const kept = limitState("at its floor", resets.includes(0) ? 0 : Math.max(0, ...resets), nowMs);
   return { ...kept, cause: "floor" };
+}
+
+/** The state of an account that already serves `bound` turns. It serves again as soon as one of them ends. */
+function fullState({ concurrency }: AccountAnswer, bound: number): ShownState {
+  const words = fullWords(bound, concurrency ?? bound);
+  return { level: "low", canServe: true, wordings: [words, `at ${atOnce(bound)}`, "full"] };
 }
 
 const WORKSPACE_LIMITS: Readonly<Record<string, string>> = {

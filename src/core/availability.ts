@@ -9,6 +9,7 @@
 //   exhausted       fifth          first              open       exhausted     exhausted
 //   last_resort     sixth          no                 open       last_resort   -
 //   cooling         last           last               cooling    resting       resting
+//   full            no             first              open       full          -
 //   limited         no             first              limited    out           limited
 //   kept_back       no             first              limited    kept_back     limited
 //   draining        no             no                 draining   out           out
@@ -19,7 +20,9 @@
 //   turns_only      -              no                 open       out           -
 //   disabled        no             no                 disabled   out           out
 //
-// A pinned account is ready even if it is at its floor or is otherwise the last resort.
+// A pinned account is ready even if it is at its floor or is otherwise the last resort. `full` is the availability of an
+// upstream that would otherwise take the turn; a turn rather waits for it than tries one that is cooling down. A shortage
+// counts it apart from the open ones (upstream/shortage.ts).
 
 import { type AccountOptions, DEFAULT_OPTIONS } from "./account-options.ts";
 import { allowsTags, type TagNeeds } from "./account-tags.ts";
@@ -29,10 +32,13 @@ import type { Health } from "./health.ts";
 import type { QuotaSummary } from "./quota-summary.ts";
 import type { RunSeen } from "./run-tag.ts";
 import type { Ramp } from "./slow-start.ts";
+import { reachedBound, type TurnUse } from "./turn-limit.ts";
 
 /** The state of an upstream for one request. */
 export type Availability =
   | Condition
+  /** The upstream already serves as many turns as it may. */
+  | "full"
   /** The upstream takes no new sessions. */
   | "draining"
   /** The upstream cannot decrypt the session's history. */
@@ -66,6 +72,8 @@ export interface Candidate {
   readonly inFlightElsewhere: number;
   /** How many requests it may have in flight while it recovers. */
   readonly ramp: Ramp;
+  /** The number of turns at once that it has reached, so that it takes no more; undefined if it takes more. */
+  readonly fullAt: number | undefined;
   /** 0..1, higher is better. */
   readonly score: number;
   /** What the user has set for it. */
@@ -89,21 +97,26 @@ export interface RequestNeeds {
   /** True during the search for an upstream that can decrypt the history. Draining upstreams are then asked as well. */
   readonly searching: boolean;
   readonly tags: TagNeeds;
+  /** True if it only opens a connection, so it does not count as a turn. Default false. */
+  readonly opensOnly?: boolean | undefined;
 }
 
 /** What the record of an upstream says about a candidate. */
-export interface CandidateRecord extends Pick<Candidate, "id" | "draining" | "ramp" | "inFlightElsewhere"> {
+export interface CandidateRecord
+  extends Pick<Candidate, "id" | "draining" | "ramp" | "inFlightElsewhere">,
+    TurnUse {
   /** Requests in flight on this replica. */
   readonly inFlight: number;
 }
 
 /** The upstream as a candidate. `health` is its health now, which wins over its capacity. */
 export function candidateOf(
-  { id, draining, inFlight: inFlightHere, inFlightElsewhere, ramp }: CandidateRecord,
+  record: CandidateRecord,
   capacity: Capacity,
   health: Health,
   options: AccountOptions = DEFAULT_OPTIONS,
 ): Candidate {
+  const { id, draining, inFlight: inFlightHere, inFlightElsewhere, ramp } = record;
   const isHealthy = health.kind === "healthy";
   const inFlight = inFlightHere + inFlightElsewhere;
   const condition = isHealthy ? openCondition(capacity.condition, inFlight, ramp) : closedCondition(health);
@@ -120,6 +133,7 @@ export function candidateOf(
     inFlight,
     inFlightElsewhere,
     ramp,
+    fullAt: reachedBound(options.concurrency, record),
     score: capacity.score,
     options,
     summary: capacity.summary,
@@ -139,6 +153,8 @@ export function availabilityFor(candidate: Candidate, needs: RequestNeeds): Avai
   if (needs.spends && needs.readers?.has(id) === false) return "cannot_read";
   if (candidate.draining && !needs.searching && id !== needs.pinnedId && id !== needs.boundId)
     return "draining";
+  // While it cools down, a free place there would not help.
+  if (candidate.fullAt !== undefined && isCounted(needs) && condition !== "cooling") return "full";
   if ((atFloor || condition === "last_resort") && id === needs.pinnedId) return "ready";
   return needs.spends || condition === "cooling" ? condition : "ready";
 }
@@ -183,6 +199,7 @@ export type Tier =
   | "exhausted"
   | "last_resort"
   | "resting"
+  | "full"
   | "kept_back"
   | "out";
 
@@ -192,6 +209,10 @@ export function absenceOf(availability: Availability): RunSeen["absence"] {
 }
 
 // --- internal ---
+
+function isCounted({ spends, opensOnly }: RequestNeeds): boolean {
+  return spends && opensOnly !== true;
+}
 
 function openCondition(condition: Condition, inFlight: number, ramp: Ramp): Condition {
   return condition === "ready" && ramp !== undefined && inFlight >= ramp ? "probing" : condition;
@@ -221,6 +242,7 @@ const ROWS: Readonly<Record<Availability, Row>> = {
   exhausted: { rank: 4, shortage: "open", tier: "exhausted", absence: "exhausted" },
   last_resort: { rank: 5, shortage: "open", tier: "last_resort", absence: undefined },
   cooling: { rank: 6, shortage: "cooling", tier: "resting", absence: "resting" },
+  full: { rank: undefined, shortage: "open", tier: "full", absence: undefined },
   limited: { ...OUT, absence: "limited", shortage: "limited" },
   kept_back: { rank: undefined, shortage: "limited", tier: "kept_back", absence: "limited" },
   disabled: { ...OUT, shortage: "disabled" },

@@ -10,6 +10,7 @@ import { limitFor } from "./meters.ts";
 import type { QuotaView } from "./quota.ts";
 import type { QuotaSummary, WindowSummary } from "./quota-summary.ts";
 import type { AccountAnswer } from "./status-schema.ts";
+import { NO_TURNS } from "./turn-limit.ts";
 import type { WindowKind } from "./windows.ts";
 
 /** The child's capacity for `view.model`: the mean of its accounts in service, weighted as in the Go program. */
@@ -20,7 +21,14 @@ export function capacityOfReport(report: ChildReport, view: CapacityView): Capac
   const all = report.accounts.map((account) => {
     const isMain = limitFor(account.quota, view.model, view.refusedBy) === account.quota.main;
     const { key: id, reported } = account;
-    const record = { id, draining: reported.draining, inFlight: 0, inFlightElsewhere: 0, ramp: undefined };
+    const record = {
+      ...NO_TURNS,
+      id,
+      draining: reported.draining,
+      inFlight: 0,
+      inFlightElsewhere: 0,
+      ramp: undefined,
+    };
     const health = isMain ? account.health : healthOnOwnLimit(account.health);
     // The floors are those of the child, which also decides whether they give way.
     const asChild = { ...judged, spendFloors: reported.kept_back ? "never" : "last" } as const;

@@ -167,6 +167,12 @@ const SENTENCES: Readonly<Record<string, (fields: LogEvent["fields"]) => string>
   "request.failed": ({ status = 500, method, path, client }) =>
     `${method === undefined ? "a request" : `${method} ${path}`}${client === undefined ? "" : ` from ${CLIENTS[String(client)] ?? client}`} was refused with status ${status}`,
   "request.retry_denied": () => "no other account was tried, because too many requests are being retried",
+  "request.queue_ended": ({ reason, waited_seconds }) =>
+    reason === "placed"
+      ? `a turn got a place after ${durationText(Number(waited_seconds))}`
+      : `a turn stopped waiting for a place after ${durationText(Number(waited_seconds))}: ${WAIT_ENDS[String(reason)] ?? reason}`,
+  "request.queued": ({ wait_seconds }) =>
+    `a turn waits up to ${durationText(Number(wait_seconds))} for a place, because its accounts serve as many turns as they may`,
   "request.resumed": ({ waited_seconds }) => `a turn continues after ${durationText(Number(waited_seconds))}`,
   "request.wait_ended": ({ reason, waited_seconds }) =>
     `a turn stopped waiting after ${durationText(Number(waited_seconds))}: ${WAIT_ENDS[String(reason)] ?? reason}`,
@@ -229,6 +235,7 @@ function unopenedSocket({ required_tags: tags, pinned_to: account }: LogEvent["f
 const WAIT_ENDS: Readonly<Record<string, string>> = {
   client_left: "the client disconnected",
   expired: "the maximum wait was reached",
+  not_full: "no account that could serve is full any more",
   no_reset: "no account has a reset in time",
   shutting_down: "the proxy is shutting down",
   wait_disabled: "proxy.wait_for_reset was set to off",

@@ -7,6 +7,7 @@ import { type Availability, availabilityFor, type Candidate, isRefusedKey, rankO
 import { disabledText } from "./health.ts";
 import { type Choice, type ChoiceContext, type ChoiceReason, urgency } from "./policy.ts";
 import { WINDOW_LIMITS } from "./reason-words.ts";
+import { fullWords } from "./turn-limit.ts";
 import type { WindowKind } from "./windows.ts";
 
 /** Why `chosen` gets the request: what narrowed the choice to it and others, the rule, and what it costs. */
@@ -181,6 +182,8 @@ function status(candidate: Candidate, availability: Availability, nowMs: number)
       return "it has no tag that the request requires";
     case "tried":
       return "the session's last response broke off there, so it is avoided for now";
+    case "full":
+      return fullWords(candidate.fullAt ?? 0, candidate.options.concurrency);
     case "cannot_read":
       return "it cannot decrypt this session's history";
     case "draining":

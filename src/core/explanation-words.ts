@@ -51,6 +51,13 @@ export function exhaustedChoice({
     : { words: `${key.alias} (${choiceWords("last-resort")}, after ${chosen})`, canServe: true };
 }
 
+/** What happens to a turn for which no account is chosen. */
+export function unplacedWords({ accounts }: Pick<ExplainedChoice, "accounts">): string {
+  return accounts.some(({ tier }) => tier === "full")
+    ? "waits for a place on a full account"
+    : "no account is available";
+}
+
 /** Which account the session belongs to. */
 export function bindingText(account: string | undefined, held: boolean): string {
   if (account === undefined)
@@ -79,5 +86,6 @@ const TIERS: Readonly<Record<string, readonly [string, StateLevel]>> = {
   exhausted: ["limit reached", "bad"],
   last_resort: ["last resort", "low"],
   resting: ["cooling down", "low"],
+  full: ["at its limit", "low"],
   out: ["out of service", "bad"],
 };

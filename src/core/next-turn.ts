@@ -9,7 +9,8 @@ export interface NextTurn {
   /** The account or child proxy that serves the turn; undefined if none can. */
   readonly name: string | undefined;
   /**
-   * Why it serves. If none can: `tries NAME` if the proxy tries an account all the same, and undefined otherwise.
+   * Why it serves. If none can: `tries NAME` if the proxy tries an account all the same, `turns wait for a place` if one
+   * is full, and undefined otherwise.
    */
   readonly why: string | undefined;
   /** If none can: the account that is back first. */
@@ -25,7 +26,10 @@ export function nextTurnOf(status: StatusAnswer, nowMs: number): NextTurn | unde
   );
   const name = selected?.alias ?? status.selected_proxy_name ?? status.selected_proxy_url;
   const back = outageOf(status, nowMs)?.first;
-  if (name === undefined) return { name, why: undefined, back };
+  if (name === undefined) {
+    const isFull = accounts.some(({ full_at }) => full_at !== undefined);
+    return { name, why: isFull ? "turns wait for a place" : undefined, back };
+  }
   const canServe =
     selected === undefined ||
     // All accounts are cooling down, and the choice says so.

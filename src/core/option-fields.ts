@@ -4,6 +4,7 @@ import { z } from "zod";
 import { CodexlbError } from "../errors.ts";
 import {
   capProblem,
+  concurrencyProblem,
   noteProblem,
   OPTION_NAMES,
   type OptionChanges,
@@ -22,6 +23,7 @@ export const OptionFields = z.object({
   tags: z.array(z.string()).optional(),
   note: z.string().optional(),
   monthly_cap: z.number().optional(),
+  concurrency: z.number().optional(),
 });
 export type OptionFields = z.output<typeof OptionFields>;
 
@@ -33,6 +35,7 @@ export const OptionChangeFields = z.object({
   tags: z.array(z.string({ error: "must be a string" }), { error: "must be a list" }).nullish(),
   note: z.string({ error: "must be a string" }).nullish(),
   monthly_cap: z.number({ error: "must be a number" }).nullish(),
+  concurrency: z.number({ error: "must be a number" }).nullish(),
 });
 export type OptionChangeFields = z.output<typeof OptionChangeFields>;
 
@@ -47,6 +50,7 @@ export function optionsOfFields(fields: OptionChangeFields): OptionChanges {
     tags: fields.tags,
     note: fields.note,
     monthlyCap: fields.monthly_cap,
+    concurrency: fields.concurrency,
   };
 }
 
@@ -68,7 +72,7 @@ export function optionEntries(
 
 /** Throws `invalid_request` if a value is not allowed. */
 export function requireOptions(changes: OptionChanges): void {
-  const { priority, floorDaily, floorWeekly, tags, note, monthlyCap } = changes;
+  const { priority, floorDaily, floorWeekly, tags, note, monthlyCap, concurrency } = changes;
   const percent = (value: number | null | undefined) =>
     value == null || percentIn(String(value)) !== undefined
       ? undefined
@@ -80,6 +84,7 @@ export function requireOptions(changes: OptionChanges): void {
     ["tags", tags == null ? undefined : tagsProblem(tags)],
     ["note", note == null ? undefined : noteProblem(note)],
     ["monthly_cap", monthlyCap == null ? undefined : capProblem(monthlyCap)],
+    ["concurrency", concurrency == null ? undefined : concurrencyProblem(concurrency)],
   ];
   for (const [field, problem] of problems)
     if (problem !== undefined)

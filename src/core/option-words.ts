@@ -5,10 +5,11 @@ import { type AccountOptions, type OptionChanges, optionsIn } from "./account-op
 import { usdText } from "./api-billing.ts";
 import { WINDOW_LIMITS } from "./reason-words.ts";
 import type { AccountAnswer } from "./status-schema.ts";
+import { atOnce } from "./turn-limit.ts";
 
 /** What `changes` set, for the report of a change: `priority 10; keeps back the last 20 % of the 5h limit`. */
 export function changeWords(changes: OptionChanges): string {
-  const { priority, floorDaily, floorWeekly, tags, note, monthlyCap } = changes;
+  const { priority, floorDaily, floorWeekly, tags, note, monthlyCap, concurrency } = changes;
   return [
     ...(priority === undefined ? [] : [priority === null ? "default priority" : `priority ${priority}`]),
     ...floorWords(WINDOW_LIMITS.daily, floorDaily),
@@ -18,16 +19,18 @@ export function changeWords(changes: OptionChanges): string {
       : [tags === null || tags.length === 0 ? "no tags" : `tags ${tags.join(", ")}`]),
     ...(note === undefined ? [] : [note === null || note === "" ? "no note" : `note: ${note}`]),
     ...(monthlyCap === undefined ? [] : [capWords(monthlyCap ?? 0)]),
+    ...(concurrency === undefined ? [] : [concurrencyWords(concurrency ?? 0)]),
   ].join("; ");
 }
 
 /** The columns of tables that show options; empty ones are left out. */
-export const OPTION_HEADINGS = ["PRIORITY", "FLOORS", "TAGS", "NOTE"] as const;
+export const OPTION_HEADINGS = ["PRIORITY", "FLOORS", "AT ONCE", "TAGS", "NOTE"] as const;
 
 /** The cells of one account in these columns; none for an option that is not set. */
 export type OptionCells = Readonly<Partial<Record<(typeof OPTION_HEADINGS)[number], string>>>;
 
-export function optionCells({ priority, floorDaily, floorWeekly, tags, note }: AccountOptions): OptionCells {
+export function optionCells(options: AccountOptions): OptionCells {
+  const { priority, floorDaily, floorWeekly, tags, note, concurrency } = options;
   const floors = [
     ...(floorDaily === 0 ? [] : [`5h ${floorDaily} %`]),
     ...(floorWeekly === 0 ? [] : [`weekly ${floorWeekly} %`]),
@@ -35,6 +38,7 @@ export function optionCells({ priority, floorDaily, floorWeekly, tags, note }: A
   return {
     ...(priority === 0 ? {} : { PRIORITY: String(priority) }),
     ...(floors.length === 0 ? {} : { FLOORS: floors.join(", ") }),
+    ...(concurrency === 0 ? {} : { "AT ONCE": String(concurrency) }),
     ...(tags.length === 0 ? {} : { TAGS: tags.join(", ") }),
     ...(note === "" ? {} : { NOTE: note }),
   };
@@ -49,6 +53,7 @@ export function optionsOfStatus(account: AccountAnswer): AccountOptions {
     tags: account.tags,
     note: account.note,
     monthlyCap: account.api_key?.cap_usd,
+    concurrency: account.concurrency,
   });
 }
 
@@ -69,6 +74,7 @@ export function optionTexts(account: AccountAnswer, sources: readonly OptionSour
     tags: changeWords({ tags: account.tags ?? [] }),
     note: changeWords({ note: account.note ?? "" }),
     monthly_cap: changeWords({ monthlyCap: account.api_key?.cap_usd ?? 0 }),
+    concurrency: changeWords({ concurrency: account.concurrency ?? 0 }),
   };
   return sources.map(({ name, source }) => shortLine(`${words[name] ?? name} (from ${source})`));
 }
@@ -77,6 +83,10 @@ export function optionTexts(account: AccountAnswer, sources: readonly OptionSour
 
 function capWords(usd: number): string {
   return usd === 0 ? "no monthly cap, so it serves no turns" : `spends at most ${usdText(usd)} a month`;
+}
+
+function concurrencyWords(turns: number): string {
+  return turns === 0 ? "no limit of turns at once" : `serves at most ${atOnce(turns)}`;
 }
 
 function floorWords(limit: string, floor: number | null | undefined): string[] {

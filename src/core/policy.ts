@@ -48,6 +48,8 @@ export interface Choice {
   readonly switched: boolean;
   /** The first upstream that failed the request, if one did. */
   readonly failedId?: string | undefined;
+  /** True if the session's own upstream was full. Default false. */
+  readonly leavesFull?: boolean;
 }
 
 export type ChoiceReason =
@@ -73,11 +75,12 @@ export type ChoiceReason =
 
 /**
  * Chooses among `candidates` (in list order); undefined if none takes the request. A slow start does not hold back a pin.
- * If all candidates are cooling, the one whose cooldown ends first is tried.
+ * If all candidates are cooling, the one whose cooldown ends first is tried. None is while one is only full: its next
+ * free place comes sooner.
  */
 export function choose(candidates: readonly Candidate[], context: ChoiceContext): Choice | undefined {
   const best = bestAvailability(candidates, context);
-  if (best === undefined) return undefined;
+  if (best === undefined || best === "full") return undefined;
   const isBest = (candidate: Candidate) => availabilityFor(candidate, context) === best;
   if (best === "cooling") return leastBad(candidates, isBest);
   const isWanted = tagTest(candidates, isBest, context);
@@ -114,21 +117,24 @@ export function urgency(
 
 // --- internal ---
 
+/** `full` if only full candidates, or those and cooling ones, could take the request. */
 function bestAvailability(
   candidates: readonly Candidate[],
   context: ChoiceContext,
 ): Availability | undefined {
   let best: Availability | undefined;
   let bestRank = Number.POSITIVE_INFINITY;
+  let isFull = false;
   for (const candidate of candidates) {
     const availability = availabilityFor(candidate, context);
     if (availability === "ready") return availability;
+    isFull ||= availability === "full";
     const rank = rankOf(availability) ?? Number.POSITIVE_INFINITY;
     if (rank >= bestRank) continue;
     best = availability;
     bestRank = rank;
   }
-  return best;
+  return isFull && (best === undefined || best === "cooling") ? "full" : best;
 }
 
 type Test = (candidate: Candidate) => boolean;

@@ -47,7 +47,8 @@ export interface AccountSwitch {
   readonly from: string;
   readonly to: string;
   /**
-   * Why `from` did not serve: the reason of its cooldown or disablement, `exhausted`, `floor`, `draining`, or `request-failed`;
+   * Why `from` did not serve: the reason of its cooldown or disablement, `exhausted`, `floor`, `full`, `draining`, or
+   * `request-failed`;
    * or why `to` was chosen (a `ChoiceReason`).
    */
   readonly reason: string;

@@ -123,6 +123,13 @@ const ACCOUNT = {
   floor_weekly_pct: z.number().optional(),
   tags: z.array(text).optional(),
   note: text.optional(),
+  /** The most turns that the account serves at once. */
+  concurrency: z.number().optional(),
+  /**
+   * Present while the account takes no more turns because it serves this many: its limit, or its share of it while the
+   * replicas do not hear each other.
+   */
+  full_at: z.number().optional(),
   /** The windows of the main limit that have reached their floor: `daily`, `weekly`, `monthly`. */
   at_floor: z.array(text).optional(),
   /** True if the account takes no turns because of that; otherwise it takes those that no other account can serve. */
@@ -252,6 +259,8 @@ const DOCUMENT = {
       window: text.optional(),
     })
     .optional(),
+  /** How many turns wait for a place on an account that serves as many turns as it may; absent if none does. */
+  queued_turns: z.number().optional(),
   /** Why the proxy cannot record turns now. */
   usage_problem: text.optional(),
   /** The turns of the day that started windows of the proxy's own accounts. Absent while anchoring is off and unused. */

@@ -34,7 +34,7 @@ export function isPinned(account: Account, status: StatusAnswer): boolean {
 
 /**
  * `ready`, `draining`, `disabled(REASON)`, `cooldown(Ns)`, `unhealthy`, `limited(REASON)` if its workspace restricts
- * it, `floor(WINDOWS)`, `exhausted(WINDOWS)`, or for an API key `last-resort` or `cap-reached`.
+ * it, `floor(WINDOWS)`, `full(TURNS)`, `exhausted(WINDOWS)`, or for an API key `last-resort` or `cap-reached`.
  */
 export function accountState(account: Account): string {
   if (!account.enabled || account.disabled_reason !== "")
@@ -46,6 +46,7 @@ export function accountState(account: Account): string {
   if (member !== undefined && member.left_pct <= 0) return "limited(member limit)";
   if (account.at_floor !== undefined) return `floor(${account.at_floor.join(",")})`;
   if (account.draining) return "draining";
+  if (account.full_at !== undefined) return `full(${account.full_at})`;
   const exhausted = exhaustedWindows(account);
   if (exhausted.length > 0 && account.credits?.usable !== true) return `exhausted(${exhausted.join(",")})`;
   if (account.api_key === undefined) return "ready";

@@ -101,6 +101,11 @@ export function waitingField({
   };
 }
 
+/** The field of the document about the turns that wait for a place on a full account. */
+export function queuedField(turns: number): Pick<StatusDocument, "queued_turns"> {
+  return turns === 0 ? {} : { queued_turns: turns };
+}
+
 /** The parts of the document that the short line needs. */
 export function shortFacts(facts: PoolOutline): ShortFacts {
   const { name } = facts.self;
@@ -245,8 +250,8 @@ function billingField(
 }
 
 /** What the user has set for the account, without the defaults, its floors that are reached, and its exhausted windows. */
-function optionFields({ condition, reason, options, summary }: Candidate) {
-  const { priority, floorDaily, floorWeekly, tags, note } = options;
+function optionFields({ condition, reason, options, summary, fullAt }: Candidate) {
+  const { priority, floorDaily, floorWeekly, tags, note, concurrency } = options;
   const isLow = reason === FLOOR_REASON;
   const exhausted =
     condition === "exhausted" ? presentOf(summary.windows).filter(({ left }) => left === 0) : [];
@@ -257,6 +262,8 @@ function optionFields({ condition, reason, options, summary }: Candidate) {
     ...(floorWeekly === 0 ? {} : { floor_weekly_pct: floorWeekly }),
     ...(tags.length === 0 ? {} : { tags: [...tags] }),
     ...(note === "" ? {} : { note }),
+    ...(concurrency === 0 ? {} : { concurrency }),
+    ...(fullAt === undefined ? {} : { full_at: fullAt }),
     ...(low.length === 0 ? {} : { at_floor: low }),
     ...(condition === "kept_back" ? { kept_back: true } : {}),
     ...(exhausted.length === 0 ? {} : { exhausted: exhausted.map(({ kind }) => FIELD_NAMES[kind]) }),

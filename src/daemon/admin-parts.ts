@@ -19,6 +19,7 @@ import { createSessions, LINK_LIFETIME_MS } from "../dashboard/sessions.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import type { Notifier } from "../notify/notifier.ts";
 import { createAdmission } from "../proxy/admission.ts";
+import type { SlotQueue } from "../proxy/slot-queue.ts";
 import type { WaitingTurns } from "../proxy/waiting-turns.ts";
 import { shownSettings } from "../state/config-source.ts";
 import { homeToCheck } from "../state/layout.ts";
@@ -33,6 +34,7 @@ export interface AdminNeeds {
   readonly notifier: Pick<Notifier, "test">;
   readonly metrics: Pick<Metrics, "scrape">;
   readonly waiting: Pick<WaitingTurns, "summary">;
+  readonly slots: Pick<SlotQueue, "count">;
   readonly listen: ListenAddress;
   readonly sharing: Sharing;
 }
@@ -51,7 +53,7 @@ export function adminParts(
     resets,
     forecaster,
   }: PoolParts,
-  { presence, notifier, metrics, waiting, listen, sharing }: AdminNeeds,
+  { presence, notifier, metrics, waiting, slots, listen, sharing }: AdminNeeds,
 ) {
   const fileSource = (key: string) => live.effective().sources.get(key);
   const ownAccounts = createAccountOps({
@@ -152,6 +154,7 @@ export function adminParts(
     usage,
     metrics,
     waiting,
+    slots,
     usageSettings: () => {
       const { usage: settings, prices } = live.current();
       return { keepDays: settings.keep_days, prices };

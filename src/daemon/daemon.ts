@@ -18,6 +18,7 @@ import { createHandovers } from "../proxy/handovers.ts";
 import { createPathGate } from "../proxy/path-gate.ts";
 import { createRetryBudget } from "../proxy/retry-budget.ts";
 import { startServer } from "../proxy/server.ts";
+import { createSlotQueue } from "../proxy/slot-queue.ts";
 import { createMovedTurns } from "../proxy/turn/moved-turns.ts";
 import { createWaitingTurns } from "../proxy/waiting-turns.ts";
 import { makePrivateDirectory } from "../state/atomic-file.ts";
@@ -169,8 +170,9 @@ async function run(
     events,
     waitForReset: () => live.current().proxy.wait_for_reset,
   });
+  const slots = createSlotQueue({ clock: deps.clock, pool: parts.pool, events });
   const metrics = metricsOf(base, parts.pool, { descriptors, waiting, tracing, sharing });
-  const admin = adminParts(base, parts, { presence, notifier, metrics, waiting, listen, sharing });
+  const admin = adminParts(base, parts, { presence, notifier, metrics, waiting, slots, listen, sharing });
   const drain = () => drainSettings(live.current());
   const forwarding: ProxyContext = {
     deps,
@@ -179,6 +181,7 @@ async function run(
     self,
     movedTurns: createMovedTurns(deps.clock),
     waiting,
+    slots,
     counts: traffic,
     turns: turnsOf(base),
     beginTrace: tracing?.begin,
@@ -263,6 +266,7 @@ async function run(
       admin.context.logins.stop();
       admin.dashboard.close();
       waiting.stop();
+      slots.stop();
       const notified = notifier.stop();
       const deadline = passed(deps, drain().timeoutMs, hurry);
       await server.stop(deadline);

@@ -3,6 +3,7 @@
 import { homesChanged, reconcile } from "../auth/homes.ts";
 import { createRefreshLane, tokenUrlOf } from "../auth/refresh.ts";
 import type { Sharing } from "../cluster/sharing.ts";
+import { concurrencyOf } from "../state/account-record.ts";
 import { minWaitOf } from "../state/auto-redeem-settings.ts";
 import { createAccount } from "../upstream/account.ts";
 import { createAccountSignals } from "../upstream/account-signals.ts";
@@ -66,7 +67,13 @@ export function poolParts(
   const accountSignals =
     replica === undefined
       ? undefined
-      : createAccountSignals({ ...sharing, clock: deps.clock, store, replica });
+      : createAccountSignals({
+          ...sharing,
+          clock: deps.clock,
+          store,
+          replica,
+          concurrency: (record) => concurrencyOf(record, config().accounts),
+        });
   const bindings = replica === undefined ? undefined : createBindingSignals(sharing.signals, affinity);
   const pool = createPool({
     deps,

@@ -7,9 +7,10 @@ import { passedOver } from "../core/explain.ts";
 import type { Forecasts } from "../core/forecast/status-forecast.ts";
 import type { OptionSource } from "../core/option-words.ts";
 import type { PoolFacts } from "../core/pool-facts.ts";
-import { statusDocument, waitingField } from "../core/status.ts";
+import { queuedField, statusDocument, waitingField } from "../core/status.ts";
 import { StatusAnswer, type StatusDocument } from "../core/status-schema.ts";
 import type { Deps } from "../deps.ts";
+import type { SlotQueue } from "../proxy/slot-queue.ts";
 import type { WaitingTurns } from "../proxy/waiting-turns.ts";
 import type { UsageStore } from "../state/usage/usage-store.ts";
 import type { Affinity } from "../upstream/affinity.ts";
@@ -27,13 +28,15 @@ export interface SnapshotContext {
   readonly about: () => ProxyInfo;
   readonly usage: Pick<UsageStore, "added">;
   readonly waiting: Pick<WaitingTurns, "summary">;
+  readonly slots: Pick<SlotQueue, "count">;
   readonly anchoring: () => StatusDocument["anchor"];
   /** What the proxy shares with other replicas; undefined if it works alone. */
   readonly sharing: () => SharingState | undefined;
 }
 
 export function snapshotOf(context: SnapshotContext): Snapshot {
-  const { deps, pool, affinity, forecasts, options, about, usage, waiting, anchoring, sharing } = context;
+  const { deps, pool, affinity, forecasts, options, about, usage, waiting, slots, anchoring, sharing } =
+    context;
   const facts = pool.facts();
   const { name, pid, startedMs } = about();
   const labels = new Map([
@@ -46,6 +49,7 @@ export function snapshotOf(context: SnapshotContext): Snapshot {
     status: StatusAnswer.parse({
       ...statusDocument(facts, pool.view(), forecasts()),
       ...waitingField(waiting.summary()),
+      ...queuedField(slots.count()),
       anchor: anchoring(),
       ...clusterField(sharing()),
     }),

@@ -8,11 +8,13 @@
 //   an account tried while cooling down  never                         -
 
 import { isMissing, type Verdict } from "../core/verdict.ts";
-import type { EventLog } from "../state/events.ts";
+import type { Deps } from "../deps.ts";
+import type { EventFields, EventLog } from "../state/events.ts";
 import type { Lease } from "../upstream/leases.ts";
 import { attemptEndOf } from "./attempt-end.ts";
 import type { Exchange } from "./exchange.ts";
 import type { RetryBudget } from "./retry-budget.ts";
+import { LONGEST_SLOT_WAIT_MS, type SlotQueue } from "./slot-queue.ts";
 import { moveReasonOf } from "./turn/turn-recorder.ts";
 import { coolFor, type SendResult, type Transport, type UseResult, useUpstream } from "./use-upstream.ts";
 
@@ -38,6 +40,8 @@ export interface LastReply<Reply> {
 }
 
 export interface AttemptContext {
+  readonly deps: Pick<Deps, "clock">;
+  readonly slots: Pick<SlotQueue, "serve" | "wait">;
   readonly events: EventLog;
   readonly retries: RetryBudget;
 }
@@ -49,9 +53,22 @@ export async function attempt<Reply>(
   transport: Transport<Reply>,
 ): Promise<AttemptResult<Reply>> {
   const attempts = createAttempts(context, exchange, transport);
+  const { deps, slots } = context;
+  const { clock } = deps;
+  /** The bound is for all waits of the request together. */
+  let queuedMs = 0;
   try {
     for (let count = 1; ; count++) {
-      const lease = exchange.pick();
+      slots.serve();
+      let lease = exchange.pick();
+      const turn = lease === undefined ? exchange.queued() : undefined;
+      if (turn !== undefined) {
+        const sinceAt = clock.monotonic();
+        const end = await slots.wait(turn, LONGEST_SLOT_WAIT_MS - queuedMs);
+        queuedMs += clock.monotonic() - sinceAt;
+        if (end === "left") return attempts.left();
+        if (end !== "none") lease = end;
+      }
       if (lease === undefined) return attempts.unserved();
       let isGiven = false;
       try {
@@ -144,8 +161,17 @@ function createAttempts<Reply>(
     return isPassing(verdict) && !mayRetry(lease, sent.attempts) ? unserved() : "again";
   };
 
+  /** The client has disconnected. */
+  const aborted = (about: EventFields): { readonly kind: "aborted" } => {
+    if (last !== undefined) discard(last.reply);
+    events.append("request.canceled", about);
+    return { kind: "aborted" };
+  };
+
   return {
     unserved,
+    /** The client disconnected while the turn waited for a place. */
+    left: () => aborted({ req_id: requestId }),
     selected: ({ upstream, choice }: Lease, count: number): void =>
       events.append(SELECTED[upstream.kind], {
         [NAME_FIELD[upstream.kind]]: upstream.label,
@@ -163,9 +189,7 @@ function createAttempts<Reply>(
       exchange.attempted(lease, attemptEndOf(result));
       switch (result.kind) {
         case "aborted":
-          if (last !== undefined) discard(last.reply);
-          events.append("request.canceled", about);
-          return result;
+          return aborted(about);
         case "broken":
           broken.push(lease);
           hasFailed = true;

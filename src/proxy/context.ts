@@ -16,6 +16,7 @@ import type { Upstream } from "../upstream/upstream.ts";
 import type { BodyBudget } from "./body-budget.ts";
 import type { Connection } from "./connections.ts";
 import type { RetryBudget } from "./retry-budget.ts";
+import type { SlotQueue } from "./slot-queue.ts";
 import type { TrafficCounts } from "./traffic-counts.ts";
 import type { MovedTurns } from "./turn/moved-turns.ts";
 import type { BeginTrace } from "./turn-trace.ts";
@@ -58,6 +59,8 @@ export interface ProxyContext {
   readonly resets: PooledResets;
   /** Turns that wait for a reset. */
   readonly waiting: WaitingTurns;
+  /** Turns that wait for a place on a full account. */
+  readonly slots: SlotQueue;
   /** The sessions of the other replicas; undefined if the proxy works alone. */
   readonly bindings: BindingSignals | undefined;
 }

@@ -9,6 +9,7 @@ import type { OutgoingRequest } from "../upstream/upstream.ts";
 import { type IncomingRequest, mostAttempts, originOf, type ProxyContext } from "./context.ts";
 import { outgoingHeaders } from "./headers.ts";
 import type { RequestFacts } from "./session.ts";
+import type { SlotTurn } from "./slot-queue.ts";
 import { createStateSearch, type StateSearch } from "./state-search.ts";
 import type { AttemptEnd, AttemptPurpose } from "./traffic-counts.ts";
 import type { TurnRecorder } from "./turn/turn-recorder.ts";
@@ -31,6 +32,8 @@ export interface ExchangeOptions extends RequestFacts {
   readonly arrival?: Arrival | undefined;
   /** The size of the turn; undefined for a request that is not a turn. */
   readonly bytes?: number | undefined;
+  /** The signal that is aborted when the client disconnects. Default: that of the incoming request. */
+  readonly leaving?: (() => AbortSignal) | undefined;
   /** The upstream whose connection is open, which is tried first. */
   readonly home?: Home | undefined;
   /** The state that the request is about, if it belongs to one account. */
@@ -65,6 +68,8 @@ export interface Exchange {
   hasMoved(): boolean;
   /** Picks the next upstream that has not failed this request; undefined if there is none. */
   pick(): Lease | undefined;
+  /** The turn for the queue, if a place on a full account is all that it needs; undefined otherwise. */
+  queued(): SlotTurn | undefined;
   /** The request for the upstream that was picked. */
   outgoing(): OutgoingRequest;
   /** The request is about to be sent to an upstream. */
@@ -103,6 +108,7 @@ export function createExchange(
     requestId,
     owners: stateSearch?.owners,
     bytes: options.bytes,
+    opensOnly: options.spends && options.bytes === undefined,
   };
 
   const purpose: AttemptPurpose =
@@ -115,8 +121,19 @@ export function createExchange(
   const choose = (): Lease | undefined => {
     const searching = isSearching || stateSearch?.hasMissed() === true;
     if (home === undefined) return pool.pick({ ...placement, searching });
-    if (tried.size === 0) return pool.use(home.upstreamId, placement, home.choice);
+    const lease = tried.size === 0 ? pool.use(home.upstreamId, placement, home.choice) : undefined;
+    if (lease !== undefined) return lease;
     return home.canLeave ? pool.pick({ ...placement, searching: isSearching }) : undefined;
+  };
+
+  const pick = (): Lease | undefined => {
+    const lease = choose();
+    if (lease === undefined) return undefined;
+    recorder?.picked(lease);
+    trace?.attemptBegan(lease.upstream);
+    const isMove = tried.size > 0 && !tried.has(lease.upstream.id);
+    tried.add(lease.upstream.id);
+    return isMove ? { ...lease, choice: { ...lease.choice, switched: true } } : lease;
   };
 
   return {
@@ -130,14 +147,17 @@ export function createExchange(
       return failures;
     },
     hasMoved: () => tried.size > 1,
-    pick: () => {
-      const lease = choose();
-      if (lease === undefined) return undefined;
-      recorder?.picked(lease);
-      trace?.attemptBegan(lease.upstream);
-      const isMove = tried.size > 0 && !tried.has(lease.upstream.id);
-      tried.add(lease.upstream.id);
-      return isMove ? { ...lease, choice: { ...lease.choice, switched: true } } : lease;
+    pick,
+    queued: () => {
+      const { bytes } = options;
+      // A proxy in front has other accounts, and a turn that starts a window can start it later.
+      if (bytes === undefined || incoming.hops.length > 0 || incoming.anchorsId !== undefined)
+        return undefined;
+      // Only the account of the open connection can take the turn, and has failed it.
+      if (home?.canLeave === false && tried.size > 0) return undefined;
+      if (!pool.isFull(placement)) return undefined;
+      const signal = options.leaving?.() ?? incoming.signal;
+      return { requestId, session, bytes, signal, pick, isWaiting: () => pool.isFull(placement) };
     },
     outgoing: () => ({
       method: options.method,

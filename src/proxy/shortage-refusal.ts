@@ -53,13 +53,18 @@ export function refusalFor(
         `no account ${withModel(shortage)}is in service: ${shortage.details.join(", ")}`,
         nextForDisabled(shortage, advise),
       );
+    case "all_full": {
+      if (about.brokenWhy !== undefined) return unreachable(about.brokenWhy);
+      const [alias = "ALIAS"] = shortage.full ?? [];
+      return refuse(
+        "no_account_available",
+        `every account ${withModel(shortage)}that could serve the turn is busy: ${shortage.details.join(", ")}`,
+        `send the turn again when another one has ended, or raise the limit with: ${advise("account set", alias, "--concurrency", "N")}`,
+        LONGEST_RETRY_SECONDS,
+      );
+    }
     case "all_tried":
-      if (about.brokenWhy !== undefined)
-        return refuse(
-          "upstream_unreachable",
-          about.brokenWhy,
-          "check the network, then send the request again",
-        );
+      if (about.brokenWhy !== undefined) return unreachable(about.brokenWhy);
       // Codex waits for an account that cools down for a moment. A limit would end the turn.
       if (shortage.coolingUntilMs === undefined && shortage.untilMs !== undefined)
         return usageLimit(shortage, about, nowMs);
@@ -250,6 +255,10 @@ function floorRemedies(keptBack: Shortage["keptBack"], advise: Advise): string[]
     ...(flags.length === 0 ? [] : [`remove the floor with: ${advise("account set", "ALIAS", ...flags)}`]),
     ...(settings.length === 0 ? [] : [`remove ${settings.join(" and ")} from config.toml`]),
   ];
+}
+
+function unreachable(why: string): Refusal {
+  return refuse("upstream_unreachable", why, "check the network, then send the request again");
 }
 
 function refuse(

@@ -104,7 +104,7 @@ export function createWaitQueue({ clock, pool, events }: WaitQueueContext): Wait
   }
 
   return {
-    hasRoom: (bytes) => waiting.size < MOST_WAITING_TURNS && waitingBytes + bytes <= MOST_WAITING_BYTES,
+    hasRoom: (bytes) => hasRoomFor(waiting.size, waitingBytes, bytes),
     add: (turn) => {
       const leave = () => end(turn, "left", "client_left");
       waiting.set(turn, leave);
@@ -127,6 +127,11 @@ export function createWaitQueue({ clock, pool, events }: WaitQueueContext): Wait
       for (const turn of [...waiting.keys()]) end(turn, "refuse", reason);
     },
   };
+}
+
+/** True if a turn of `bytes` can wait in addition to `turns` turns that take `waitingBytes`. */
+export function hasRoomFor(turns: number, waitingBytes: number, bytes: number): boolean {
+  return turns < MOST_WAITING_TURNS && waitingBytes + bytes <= MOST_WAITING_BYTES;
 }
 
 // --- internal ---

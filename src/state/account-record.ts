@@ -4,6 +4,7 @@
 import {
   type AccountOptions,
   changedOptions,
+  DEFAULT_OPTIONS,
   NO_OPTIONS,
   type OptionValues,
   optionsIn,
@@ -16,9 +17,10 @@ import { type Quota, UNKNOWN_QUOTA } from "../core/quota.ts";
 import type { Redemption } from "../core/redemption.ts";
 import type { ResetCredits } from "../core/reset-credits.ts";
 import type { Ramp } from "../core/slow-start.ts";
+import { NO_TURNS, type TurnUse } from "../core/turn-limit.ts";
 
 /** The record of any upstream. Values are replaced, never changed in depth. */
-export interface UpstreamRecord {
+export interface UpstreamRecord extends TurnUse {
   /** `openai:` + lower-case alias, or `child:` + URL. */
   readonly id: string;
   readonly alias: string;
@@ -90,6 +92,7 @@ export function newUpstream(id: string, alias: string): UpstreamRecord {
     unheardTurns: 0,
     inFlight: 0,
     inFlightElsewhere: 0,
+    ...NO_TURNS,
     ramp: undefined,
     revision: 0,
     figuresRevision: 0,
@@ -131,6 +134,9 @@ export function keptOf({
   homeDir: _home,
   inFlight: _uses,
   inFlightElsewhere: _usesElsewhere,
+  turns: _turns,
+  turnsElsewhere: _turnsElsewhere,
+  turnSharers: _turnSharers,
   ramp: _ramp,
   changed: _changed,
   ...kept
@@ -141,6 +147,14 @@ export function keptOf({
 /** The options in effect for the account. `file`: those in config.toml, by alias in lower case, which win. */
 export function optionsOf(record: OptionOwner, file: Readonly<Record<string, OptionValues>>): AccountOptions {
   return optionsIn(record.options, file[record.alias.toLowerCase()]);
+}
+
+/** How many turns the account may serve at the same time; 0: no limit. */
+export function concurrencyOf(
+  { alias, options }: OptionOwner,
+  file: Readonly<Record<string, OptionValues>>,
+): number {
+  return file[alias.toLowerCase()]?.concurrency ?? options.concurrency ?? DEFAULT_OPTIONS.concurrency;
 }
 
 /** The account options that are set, without defaults for the others. */

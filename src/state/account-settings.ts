@@ -3,6 +3,7 @@
 import { z } from "zod";
 import {
   capProblem,
+  concurrencyProblem,
   normalizedTags,
   noteProblem,
   OPTION_NAMES,
@@ -34,6 +35,10 @@ export const accountOptions = () =>
           .superRefine((value, context) => complain(context, noteProblem(value)))
           .optional(),
         monthly_cap: usd().optional(),
+        concurrency: z
+          .number({ error: "must be a number, without quotes" })
+          .superRefine((value, context) => complain(context, concurrencyProblem(value)))
+          .optional(),
       },
       {
         error: ({ code }) =>

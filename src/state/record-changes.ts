@@ -16,6 +16,7 @@ import {
 } from "../core/health.ts";
 import { UNKNOWN_QUOTA, withoutExhausted } from "../core/quota.ts";
 import { rampAfter } from "../core/slow-start.ts";
+import type { TurnUse } from "../core/turn-limit.ts";
 import type { AccountRecord, UpstreamRecord } from "./account-record.ts";
 import { change, changeable, changeFigures, raise } from "./record-writes.ts";
 
@@ -31,6 +32,25 @@ export function beginUse(record: UpstreamRecord): void {
 export function endUse(record: UpstreamRecord): void {
   changeable(record).inFlight--;
   raise(record);
+}
+
+/** A request that is a turn begins on the upstream. */
+export function beginTurn(record: UpstreamRecord): void {
+  changeable(record).turns++;
+  beginUse(record);
+}
+
+/** A turn on the upstream has ended. */
+export function endTurn(record: UpstreamRecord): void {
+  changeable(record).turns--;
+  endUse(record);
+}
+
+/** What the other replicas leave of the account's limit of turns at once has changed. */
+export function noteTurnsElsewhere(record: AccountRecord, use: Omit<TurnUse, "turns">): void {
+  const { turnsElsewhere, turnSharers } = use;
+  if (turnsElsewhere !== record.turnsElsewhere || turnSharers !== record.turnSharers)
+    change(record, { turnsElsewhere, turnSharers });
 }
 
 /** Other replicas have `count` requests in flight on the account. */

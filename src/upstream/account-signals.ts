@@ -4,10 +4,12 @@
 import type { AccountChange } from "../auth/account-ops.ts";
 import { type PutBackNotes, putBackBy } from "../cluster/put-back.ts";
 import type { Signal, Signals } from "../cluster/signals.ts";
+import type { TurnShares } from "../cluster/turn-shares.ts";
 import { HEALTHY, type Health } from "../core/health.ts";
+import { NO_TURNS } from "../core/turn-limit.ts";
 import type { Clock } from "../deps.ts";
 import type { AccountRecord, UpstreamRecord } from "../state/account-record.ts";
-import { enableHealth, noteElsewhere } from "../state/record-changes.ts";
+import { enableHealth, noteElsewhere, noteTurnsElsewhere } from "../state/record-changes.ts";
 import type { Store } from "../state/store.ts";
 import {
   evidenceFor,
@@ -26,7 +28,7 @@ export interface AccountSignals extends PoolObserver {
   /** An operator has changed the account. If that has put it back into service, the other replicas do so too. */
   operated(change: AccountChange, record: AccountRecord): void;
   /** Begins to apply what other replicas notice, and to look for changes that no request has caused. */
-  start(pool: Pick<Pool, "note" | "learn" | "disable" | "noteModelLimit">): void;
+  start(pool: Pick<Pool, "note" | "learn" | "disable" | "noteModelLimit" | "noteRoom">): void;
   /** Sends the last changes, and looks for no more. */
   stop(): void;
 }
@@ -38,6 +40,9 @@ export interface AccountSignalsContext {
   readonly putBack: PutBackNotes;
   /** The id of this replica. */
   readonly replica: string;
+  readonly turnShares: TurnShares;
+  /** How many turns the account may serve at once, on all replicas; 0: no limit. */
+  readonly concurrency: (record: AccountRecord) => number;
 }
 
 /** How often changes are looked for. Those that keep requests away from an account are sent at once. */
@@ -61,10 +66,11 @@ interface SharedState {
 }
 
 export function createAccountSignals(context: AccountSignalsContext): AccountSignals {
-  const { clock, store, signals, putBack, replica } = context;
+  const { clock, store, signals, putBack, replica, turnShares, concurrency } = context;
   const shared = new WeakMap<UpstreamRecord, SharedState>();
   const elsewhere = new Map<string, Signal<Readonly<Record<string, number>>>>();
   let isApplying = false;
+  let noteRoom: Pool["noteRoom"] = () => {};
   let hasSentUses = false;
   let cancel: (() => void) | undefined;
 
@@ -137,6 +143,15 @@ export function createAccountSignals(context: AccountSignalsContext): AccountSig
     }
   };
 
+  /** Counts the turns of an account with a limit here, and notes what the other replicas leave of the limit. */
+  const shareTurns = (record: AccountRecord): void => {
+    if (concurrency(record) === 0) return noteTurnsElsewhere(record, NO_TURNS);
+    turnShares.counted(record.id, record.turns);
+    const before = record.turnsElsewhere;
+    noteTurnsElsewhere(record, turnShares.elsewhere(record.id));
+    if (record.turnsElsewhere < before) noteRoom();
+  };
+
   /** Applies what another replica has noticed. Changes of this replica that wait to be sent are still sent. */
   const apply = (name: string, change: (record: AccountRecord) => void): void => {
     const record = recordOf(name);
@@ -169,6 +184,7 @@ export function createAccountSignals(context: AccountSignalsContext): AccountSig
   const look = (): void => {
     sendChanges();
     countElsewhere();
+    store.state.accounts.forEach(shareTurns);
     cancel = clock.after(LOOK_MS, look);
   };
 
@@ -178,6 +194,9 @@ export function createAccountSignals(context: AccountSignalsContext): AccountSig
       const isUrgent =
         sendHealth(record, evidenceMs) || exhaustedCount(record.quota) !== sharedOf(record).exhausted;
       if (isUrgent) sendFigures(record, true);
+    },
+    turnsChanged: (record) => {
+      if (isAccount(record) && concurrency(record) > 0) shareTurns(record);
     },
     modelRefused: (model, limit, untilMs) => signals.put(MODEL_LIMIT, model, { limit, untilMs }),
     operated: (change, record) => {
@@ -189,6 +208,7 @@ export function createAccountSignals(context: AccountSignalsContext): AccountSig
       sendPutBack(record, back.login);
     },
     start: (pool) => {
+      noteRoom = pool.noteRoom;
       signals.watch(
         HEALTH,
         ({ name, value, atMs }) =>
@@ -214,6 +234,10 @@ export function createAccountSignals(context: AccountSignalsContext): AccountSig
       signals.watch(IN_FLIGHT, (signal) => {
         elsewhere.set(signal.name, signal);
         countElsewhere();
+      });
+      turnShares.watch((id) => {
+        const record = store.state.accounts.find((one) => one.id === id);
+        if (record !== undefined) shareTurns(record);
       });
       look();
     },

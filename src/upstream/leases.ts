@@ -7,11 +7,12 @@ import type { TokenCounts } from "../core/turn-record.ts";
 import type { Verdict } from "../core/verdict.ts";
 import type { Clock } from "../deps.ts";
 import type { EventFields } from "../state/events.ts";
-import { beginUse, endUse } from "../state/record-changes.ts";
+import { beginTurn, beginUse, endTurn, endUse } from "../state/record-changes.ts";
 import type { Affinity } from "./affinity.ts";
 import type { BriefMemory } from "./brief-memory.ts";
 import type { Ledger, LedgerEntry } from "./ledger.ts";
 import type { Placement, PlacementRequest } from "./placement.ts";
+import type { PoolObserver } from "./pool-observer.ts";
 import type { Upstream } from "./upstream.ts";
 
 export interface PickRequest extends PlacementRequest {
@@ -90,16 +91,24 @@ export interface LeasesContext {
   readonly failures: BriefMemory;
   readonly ledger: Ledger;
   readonly placement: Pick<Placement, "canLeave">;
+  /** The number of turns on an upstream has changed. Undefined if the proxy works alone. */
+  readonly turnsChanged: PoolObserver["turnsChanged"] | undefined;
+  /** Called when a lease of a turn has been released. */
+  readonly turnEnded: () => void;
 }
 
 export function createLeases(context: LeasesContext): Leases {
-  const { clock, affinity, detours, failures, ledger, placement } = context;
+  const { clock, affinity, detours, failures, ledger, placement, turnsChanged, turnEnded } = context;
   const live = new Set<LiveUse>();
   return {
     give: (entry, choice, request) => {
       const { record, upstream } = entry;
       let isReleased = false;
-      beginUse(record);
+      const isTurn = request.bytes !== undefined;
+      if (isTurn) {
+        beginTurn(record);
+        turnsChanged?.(record);
+      } else beginUse(record);
       const startedMs = clock.now();
       const { requestId, session, model, bytes } = request;
       const meter = bytes === undefined ? undefined : upstream.meter({ model, bytes });
@@ -119,6 +128,7 @@ export function createLeases(context: LeasesContext): Leases {
             pinned: request.pinnedId !== undefined,
             reason: choice.reason,
             failedId,
+            leavesFull: choice.leavesFull === true,
             startedMs: about.startedMs ?? startedMs,
             turn,
             held,
@@ -144,8 +154,11 @@ export function createLeases(context: LeasesContext): Leases {
           if (isReleased) return;
           isReleased = true;
           meter?.end();
-          endUse(record);
           live.delete(use);
+          if (!isTurn) return endUse(record);
+          endTurn(record);
+          turnsChanged?.(record);
+          turnEnded();
         },
       };
     },

@@ -52,6 +52,8 @@ export interface UpstreamUse {
   readonly reason: ChoiceReason;
   /** The first upstream that failed the request, if one did. */
   readonly failedId: string | undefined;
+  /** True if the upstream that the session belongs to was full. */
+  readonly leavesFull: boolean;
   /** Unix ms. */
   readonly startedMs: number;
   /** True for a turn, which counts as a message. */

@@ -34,6 +34,8 @@ export interface PlacementRequest extends Origin {
   readonly spends: boolean;
   /** True during the search for an upstream that can decrypt the history, which includes draining ones. */
   readonly searching?: boolean;
+  /** True if it only opens a connection: it prefers an upstream that takes the next turn, but needs none. Default false. */
+  readonly opensOnly?: boolean | undefined;
   /**
    * The upstreams that may have the state that the request is about, the most likely one first. They are tried first,
    * even while they cool down, and regardless of pins. Default: none.
@@ -48,6 +50,8 @@ export interface Placement {
   next(): Choice | undefined;
   /** The upstream that would take a turn of `origin` now; undefined if none would. */
   takerOf(origin: Origin): Candidate | undefined;
+  /** True if no upstream takes `request` now, but one would if it served fewer turns. */
+  isFull(request: PlacementRequest): boolean;
   /** The context for placing the next turn (of `session`, for `model`, with the tags of its run and its key). */
   contextOf(session: string | undefined, model?: string, tags?: readonly TagDemand[]): ChoiceContext;
   /**
@@ -138,6 +142,14 @@ export function createPlacement(context: PlacementContext): Placement {
     });
   };
 
+  /** True if the session's own upstream would have got the turn, if it were not full. */
+  const leavesFull = ({ id, reason }: Choice, how: ChoiceContext, model: string | undefined): boolean => {
+    const { boundId } = how;
+    if (boundId === undefined || boundId === id || reason === "pinned") return false;
+    const bound = candidate(boundId, model);
+    return bound !== undefined && availabilityFor(bound, how) === "full";
+  };
+
   const hasRoom = (choice: Choice | undefined, model: string | undefined): boolean => {
     if (choice === undefined || choice.reason === "least-bad") return false;
     const chosen = candidate(choice.id, model);
@@ -148,14 +160,24 @@ export function createPlacement(context: PlacementContext): Placement {
     place: (request) => {
       const owner = ownerFor(request);
       if (owner !== undefined) return { id: owner, reason: "affinity", switched: false };
-      const choice = choose(candidates(request.model), aroundDetour(request, choosing(request)));
+      const all = candidates(request.model);
+      const how = aroundDetour(request, choosing(request));
+      const choice =
+        choose(all, how) ?? (request.opensOnly ? choose(all, { ...how, opensOnly: true }) : undefined);
       if (request.spends && choice !== undefined && request.pinnedId === undefined) turnId = choice.id;
-      return choice;
+      return choice === undefined || !leavesFull(choice, how, request.model)
+        ? choice
+        : { ...choice, leavesFull: true };
     },
     next: () => choose(candidates(undefined), choosing(nextTurn(NO_ORIGIN))),
     takerOf: (origin) => {
       const choice = choose(candidates(origin.model), aroundDetour(origin, choosing(nextTurn(origin))));
       return choice && candidate(choice.id, origin.model);
+    },
+    isFull: (request) => {
+      const how = choosing(request);
+      const all = candidates(request.model);
+      return all.some((one) => availabilityFor(one, how) === "full") && choose(all, how) === undefined;
     },
     contextOf: (session, model, tags) => {
       const origin = { ...NO_ORIGIN, session, model, tags };
@@ -167,8 +189,10 @@ export function createPlacement(context: PlacementContext): Placement {
       if (current === undefined || current.condition === "disabled") return true;
       // The open socket counts as a binding if the session has no other.
       const how = choosing(nextTurn(origin), upstreamId);
-      if (rankOf(availabilityFor(current, how)) === undefined)
-        return spends || choose(all, how) !== undefined;
+      const availability = availabilityFor(current, how);
+      // A turn waits for a full upstream only if no other one takes it.
+      if (rankOf(availability) === undefined)
+        return (spends && availability !== "full") || choose(all, how) !== undefined;
       // A cooldown ends by itself, except that of a child proxy that does not answer.
       if (current.condition === "cooling" && current.untilMs > 0) return false;
       const next = choose(all, aroundDetour(origin, how));

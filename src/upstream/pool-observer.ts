@@ -7,6 +7,8 @@ import type { UpstreamRecord } from "../state/account-record.ts";
 export interface PoolObserver {
   /** The health or figures of an upstream have changed. `evidenceMs`: the time of the evidence, Unix ms; default: now. */
   changed(record: UpstreamRecord, evidenceMs?: number): void;
+  /** A turn has begun or ended on an upstream. */
+  turnsChanged(record: UpstreamRecord): void;
   /** The backend refuses `model` because of the limit `limitId`, until `untilMs` (Unix ms). */
   modelRefused(model: string, limitId: string, untilMs: number): void;
 }

@@ -42,14 +42,14 @@ export interface PoolSettings {
   readonly quotaTtlMs: number;
 }
 
-export interface Pool extends PoolViews, Pick<Placement, "shouldMove" | "takerOf"> {
+export interface Pool extends PoolViews, Pick<Placement, "shouldMove" | "takerOf" | "isFull"> {
   /** Which upstreams have the state that belongs to one account. */
   readonly stateOwners: StateOwners;
   /** Chooses an upstream and counts a use of it; undefined if no upstream can serve the request. */
   pick(request: PickRequest): Lease | undefined;
   /**
-   * Counts a use of the upstream whose connection the session has open; undefined if it was removed or disabled.
-   * `placed`: why it was chosen, for the first turn there.
+   * Counts a use of the upstream whose connection the session has open; undefined if it was removed or disabled, or
+   * serves as many turns as it may. `placed`: why it was chosen, for the first turn there.
    */
   use(upstreamId: string, request: PickRequest, placed: Choice | undefined): Lease | undefined;
   /** A number that changes whenever something changes in the record of an upstream. */
@@ -58,6 +58,10 @@ export interface Pool extends PoolViews, Pick<Placement, "shouldMove" | "takerOf
   inFlight(): number;
   /** The requests in flight, oldest first. */
   live(): readonly LiveUse[];
+  /** Calls `listener` whenever an upstream may have room for another turn. */
+  onRoom(listener: () => void): void;
+  /** A turn has ended on another replica. */
+  noteRoom(): void;
   /** Adds and removes members according to the store's accounts and the child proxies. */
   sync(): void;
   /** The time and the settings with which figures are read now. */
@@ -172,7 +176,20 @@ export function createPool(context: PoolContext): Pool {
     switches,
     candidate,
   });
-  const leases = createLeases({ clock, affinity, detours, failures, ledger, placement });
+  const roomListeners: (() => void)[] = [];
+  const noteRoom = (): void => {
+    for (const listener of roomListeners) listener();
+  };
+  const leases = createLeases({
+    clock,
+    affinity,
+    detours,
+    failures,
+    ledger,
+    placement,
+    turnsChanged: context.observer?.turnsChanged,
+    turnEnded: noteRoom,
+  });
   const views = createPoolViews({
     ...context,
     clock,
@@ -202,6 +219,8 @@ export function createPool(context: PoolContext): Pool {
     use: (upstreamId, request, placed) => {
       const member = members.byId(upstreamId);
       if (member === undefined || member.record.health.kind === "disabled") return undefined;
+      if (request.bytes !== undefined && candidate(upstreamId, request.model)?.fullAt !== undefined)
+        return undefined;
       return leases.give(member, placed ?? ownOf(upstreamId), request);
     },
     shouldMove: placement.shouldMove,
@@ -209,6 +228,9 @@ export function createPool(context: PoolContext): Pool {
     takerOf: placement.takerOf,
     inFlight: leases.count,
     live: leases.live,
+    onRoom: (listener) => void roomListeners.push(listener),
+    noteRoom,
+    isFull: placement.isFull,
     sync,
     view,
     note: (id, event) => {

@@ -8,11 +8,12 @@ import { FLOOR_REASON } from "../core/capacity.ts";
 import { disabledText, OPERATOR_REASON } from "../core/health.ts";
 import { exhaustedWindow } from "../core/quota-summary.ts";
 import { reasonWords } from "../core/reason-words.ts";
+import { fullWords } from "../core/turn-limit.ts";
 import type { WindowKind } from "../core/windows.ts";
 import type { Upstream } from "./upstream.ts";
 
 export interface Shortage {
-  readonly kind: "no_accounts" | "all_exhausted" | "all_disabled" | "all_tried";
+  readonly kind: "no_accounts" | "all_exhausted" | "all_disabled" | "all_full" | "all_tried";
   /** When the first account has room again, Unix ms; undefined if none waits for a reset. */
   readonly untilMs: number | undefined;
   /** That account or child proxy. */
@@ -23,6 +24,8 @@ export interface Shortage {
   readonly disabled: number;
   /** True if accounts of this proxy are among them. */
   readonly ofAccounts: boolean;
+  /** The accounts that serve as many turns as they may, by alias. */
+  readonly full?: readonly string[];
   /** The accounts of this proxy that a person disabled, by alias. */
   readonly disabledByOperator: readonly string[];
   /** The accounts that are kept back because they have reached a floor. */
@@ -76,16 +79,23 @@ export function shortageOf(all: readonly ShortUpstream[], nowMs: number): Shorta
   const disabled = endsIn(all, "disabled").length;
   // A draining upstream takes nothing new, as if it were disabled.
   const draining = endsIn(all, "draining").length;
+  const full = all.filter(({ candidate }) => groupOf(candidate) === "full").map(({ label }) => label);
   // `untilMs` is 0 if the end is unknown.
   const limits = limited.filter((untilMs) => untilMs > 0);
   const untilMs = limits.length === 0 ? undefined : Math.min(...limits);
   return {
-    kind: kindOf(all.length, disabled + draining, limited.length),
+    kind: kindOf(all.length, {
+      closed: disabled + draining,
+      limited: limited.length,
+      cooling: cooling.length,
+      full: full.length,
+    }),
     untilMs,
     first: firstReset(all, untilMs),
     // The end of a child proxy's cooldown may be unknown (0).
     coolingUntilMs: cooling.length === 0 ? undefined : Math.max(nowMs, Math.min(...cooling)),
     disabled,
+    full,
     ofAccounts: all.some(({ kind }) => kind === "account"),
     disabledByOperator: all.flatMap(({ kind, label, candidate }) =>
       kind === "account" && groupOf(candidate) === "disabled" && candidate.reason === OPERATOR_REASON
@@ -109,14 +119,20 @@ function keptBackOf({ label, candidate: { summary, options }, fileOptions }: Sho
 
 type Group = ReturnType<typeof groupOf>;
 
-function groupOf({ condition, draining }: Candidate) {
+function groupOf({ condition, draining, fullAt }: Candidate) {
   const group = shortageGroupOf(condition);
-  return group === "open" && draining ? "draining" : group;
+  if (group !== "open") return group;
+  if (draining) return "draining";
+  return fullAt === undefined ? group : "full";
 }
 
-function kindOf(all: number, closed: number, limited: number): Shortage["kind"] {
+function kindOf(
+  all: number,
+  { closed, limited, cooling, full }: Readonly<Record<"closed" | "limited" | "cooling" | "full", number>>,
+): Shortage["kind"] {
   if (all === 0) return "no_accounts";
   if (closed === all) return "all_disabled";
+  if (full > 0 && full + closed + limited + cooling === all) return "all_full";
   return limited > 0 && limited + closed === all ? "all_exhausted" : "all_tried";
 }
 
@@ -141,6 +157,8 @@ function describe(candidate: Candidate, nowMs: number): string {
       return "failed this request";
     case "draining":
       return "draining";
+    case "full":
+      return fullWords(candidate.fullAt ?? 0, candidate.options.concurrency);
     case "cooling":
     case "limited": {
       const left = Math.ceil((untilMs - nowMs) / 1000);

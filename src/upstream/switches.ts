@@ -8,6 +8,7 @@ import { FLOOR_REASON } from "../core/capacity.ts";
 import type { ChoiceReason } from "../core/policy.ts";
 import type { AccountSwitch, MovedTurn } from "../core/pool-facts.ts";
 import { exhaustedWindow } from "../core/quota-summary.ts";
+import { FULL_REASON } from "../core/turn-limit.ts";
 
 /** A turn that an upstream has served. */
 export interface ServedTurn {
@@ -19,6 +20,8 @@ export interface ServedTurn {
   readonly servedId: string | undefined;
   /** The first upstream that failed this turn, if one did. */
   readonly failedId: string | undefined;
+  /** True if the upstream that the session belongs to was full when this one was chosen. */
+  readonly leavesFull: boolean;
   /** The requested model, if known. */
   readonly model: string | undefined;
   readonly session: string | undefined;
@@ -111,7 +114,7 @@ function withMoved(known: readonly AccountSwitch[], moved: MovedTurn): readonly 
 /** Why the turn left its account. `keepsSessions`: it would have stayed if it could. */
 function causeOf(
   left: Candidate,
-  { reason: chosen, failedId }: ServedTurn,
+  { reason: chosen, failedId, leavesFull }: ServedTurn,
   keepsSessions: boolean,
 ): Pick<AccountSwitch, "reason" | "window"> {
   if (chosen === "pinned") return { reason: chosen };
@@ -125,5 +128,6 @@ function causeOf(
   }
   if (left.draining) return { reason: "draining" };
   if (failedId === left.id) return { reason: "request-failed" };
+  if (leavesFull) return { reason: FULL_REASON };
   return { reason: keepsSessions && chosen !== "affinity" ? "request-failed" : chosen };
 }

@@ -1,7 +1,10 @@
 // The words for the state of an account.
 
 import { expect, test } from "bun:test";
-import { apiKeyState, closedState } from "../../src/core/account-state.ts";
+import { apiKeyState, closedState, shownState } from "../../src/core/account-state.ts";
+import { AccountAnswer } from "../../src/core/status-schema.ts";
+import { accountState } from "../../src/core/status-words.ts";
+import { account } from "../support/status-documents.ts";
 
 test("a key at its cap shows the cap in every width, not only the time of the reset", () => {
   const nowMs = Date.UTC(2026, 10, 29);
@@ -25,4 +28,15 @@ test("an account that was disabled on another replica names it, if there is room
   const wordings = (disabledOn: string | undefined) => closedState({ ...facts, disabledOn }, 0)?.wordings;
   expect(wordings(undefined)).toEqual(["disabled by you", "disabled"]);
   expect(wordings("office")).toEqual(["disabled by you on office", "disabled by you", "disabled"]);
+});
+
+test("a full account shows its limit, or its share of the limit without the other replicas, and serves again soon", () => {
+  const full = (full_at: number) => AccountAnswer.parse(account("alice", { concurrency: 6, full_at }));
+  const shown = shownState(full(6), "", 0);
+  expect(shown).toMatchObject({ canServe: true, level: "low" });
+  expect(shown.wordings).toEqual(["at its limit of 6 turns at once", "at 6 turns at once", "full"]);
+  expect(shownState(full(2), "", 0).wordings[0]).toBe(
+    "at its share of 2 turns at once, because this replica does not hear the others",
+  );
+  expect(accountState(full(2))).toBe("full(2)");
 });

@@ -14,6 +14,7 @@ import {
 } from "../../src/core/availability.ts";
 import { type Capacity, NO_SUMMARY } from "../../src/core/capacity.ts";
 import { HEALTHY, type Health } from "../../src/core/health.ts";
+import { NO_TURNS, type TurnUse } from "../../src/core/turn-limit.ts";
 import { candidate, context } from "../support/candidates.ts";
 
 const TURN: RequestNeeds = context("sticky");
@@ -33,6 +34,16 @@ describe("the availability for a request", () => {
     ["with only credits left", candidate("a", { condition: "credits" }), {}, "credits", "ready"],
     ["with nothing left", candidate("a", { condition: "exhausted" }), {}, "exhausted", "ready"],
     ["that cools down", candidate("a", { condition: "cooling" }), {}, "cooling", "cooling"],
+    ["that is full", candidate("a", { fullAt: 2 }), {}, "full", "ready"],
+    ["that is full, for a connection", candidate("a", { fullAt: 2 }), { opensOnly: true }, "ready", "ready"],
+    ["that is full and pinned", candidate("a", { fullAt: 2 }), { pinnedId: "a" }, "full", "ready"],
+    [
+      "that is full and cools down",
+      candidate("a", { fullAt: 2, condition: "cooling" }),
+      {},
+      "cooling",
+      "cooling",
+    ],
     ["that is limited", candidate("a", { condition: "limited" }), {}, "limited", "ready"],
     ["at a floor that gives way", candidate("a", { condition: "at_floor" }), {}, "at_floor", "ready"],
     ["at a floor, for a pin", candidate("a", { condition: "at_floor" }), { pinnedId: "a" }, "ready", "ready"],
@@ -72,6 +83,7 @@ test("an availability has one rank, one word, and one report to a run", () => {
     "exhausted",
     "last_resort",
     "cooling",
+    "full",
     "limited",
     "kept_back",
     "draining",
@@ -90,6 +102,7 @@ test("an availability has one rank, one word, and one report to a run", () => {
     "exhausted 4 exhausted exhausted",
     "last_resort 5 last_resort undefined",
     "cooling 6 resting resting",
+    "full undefined full undefined",
     "limited undefined out limited",
     "kept_back undefined kept_back limited",
     "draining undefined out out",
@@ -103,7 +116,14 @@ test("an availability has one rank, one word, and one report to a run", () => {
 });
 
 describe("a candidate", () => {
-  const record = { id: "a", draining: false, inFlight: 1, inFlightElsewhere: 0, ramp: undefined };
+  const record = {
+    ...NO_TURNS,
+    id: "a",
+    draining: false,
+    inFlight: 1,
+    inFlightElsewhere: 0,
+    ramp: undefined,
+  };
   const open: Capacity = {
     condition: "ready",
     untilMs: 0,
@@ -158,6 +178,19 @@ describe("a candidate", () => {
       inFlightElsewhere: 1,
     });
     expect(candidateOf({ ...record, ramp: 1 }, exhausted, HEALTHY).condition).toBe("exhausted");
+  });
+
+  test("is full at its limit of turns on all replicas, or at its share of the limit", () => {
+    const options = { ...DEFAULT_OPTIONS, concurrency: 5 };
+    const fullAt = (use: Partial<TurnUse>, limit = 5) =>
+      candidateOf({ ...record, ...use }, open, HEALTHY, { ...options, concurrency: limit }).fullAt;
+    expect(fullAt({ turns: 4 })).toBeUndefined();
+    expect(fullAt({ turns: 5 })).toBe(5);
+    expect(fullAt({ turns: 1, turnsElsewhere: 4 })).toBe(5);
+    expect(fullAt({ turns: 2, turnSharers: 2 })).toBe(2);
+    expect(fullAt({ turns: 0, turnSharers: 9 })).toBeUndefined();
+    expect(fullAt({ turns: 1, turnSharers: 9 })).toBe(1);
+    expect(fullAt({ turns: 1_000 }, 0)).toBeUndefined();
   });
 
   test("has a cooldown only after failed requests", () => {

@@ -76,6 +76,17 @@ test.each([
   ["request.waiting", { wait_seconds: 21_600, window: "daily" }, "a turn waits up to 6 h for the 5h reset"],
   ["request.waiting", { wait_seconds: 21_600 }, "a turn waits up to 6 h for a reset"],
   [
+    "request.queued",
+    { wait_seconds: 60 },
+    "a turn waits up to 1 min for a place, because its accounts serve as many turns as they may",
+  ],
+  ["request.queue_ended", { waited_seconds: 3, reason: "placed" }, "a turn got a place after 3 s"],
+  [
+    "request.queue_ended",
+    { waited_seconds: 60, reason: "expired" },
+    "a turn stopped waiting for a place after 1 min: the maximum wait was reached",
+  ],
+  [
     "websocket.failed",
     { error: "usage_limit_reached" },
     "a session was refused because no account can serve (usage limit reached)",

@@ -112,6 +112,13 @@ test("an exhausted account that the proxy tries all the same is not called the n
   });
 });
 
+test("a full account is no outage, and turns wait for a place there", () => {
+  const full = pool([account("alice", { concurrency: 2, full_at: 2, in_flight: 2 })]);
+  expect(outageOf(full, NOW)).toBeUndefined();
+  expect(nextTurnOf(full, NOW)).toMatchObject({ name: undefined, why: "turns wait for a place" });
+  expect(headOf(full)).toContain("turns wait for a place");
+});
+
 test("a pool that can serve has no outage, and names the next account or child proxy", () => {
   const status = pool([account("alice", LIMITED), account("bob")], {
     selected_account_id: "openai:bob",

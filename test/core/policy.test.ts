@@ -105,6 +105,21 @@ describe("reset_aware", () => {
   });
 });
 
+describe("a full account", () => {
+  const full = candidate("full", { fullAt: 1, score: 0.9 });
+  const cooling = candidate("cooling", { condition: "cooling", untilMs: 9 });
+  test("is passed over, also by its own sessions and by a pin", () => {
+    const other = candidate("other", { condition: "exhausted" });
+    for (const more of [{}, { boundId: "full" }, { pinnedId: "full" }])
+      expect(choose([full, other], context("sticky", more))?.id).toBe("other");
+  });
+
+  test("is waited for rather than an account that cools down is tried", () => {
+    expect(choose([full, cooling], context("sticky"))).toBeUndefined();
+    expect(choose([cooling], context("sticky"))?.id).toBe("cooling");
+  });
+});
+
 describe("an account that is recovering", () => {
   const probing = (id: string) => candidate(id, { condition: "probing", inFlight: 1, score: 1 });
   test("gets only its probe while another account is ready, even from its own sessions", () => {

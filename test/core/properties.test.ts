@@ -70,6 +70,7 @@ const candidates: fc.Arbitrary<Candidate[]> = fc
         tags: fc.subarray(TAGS),
         note: fc.constant(""),
         monthlyCap: fc.constant(0),
+        concurrency: fc.constant(0),
       }),
     }),
     { maxLength: 6 },

@@ -6,7 +6,11 @@ import type { IncomingRequest, ProxyContext } from "../../src/proxy/context.ts";
 import { createExchange } from "../../src/proxy/exchange.ts";
 import { createRetryBudget, type RetryBudget } from "../../src/proxy/retry-budget.ts";
 import type { Lease } from "../../src/upstream/leases.ts";
+import { fakeClock } from "../support/clock.ts";
 import { outcome } from "../support/outcome.ts";
+
+/** No turn waits for a place. */
+const NO_SLOTS = { serve: () => {}, wait: async () => "none" as const };
 
 const COOL: Verdict = { kind: "cool", reason: "http-500", forMs: 1, isTimed: false };
 const LIMIT: Verdict = { kind: "limit", untilMs: undefined };
@@ -66,7 +70,7 @@ async function run(
   const log = { append: (event: string) => void events.push(event), flush: () => {} };
   const context = {
     deps: { log: { info: () => {} } },
-    pool: { pick },
+    pool: { pick, isFull: () => false },
     events: log,
     counts: { attempt: (_purpose: string, end: string, id: string) => void ends.push(`${id} ${end}`) },
     settings: () => ({ maxAttempts, cooldownMs: 1 }),
@@ -88,16 +92,20 @@ async function run(
     isMessage: true,
     isReplayable: replayable,
   });
-  const outcome = await attempt<string>({ retries, events: log }, exchange, {
-    send: async (_ready, lease) => {
-      const answer = answers[Number(lease.upstream.id)] ?? OK;
-      if (answer === "throws" || answer === "unpreparable") throw new Error("a bug");
-      return answer === "broken"
-        ? { kind: "broken", why: "reset" }
-        : { kind: "reply", verdict: answer, reply: lease.upstream.id, evidence: undefined };
+  const outcome = await attempt<string>(
+    { deps: { clock: fakeClock() }, slots: NO_SLOTS, retries, events: log },
+    exchange,
+    {
+      send: async (_ready, lease) => {
+        const answer = answers[Number(lease.upstream.id)] ?? OK;
+        if (answer === "throws" || answer === "unpreparable") throw new Error("a bug");
+        return answer === "broken"
+          ? { kind: "broken", why: "reset" }
+          : { kind: "reply", verdict: answer, reply: lease.upstream.id, evidence: undefined };
+      },
+      discard: () => {},
     },
-    discard: () => {},
-  });
+  );
   const served = outcome.kind === "reply" ? outcome.reply : undefined;
   return { outcome, served, asked: next, settled, events, ends, released };
 }

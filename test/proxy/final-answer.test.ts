@@ -24,6 +24,7 @@ const shortage = (kind: Shortage["kind"], more: Partial<Shortage> = {}): Shortag
 });
 const TRIED = shortage("all_tried");
 const EXHAUSTED = shortage("all_exhausted");
+const FULL = shortage("all_full");
 const DISABLED = shortage("all_disabled");
 const NONE = shortage("no_accounts");
 
@@ -46,6 +47,8 @@ describe("a request that no upstream served", () => {
     ["a passing failure outside the turn paths", response(COOL), EXHAUSTED, false, "as_received"],
     ["a model that all accounts refused", response(ELSEWHERE, 404), TRIED, true, "as_received"],
     ["a limit", response(LIMIT, 429), TRIED, true, "refusal"],
+    ["a passing failure while others are full", response(COOL), FULL, true, "refusal"],
+    ["a history that a full account may be able to read", response(FOREIGN, 400), FULL, true, "refusal"],
     ["a rejected login", response(DISABLE, 401), TRIED, true, "refusal"],
     ["a 401 of a child proxy", response(ELSEWHERE, 401), TRIED, true, "refusal"],
     ["a history that no account can read", response(FOREIGN, 400), TRIED, true, "as_received"],

@@ -39,6 +39,7 @@ export function candidate(
     inFlight: 0,
     inFlightElsewhere: 0,
     ramp: undefined,
+    fullAt: undefined,
     score: 0.5,
     options: DEFAULT_OPTIONS,
     summary: { ...NO_SUMMARY, windows: shown, exhausted, credits },

@@ -3,6 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import type { PutBack } from "../../src/cluster/put-back.ts";
 import type { Signal, SignalKind, Signals } from "../../src/cluster/signals.ts";
+import { createTurnShares } from "../../src/cluster/turn-shares.ts";
 import { type Quota, type QuotaWindow, UNKNOWN_QUOTA } from "../../src/core/quota.ts";
 import { byKind } from "../../src/core/windows.ts";
 import { createSimulatedPool } from "../../src/simulation/simulated-pool.ts";
@@ -25,10 +26,11 @@ const POLICY = {
   tags: undefined,
 } as const;
 
-/** `aheadMs`: how far the clock of the second replica is ahead. */
-function setup(aheadMs = 0) {
+/** `aheadMs`: how far the clock of the second replica is ahead. `concurrency`: of both accounts, 0: no limit. */
+function setup(aheadMs = 0, concurrency = 0) {
   const clock = fakeClock();
   const sent: string[] = [];
+  const cut = { isCut: false };
   const watchers: Map<string, (signal: Signal<never>) => void>[] = [new Map(), new Map()];
   const clocks = [clock, { ...clock, now: () => clock.now() + aheadMs }];
   const signalsOf = (index: number): Signals => ({
@@ -53,30 +55,36 @@ function setup(aheadMs = 0) {
     const { pool, store } = createSimulatedPool({
       records: ["a", "b"].map((alias) => newAccount(alias, `/${alias}`, { loginMark: "login" })),
       clock: ownClock,
-      settings: { policy: POLICY, quotaTtlMs: 10 * MINUTE_MS, fileOptions: {} },
+      settings: {
+        policy: POLICY,
+        quotaTtlMs: 10 * MINUTE_MS,
+        fileOptions: concurrency === 0 ? {} : { a: { concurrency }, b: { concurrency } },
+      },
       observer: {
         changed: (...change) => observer?.changed(...change),
         modelRefused: (...refusal) => observer?.modelRefused(...refusal),
+        turnsChanged: (record) => observer?.turnsChanged(record),
       },
     });
     const notes = new Map<string, PutBack>();
+    const shared = { clock: ownClock, signals: signalsOf(index), replica: String(index) };
     const signals = createAccountSignals({
+      ...shared,
       putBack: {
         all: () => notes,
         note: (id, putBack) => void notes.set(id, putBack),
         forget: (id) => void notes.delete(id),
       },
-      clock: ownClock,
       store,
-      signals: signalsOf(index),
-      replica: String(index),
+      turnShares: createTurnShares({ ...shared, replicas: () => 2, isCutOff: () => cut.isCut }),
+      concurrency: () => concurrency,
     });
     observer = signals;
     return { pool, store, signals, clock: ownClock, record: store.state.accounts[0]! };
   });
   const [first, second] = replicas as [(typeof replicas)[0], (typeof replicas)[0]];
   for (const { signals, pool } of replicas) signals.start(pool);
-  return { clock, sent, first, second };
+  return { clock, sent, cut, first, second };
 }
 
 const REQUEST = { session: undefined, hops: [], tried: new Set<string>(), spends: true, requestId: 1 };
@@ -91,6 +99,42 @@ const figures = (usedPercent: number, asOfMs: number, resetAtMs: number): Quota 
   const window: QuotaWindow = { usedPercent, resetAtMs, windowSeconds: 18_000, asOfMs, source: "headers" };
   return { ...UNKNOWN_QUOTA, main: { ...UNKNOWN_QUOTA.main, windows: byKind(window, undefined) } };
 };
+
+describe("the limit of turns at once", () => {
+  const turn = (pool: Pool) => pool.pick({ ...REQUEST, bytes: 1 });
+
+  test("applies to the turns of both replicas, and a place is free at once when a turn ends on the other one", () => {
+    const { first, second } = setup(0, 1);
+    const leases = [turn(first.pool), turn(first.pool)];
+    expect(leases.map((lease) => lease?.upstream.label)).toEqual(["a", "b"]);
+    expect(turn(second.pool)).toBeUndefined();
+    let rooms = 0;
+    second.pool.onRoom(() => rooms++);
+    leases[0]?.release();
+    expect(rooms).toBe(1);
+    expect(turn(second.pool)?.upstream.label).toBe("a");
+  });
+
+  test("is divided within a second when the replica does not hear the others, and whole again afterwards", () => {
+    const { clock, cut, first } = setup(0, 4);
+    for (let turns = 0; turns < 2; turns++) turn(first.pool);
+    clock.advance(1_000);
+    expect(first.record).toMatchObject({ turns: 2, turnSharers: 1 });
+    cut.isCut = true;
+    clock.advance(1_000);
+    expect(first.record).toMatchObject({ turnsElsewhere: 0, turnSharers: 2 });
+    expect(turn(first.pool)?.upstream.label).toBe("b");
+    cut.isCut = false;
+    clock.advance(1_000);
+    expect(first.record.turnSharers).toBe(1);
+  });
+
+  test("is not counted for accounts without one", () => {
+    const { sent, first } = setup();
+    turn(first.pool)?.release();
+    expect(sent.filter((line) => line.includes("turns-at-once"))).toEqual([]);
+  });
+});
 
 describe("a replica applies", () => {
   test("a cooldown at once, and its end", () => {

@@ -2,6 +2,7 @@
 
 import {
   capProblem,
+  concurrencyProblem,
   normalizedTags,
   noteProblem,
   type OptionChanges,
@@ -45,6 +46,11 @@ export const OPTION_FLAGS = {
     description: "How much an account with an API key may spend per month, such as 20usd (none: nothing)",
     valueHint: "USD",
   },
+  concurrency: {
+    type: "string",
+    description: "The most turns that the account serves at once (none: no limit)",
+    valueHint: "N",
+  },
 } as const;
 
 type OptionFlags = { readonly [Name in keyof typeof OPTION_FLAGS]?: string | undefined };
@@ -60,6 +66,7 @@ export function optionChanges(flags: OptionFlags): OptionChanges | undefined {
     tags: changeOf(flags.tag, tagsIn),
     note: changeOf(flags.note, noteIn),
     monthlyCap: changeOf(flags["monthly-cap"], capIn),
+    concurrency: changeOf(flags.concurrency, concurrencyIn),
   };
 }
 
@@ -104,6 +111,12 @@ function priorityIn(text: string): number {
   const priority = integerFlag(text, "priority") ?? 0;
   const problem = priorityProblem(priority);
   return problem === undefined ? priority : refuse("priority", problem);
+}
+
+function concurrencyIn(text: string): number {
+  const turns = integerFlag(text, "concurrency") ?? 0;
+  const problem = concurrencyProblem(turns);
+  return problem === undefined ? turns : refuse("concurrency", problem);
 }
 
 function floorIn(text: string, flag: string): number {

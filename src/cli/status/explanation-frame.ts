@@ -2,7 +2,14 @@
 
 import type { Explained } from "../../admin/answers.ts";
 import { advised } from "../../advice.ts";
-import { bindingText, exhaustedChoice, termText, tierWords, whyWords } from "../../core/explanation-words.ts";
+import {
+  bindingText,
+  exhaustedChoice,
+  termText,
+  tierWords,
+  unplacedWords,
+  whyWords,
+} from "../../core/explanation-words.ts";
 import { firstBackWords } from "../../core/outage.ts";
 import { choiceWords, isLoginCode, WINDOW_LIMITS } from "../../core/reason-words.ts";
 import { backAt } from "../../core/time-words.ts";
@@ -31,7 +38,7 @@ function headOf(explained: Explained, { columns, style: { paint } }: TableFrame,
   const exhausted = exhaustedChoice(explained);
   const choice =
     chosen === undefined
-      ? paint.red(`no account is available${back}`)
+      ? paint.red(`${unplacedWords(explained)}${back}`)
       : exhausted !== undefined
         ? (exhausted.canServe ? paint.bold : paint.red)(exhausted.words)
         : `${paint.bold(chosen)}${reason === undefined ? "" : ` (${choiceWords(reason)})`}`;

@@ -1,7 +1,14 @@
 // An explanation as plain text, as printed in a pipe. Scripts read the JSON, which has the codes.
 
 import type { Explained } from "../../admin/answers.ts";
-import { bindingText, exhaustedChoice, termText, tierWords, whyWords } from "../../core/explanation-words.ts";
+import {
+  bindingText,
+  exhaustedChoice,
+  termText,
+  tierWords,
+  unplacedWords,
+  whyWords,
+} from "../../core/explanation-words.ts";
 import { choiceWords } from "../../core/reason-words.ts";
 import { relative } from "../../core/status-words.ts";
 import { table } from "../terminal/table.ts";
@@ -21,7 +28,7 @@ function headOf(explained: Explained, nowMs: number): string {
     backMs === undefined ? "" : `; the first account is available again ${relative(backMs / 1000, nowMs)}`;
   const choice =
     chosen === undefined
-      ? `no account is available${back}`
+      ? `${unplacedWords(explained)}${back}`
       : (exhaustedChoice(explained)?.words ??
         `${chosen}${reason === undefined ? "" : ` (${choiceWords(reason)})`}`);
   const bound = session === undefined ? "" : `; ${bindingText(bound_to, held)}`;

@@ -64,7 +64,7 @@ export function answerHandOver(
   shortage: Shortage,
   { tooManyHandovers, hasEvent }: { readonly tooManyHandovers: boolean; readonly hasEvent: boolean },
 ): HandOverAnswer {
-  if (shortage.kind === "all_exhausted" || shortage.kind === "all_disabled") return "refusal";
+  if (shortage.kind !== "all_tried" && shortage.kind !== "no_accounts") return "refusal";
   if (!tooManyHandovers) return "reconnect";
   return hasEvent ? "as_received" : "cut";
 }
@@ -84,7 +84,8 @@ export function answerHandshake(
   const isLimit = code === "usage_limit_reached";
   // A handshake does not name its model. A POST does.
   if (isLimit && additional.some(({ reached }) => !reached)) return "main_limit_only";
-  return isLimit || shortage.kind !== "all_tried" ? "refusal" : "no_websocket";
+  const mayWork = shortage.kind === "all_tried" || shortage.kind === "all_full";
+  return isLimit || !mayWork ? "refusal" : "no_websocket";
 }
 
 /** The answer to a failure after output. `canLeave`: whether another upstream has room for the turn. */

@@ -70,6 +70,7 @@ export async function serveTurn(
       trace,
       arrival,
       bytes: message.length,
+      leaving: tunnel.closing.signal,
       home: mustMove ? undefined : homeOf(homeId, upstream.choice(), isSelfContained),
     });
     const transport = createTurnTransport(context, tunnel, exchange, { message, isSelfContained, homeId });

@@ -90,6 +90,39 @@ for (const where of ["a running proxy", "the files"])
     expect(JSON.parse(readFileSync(store, "utf8")).accounts[0].codexlb.options).toBeUndefined();
   });
 
+for (const where of ["a running proxy", "the files"])
+  test(`with ${where}, the limit of turns at once is set, overruled by config.toml, and removed`, async () => {
+    const clock = fakeClock();
+    await using pool = await startPool({ accounts: [{ alias: "alice" }], clock });
+    if (where === "the files") await pool.stopAndReadEvents();
+    const { root, config } = pool.layout;
+    const account = (...words: string[]) =>
+      runCli(["account", ...words], { cwd: temp.path, env: { CODEXLB_ROOT: root } });
+    const shown = async () => JSON.parse((await account("show", "--json", "alice")).out);
+
+    expect((await account("set", "alice", "--concurrency", "3")).out).toBe(
+      "account alice: serves at most 3 turns at once\n",
+    );
+    const set = await shown();
+    expect(set.status.concurrency).toBe(3);
+    expect(set.options).toEqual([{ name: "concurrency", source: "codexlb account set" }]);
+
+    const before = readFileSync(config, "utf8");
+    writeFileSync(config, `${before}\n[accounts.alice]\nconcurrency = 1\n`);
+    if (where === "a running proxy") clock.advance(1_100);
+    const line = readFileSync(config, "utf8").split("\n").indexOf("concurrency = 1") + 1;
+    expect((await account("show", "alice")).out).toContain(
+      `serves at most 1 turn at once (from config.toml line ${line})\n`,
+    );
+
+    writeFileSync(config, before);
+    if (where === "a running proxy") clock.advance(1_100);
+    expect((await account("set", "alice", "--concurrency", "none")).out).toBe(
+      "account alice: no limit of turns at once\n",
+    );
+    expect((await shown()).options).toEqual([]);
+  });
+
 test("a floor of a whole window is set with a warning", async () => {
   await using pool = await startPool({ accounts: [{ alias: "alice" }] });
   const env = { CODEXLB_ROOT: pool.layout.root };
@@ -117,6 +150,10 @@ test("a value that is not allowed is refused with the reason", async () => {
   expect(await set("--tag", "two words")).toContain('flag --tag: "two words" is not a tag');
   expect(await set("--tag", ",")).toContain("flag --tag: names no tag");
   expect(await set("--note", "a\nb")).toContain("flag --note: must be one line");
+  for (const turns of ["0", "1001"])
+    expect(await set("--concurrency", turns)).toContain(
+      "flag --concurrency: must be a whole number from 1 to 1000",
+    );
   expect(await set()).toContain("account set: nothing to set");
 });
 
