@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { chmodSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createPoolKey, poolKey } from "../../src/cluster/key.ts";
+import { createKeyring } from "../../src/cluster/keyring.ts";
 import { CodexlbError } from "../../src/errors.ts";
 import { whyNoRedis } from "../support/redis.ts";
 import { done, type Replica, startReplicas } from "../support/replicas.ts";
@@ -68,6 +69,18 @@ describe("the key of a pool", () => {
     expect(createPoolKey({ env: {}, keyFile }, () => new Uint8Array(32))).toBeUndefined();
     expect(readFileSync(keyFile, "utf8")).toBe(before);
   });
+});
+
+test("a copied key file is used although the file of the next key cannot be", () => {
+  using temp = tempDirectory();
+  const place = { env: {}, keyFile: join(temp.path, "key") };
+  writeFileSync(place.keyFile, KEY, { mode: 0o600 });
+  const keyring = createKeyring(place, "default", random);
+  const before = keyring.sealer.keyId;
+  writeFileSync(place.keyFile, Buffer.alloc(32, 6).toString("base64"));
+  writeFileSync(`${place.keyFile}.next`, "garbage", { mode: 0o600 });
+  expect(keyring.use(({ keyId }) => keyId !== before)).toBe(true);
+  expect(keyring.sealer.keyId).not.toBe(before);
 });
 
 test.skipIf(whyNoRedis !== undefined)(

@@ -136,6 +136,10 @@ describe.skipIf(whyNoRedis !== undefined)("codexlb cluster rekey", () => {
     const { out, err } = await done(a.run("cluster", "rekey", "--now"));
     expect(err).toMatch(/have not reported the next key: \S+ \(\w+, not connected\): other users can access/);
     expect(out).toContain("has a new key");
+    // Without the server there is nothing to distribute.
+    await pool.redis.kill();
+    expect(await refusal()).toContain("connection refused");
+    expect(existsSync(`${keyFile}.next`)).toBe(false);
   }, 120_000);
 
   test("can be killed at any point: the pool opens with the key files that exist, and running it again finishes", async () => {
