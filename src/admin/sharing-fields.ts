@@ -7,7 +7,10 @@ import type { StatusDocument } from "../core/status-schema.ts";
 export function clusterField(state: SharingState | undefined): Pick<StatusDocument, "cluster"> {
   if (state === undefined) return {};
   const { pool, replica, degraded, pending } = state;
-  const since = degraded === undefined ? {} : { degraded_since_ms: degraded.sinceMs, error: degraded.why };
+  const since =
+    degraded === undefined
+      ? {}
+      : { degraded_since_ms: degraded.sinceMs, error: degraded.why, error_code: degraded.code };
   const replicas = state.replicas.map(({ seenMs, ...about }) => ({ ...about, last_seen_ms: seenMs }));
   return { cluster: { pool, replica, pending, ...since, replicas } };
 }

@@ -1,6 +1,7 @@
 // The link of a replica to its pool: finds the pool, compares root and engine regularly and after each change, and
 // knows since when that fails.
 
+import { advisedElsewhere } from "../advice.ts";
 import type { Deps } from "../deps.ts";
 import { CodexlbError } from "../errors.ts";
 import { VERSION } from "../version.ts";
@@ -43,6 +44,7 @@ export interface PoolLinkContext {
   readonly records: PoolRecords;
   readonly keyring: Keyring;
   readonly file: ReplicaFile;
+  readonly processId: string;
   readonly counts: ReplicaCounts;
   /** The name of the proxy. */
   readonly name: () => string;
@@ -64,8 +66,8 @@ export const INTERVAL_MS = 5_000;
 const RECENT_MS = 10 * 60_000;
 
 export function createPoolLink(context: PoolLinkContext): PoolLink {
-  const { deps, degradation, engine, engineClock, records, keyring, file, counts, name, nextKey, warn } =
-    context;
+  const { deps, degradation, engine, engineClock, records, keyring, file, processId } = context;
+  const { counts, name, nextKey, warn } = context;
   const { clock, log } = deps;
   const { sealer } = keyring;
   let facts: LocalFacts | undefined;
@@ -73,6 +75,8 @@ export function createPoolLink(context: PoolLinkContext): PoolLink {
   /** The revision of the pool after the last comparison. */
   let seen: string | undefined;
   let members: readonly ReplicaState[] = [];
+  /** This process has reported itself as the replica before. */
+  let isKnown = false;
   let isOpen = false;
   let hasRead = false;
   let cancel: (() => void) | undefined;
@@ -104,12 +108,10 @@ export function createPoolLink(context: PoolLinkContext): PoolLink {
 
   const poll = async (): Promise<PoolState> => {
     const askedMs = clock.monotonic();
-    const polled = await records.poll(file.replica, {
-      name: name(),
-      version: VERSION,
-      next_key: nextKey(),
-    });
+    const about = { name: name(), version: VERSION, next_key: nextKey() };
+    const polled = await records.poll(file.replica, about, { processId, isFirst: !isKnown });
     engineClock.measured(polled.engineMs, askedMs);
+    isKnown ||= polled.poolId === file.poolId;
     return polled;
   };
 
@@ -126,8 +128,11 @@ export function createPoolLink(context: PoolLinkContext): PoolLink {
       ...{ id, name, version },
       seenMs: clock.now() - agoMs,
     }));
-    context.polled(polled);
-    file.counted(polled.members.filter(({ agoMs }) => agoMs <= RECENT_MS).length);
+    // The list is empty for a moment after a change of the key.
+    file.counted(Math.max(1, polled.members.filter(({ agoMs }) => agoMs <= RECENT_MS).length));
+    // The other process sends signals under the same id, so the replicas would mix up those of the two.
+    if (polled.isDuplicate) context.lost();
+    else context.polled(polled);
     file.flush();
     if (polled.revision !== seen || hasChanges({ records, sealer, file, facts, log })) {
       await reconcile();
@@ -136,6 +141,8 @@ export function createPoolLink(context: PoolLinkContext): PoolLink {
       hasRead = true;
       for (const wake of waiting) wake();
     }
+    // Only now: a login that this process has renewed may be missing in the pool.
+    if (polled.isDuplicate) throw duplicateReplica(file.pool);
     degradation.succeeded();
     context.compared(polled);
   };
@@ -200,4 +207,16 @@ export function createPoolLink(context: PoolLinkContext): PoolLink {
       return members;
     },
   };
+}
+
+// --- internal ---
+
+function duplicateReplica(pool: string): CodexlbError {
+  return new CodexlbError(
+    "same_replica_twice",
+    `another process, probably on a copy of this root, is connected to the pool ${pool} as the same replica`,
+    {
+      next: `stop one of the two proxies, and with its root run: ${advisedElsewhere("cluster leave")} && ${advisedElsewhere("cluster join")}`,
+    },
+  );
 }

@@ -3,6 +3,7 @@
 
 import { z } from "zod";
 import { advised } from "../advice.ts";
+import type { Deps } from "../deps.ts";
 import { CodexlbError } from "../errors.ts";
 import { readTextIfPresent, writeFileAtomic } from "../state/atomic-file.ts";
 
@@ -34,6 +35,11 @@ export interface ReplicaFile {
   expect(names: readonly string[]): void;
   /** Writes what has changed to disk. Throws `file_unusable`. */
   flush(): void;
+}
+
+/** A new id of a pool, a replica or a process. */
+export function newId({ random }: Pick<Deps, "random">): string {
+  return Buffer.from(random(ID_BYTES)).toString("hex");
 }
 
 /** A new file for a root that becomes a replica. Throws `file_unusable`. */
@@ -68,6 +74,7 @@ export function openReplicaFile(path: string): ReplicaFile | undefined {
 // --- internal ---
 
 const VERSION = 1;
+const ID_BYTES = 8;
 
 type Content = z.output<typeof Content>;
 const Content = z.object({

@@ -5,6 +5,7 @@ import type { KeyShares } from "../auth/key-share.ts";
 import type { KeyOps } from "../auth/keys.ts";
 import { ALONE, type RenewalTurns } from "../auth/renewal-turns.ts";
 import type { MovedTurn } from "../core/pool-facts.ts";
+import type { ErrorCode } from "../errors.ts";
 import type { LocalFacts } from "./local-facts.ts";
 import type { SharingCounts } from "./replica-counts.ts";
 import { OWN_SPENDING, type SharedSpending } from "./shared-spending.ts";
@@ -47,8 +48,8 @@ export interface SharingState {
   readonly replica: string;
   /** The engine's URL without user and password. */
   readonly engine: string;
-  /** Since when the engine cannot be used, Unix ms, and why; undefined if it can. */
-  readonly degraded: { readonly sinceMs: number; readonly why: string } | undefined;
+  /** Since when the pool cannot be used, Unix ms, and why; undefined if it can. */
+  readonly degraded: { readonly sinceMs: number; readonly why: string; readonly code: ErrorCode } | undefined;
   /** How many changes of operators the engine does not have yet. */
   readonly pending: number;
   /** True if the replica has compared itself with the pool since its start. */

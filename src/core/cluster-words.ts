@@ -1,4 +1,4 @@
-// Words for a person about the replicas of a pool, and about a replica without the pool's server.
+// Words for a person about the replicas of a pool, and about a replica that cannot use the pool.
 
 import type { StatusAnswer } from "./status-schema.ts";
 import { ago, pastTime } from "./time-words.ts";
@@ -32,9 +32,21 @@ export function replicaWords({ cluster }: Pick<StatusAnswer, "cluster">, nowMs: 
     });
 }
 
-/** `pool team: degraded since 05:41:09`; undefined for a proxy that works alone, and while the server can be used. */
+/** `pool team: degraded since 05:41:09`; undefined for a proxy that works alone, and while the pool can be used. */
 export function degradedWords({ cluster }: Pick<StatusAnswer, "cluster">, nowMs: number): string | undefined {
   const sinceMs = cluster?.degraded_since_ms;
   if (cluster === undefined || sinceMs === undefined) return undefined;
   return `pool ${cluster.pool}: degraded since ${pastTime(sinceMs, nowMs)}`;
+}
+
+/** The same with the reason if that is not the server: another process that is connected as the same replica. */
+export function degradedNote(status: Pick<StatusAnswer, "cluster">, nowMs: number): string | undefined {
+  const words = degradedWords(status, nowMs);
+  if (words === undefined || !isDuplicate(status.cluster)) return words;
+  return `${words}: another process is connected as this replica`;
+}
+
+/** True for a replica that is not connected because another process is, probably on a copy of its root. */
+export function isDuplicate(cluster: { readonly error_code?: string | undefined } | undefined): boolean {
+  return cluster?.error_code === "same_replica_twice";
 }

@@ -1,8 +1,8 @@
 // What the status says about the whole pool, in addition to its accounts: turns that wait for a reset, a replica
-// without the server of its pool, and anchoring.
+// that cannot use its pool, and anchoring.
 
 import { anchoredWords } from "./anchor/anchor-words.ts";
-import { degradedWords } from "./cluster-words.ts";
+import { degradedNote } from "./cluster-words.ts";
 import type { StatusAnswer } from "./status-schema.ts";
 import { waitingWords } from "./waiting-words.ts";
 
@@ -11,7 +11,7 @@ export function poolNotes(status: StatusAnswer, nowMs: number): string[] {
   const { waiting } = status;
   const notes = [
     waiting && waitingWords({ ...waiting, untilMs: waiting.until_ms }, nowMs),
-    degradedWords(status, nowMs),
+    degradedNote(status, nowMs),
     anchoredWords(status),
   ];
   return notes.filter((note) => note !== undefined);

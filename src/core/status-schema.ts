@@ -270,9 +270,10 @@ const DOCUMENT = {
       replica: text,
       /** How many changes of operators the pool's server does not have yet. */
       pending: z.number(),
-      /** Since when the server cannot be used, Unix ms, and why; absent while it can. */
+      /** Since when the pool cannot be used, Unix ms, and why; absent while it can. */
       degraded_since_ms: z.number().optional(),
       error: text.optional(),
+      error_code: text.optional(),
       /** All replicas of the pool, as this one last read them from the server. */
       replicas: z
         .array(

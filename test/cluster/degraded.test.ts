@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import { readSecret } from "../../src/auth/secrets.ts";
-import { degradedWords, replicaWords } from "../../src/core/cluster-words.ts";
+import { degradedNote, degradedWords, replicaWords } from "../../src/core/cluster-words.ts";
 import { StatusAnswer } from "../../src/core/status-schema.ts";
 import { until } from "../support/pool.ts";
 import { whyNoRedis } from "../support/redis.ts";
@@ -25,7 +25,9 @@ describe.skipIf(whyNoRedis !== undefined)("a replica", () => {
       replica: id,
       pending: 0,
       replicas: [
-        { id, name: expect.any(String), version: expect.any(String), last_seen_ms: expect.any(Number) },
+        {
+          ...{ id, name: expect.any(String), version: expect.any(String), last_seen_ms: expect.any(Number) },
+        },
       ],
     });
     expect((await fetch(`${a.url}/readyz`)).status).toBe(200);
@@ -65,7 +67,10 @@ describe.skipIf(whyNoRedis !== undefined)("a replica", () => {
       1,
       {
         ...{ pool: "default", engine: pool.redis.url, error: expect.any(String), replica: id, pending: 1 },
-        proxy: { pool: "default", pending: 1, degraded_since_ms: sinceMs, error: expect.any(String) },
+        proxy: {
+          ...{ pool: "default", pending: 1, degraded_since_ms: sinceMs, error: expect.any(String) },
+          error_code: "cluster_unreachable",
+        },
       },
     ]);
     expect(await value("codexlb_cluster_connected")()).toBe(0);
@@ -136,6 +141,18 @@ test("the words for a replica without its server name the pool and the time", ()
   expect(words(nowMs - 60_000)).toBe("pool team: degraded since 11:59:00");
   expect(words(nowMs - 2 * 24 * 3_600_000)).toBe("pool team: degraded since 16 Mar 12:00");
   expect(degradedWords({}, nowMs)).toBeUndefined();
+});
+
+test("the note about a replica that another process has replaced says so", () => {
+  const nowMs = Date.parse("2026-03-18T12:00:00");
+  const about = { pool: "team", replica: "r", pending: 0, degraded_since_ms: nowMs, error: "no" };
+  const note = (error_code?: string) =>
+    degradedNote({ cluster: error_code === undefined ? about : { ...about, error_code } }, nowMs);
+  expect(note()).toBe("pool team: degraded since 12:00:00");
+  expect(note("cluster_unreachable")).toBe("pool team: degraded since 12:00:00");
+  expect(note("same_replica_twice")).toBe(
+    "pool team: degraded since 12:00:00: another process is connected as this replica",
+  );
 });
 
 test("the words for replicas begin with this one, and say which are connected", () => {

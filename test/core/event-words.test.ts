@@ -60,6 +60,16 @@ test.each([
   ["account.disabled", { reason: "refresh-token-invalidated" }, "disabled (login expired)"],
   ["account.disabled", {}, "disabled by you"],
   [
+    "cluster.degraded",
+    { code: "cluster_unreachable" },
+    "the shared pool cannot be used; this replica works with what it knows",
+  ],
+  [
+    "cluster.degraded",
+    { code: "same_replica_twice" },
+    "another process is connected to the shared pool as this replica, which works with what it knows",
+  ],
+  [
     "cluster.records_missing",
     { replica: "lab", records: 200 },
     "200 records of turns and switches on lab will be missing here, because the pool's server no longer has them",

@@ -3,7 +3,7 @@
 import { defineCommand } from "citty";
 import { daemonAt } from "../../admin/daemon.ts";
 import { openReplicaFile, type ReplicaFile } from "../../cluster/replica-file.ts";
-import { SEEN_MS } from "../../core/cluster-words.ts";
+import { isDuplicate, SEEN_MS } from "../../core/cluster-words.ts";
 import { durationText } from "../../core/duration-text.ts";
 import { ago } from "../../core/time-words.ts";
 import { messageOf } from "../../errors.ts";
@@ -123,5 +123,6 @@ function hereWords(
   if (here === undefined) return `${file.replica}, its proxy is not running${pending}`;
   const since = here.degraded_since_ms;
   if (since === undefined) return `${file.replica}, up to date${pending}`;
-  return `${file.replica}, without the server for ${durationText(Math.round((nowMs - since) / 1000))}${pending}: ${here.error}`;
+  const what = isDuplicate(here) ? "not connected" : "without the server";
+  return `${file.replica}, ${what} for ${durationText(Math.round((nowMs - since) / 1000))}${pending}: ${here.error}`;
 }
