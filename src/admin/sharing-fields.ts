@@ -11,7 +11,12 @@ export function clusterField(state: SharingState | undefined): Pick<StatusDocume
     degraded === undefined
       ? {}
       : { degraded_since_ms: degraded.sinceMs, error: degraded.why, error_code: degraded.code };
-  const replicas = state.replicas.map(({ seenMs, ...about }) => ({ ...about, last_seen_ms: seenMs }));
+  const replicas = state.replicas.map(({ seenMs, isConnected, isStopped, ...about }) => ({
+    ...about,
+    last_seen_ms: seenMs,
+    connected: isConnected,
+    ...(isStopped ? { stopped: true } : {}),
+  }));
   return { cluster: { pool, replica, pending, ...since, replicas } };
 }
 

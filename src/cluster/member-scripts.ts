@@ -4,7 +4,7 @@
 // Keys:
 //   replicas   hash    a sealed description of each replica, by its id
 //   seen       sorted  when each replica was last connected, engine time in ms
-//   processes  hash    which process each replica is, by its id: "PROCESS SEEN_MS"
+//   processes  hash    which process each replica is, by its id: "PROCESS SEEN_MS"; nothing for one that has stopped
 //   holders    hash    which process has a turn, by its fence (`begin` in scripts.ts): "PROCESS 1", or "PROCESS 0" for
 //                      one that was not subscribed to its channel
 
@@ -74,6 +74,17 @@ return {
   found[1] or '0', found[2] or '0', found[3] or '0', string.format('%d', at), found[4] or '0',
   isOther and 1 or 0, members(at)
 }`,
+
+  /**
+   * The process ARGV[4] of the replica ARGV[1] of the pool with the identity ARGV[3] has stopped. ARGV[2] describes the
+   * replica from now on. Does nothing if the replica is another process.
+   */
+  stop: `
+if not is_pool(ARGV[3]) or process_of(ARGV[1]) ~= ARGV[4] then return 'OK' end
+redis.call('ZADD', seen, now(), ARGV[1])
+redis.call('HSET', replicas, ARGV[1], ARGV[2])
+redis.call('HDEL', processes, ARGV[1])
+return 'OK'`,
 
   /** The replica ARGV[1] leaves the pool, unless it is a process that is connected: then a copy of its root leaves. */
   leave: `

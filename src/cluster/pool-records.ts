@@ -55,6 +55,8 @@ const ReplicaDescription = z.object({
   version: z.string(),
   /** The `keyId` of the next key, if the replica has it. */
   next_key: z.string().optional(),
+  /** Its proxy was stopped by an operator. Absent while it runs, and in descriptions by earlier versions. */
+  stopped: z.boolean().optional(),
 });
 
 /** All methods throw `cluster_unreachable` and `cluster_refused`. */
@@ -75,6 +77,8 @@ export interface PoolRecords {
     about: ReplicaDescription,
     by: { readonly processId: string; readonly isFirst: boolean },
   ): Promise<PoolState>;
+  /** Reports the replica as stopped, unless it is another process than `processId`. */
+  stop(replica: string, about: ReplicaDescription, processId: string): Promise<void>;
   /** Forgets the replica, unless one of its processes is connected. */
   leave(replica: string): Promise<void>;
   members(): Promise<Member[]>;
@@ -173,6 +177,8 @@ export function poolRecords(
         members: membersIn(members),
       };
     },
+    stop: async (replica, about, processId) =>
+      void (await engine.run("stop", replica, described(replica, about), identity, processId)),
     leave: async (replica) => void (await engine.run("leave", replica)),
     members: async () => membersIn(Texts.parse(await engine.run("members"))),
     generations: async () => {

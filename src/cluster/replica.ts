@@ -169,6 +169,7 @@ export function createReplica(options: ReplicaOptions): Sharing {
         await within(PATIENCE_MS, divided.leases.giveBackAll());
       }
       await within(PATIENCE_MS, exchange.stop());
+      if (degradation.now() === undefined) await within(PATIENCE_MS, link.signOff());
       engine.close();
     },
     state: () => ({

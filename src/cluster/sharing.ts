@@ -66,6 +66,10 @@ export interface ReplicaState {
   readonly version: string;
   /** When it was last connected to the engine, Unix ms. */
   readonly seenMs: number;
+  /** False if it was stopped, or had missed its regular report when the engine was read. */
+  readonly isConnected: boolean;
+  /** Its proxy was stopped by an operator, and has not started since. */
+  readonly isStopped: boolean;
 }
 
 /** A proxy without a cluster. */

@@ -3,8 +3,10 @@
 import type { StatusAnswer } from "./status-schema.ts";
 import { ago, pastTime } from "./time-words.ts";
 
-/** A replica reports itself to the server every five seconds. After this time it counts as disconnected, ms. */
-export const SEEN_MS = 15_000;
+/** A replica reports itself to the server every five seconds. After this time it has missed a report, ms. */
+export const MISSED_MS = 8_000;
+/** The same for a status of an earlier version, which may itself have read the server some seconds before, ms. */
+const SEEN_MS = 15_000;
 
 /** A replica of the pool. `isConnected`: it can use the pool's server. */
 export interface ReplicaWords {
@@ -22,14 +24,19 @@ export function replicaWords({ cluster }: Pick<StatusAnswer, "cluster">, nowMs: 
   return [...replicas]
     .sort((a, b) => Number(isSelf(b)) - Number(isSelf(a)) || (a.name < b.name ? -1 : 1))
     .map((one) => {
-      const { id, name, version, last_seen_ms: seenMs } = one;
+      const { id, name, version, last_seen_ms: seenMs, connected = nowMs - seenMs < SEEN_MS } = one;
       // Without the server, this replica does not know whether the others are connected.
-      const isConnected = sinceMs === undefined && (isSelf(one) || nowMs - seenMs < SEEN_MS);
-      const seen = isConnected ? "connected" : `last seen ${ago(seenMs, nowMs)}`;
+      const isConnected = sinceMs === undefined && (isSelf(one) || connected);
+      const seen = isConnected ? "connected" : absentWords(one.stopped, ago(seenMs, nowMs));
       const isDegraded = isSelf(one) && sinceMs !== undefined;
       const state = isDegraded ? `degraded since ${pastTime(sinceMs, nowMs)}` : seen;
       return { id, name, version, state: isSelf(one) ? `${state}, this replica` : state, isConnected };
     });
+}
+
+/** `stopped 4 min ago`, or `last seen 4 min ago` for a replica that did not report that it was stopped. */
+export function absentWords(isStopped: boolean | undefined, seenAgo: string): string {
+  return `${isStopped === true ? "stopped" : "last seen"} ${seenAgo}`;
 }
 
 /** `pool team: degraded since 05:41:09`; undefined for a proxy that works alone, and while the pool can be used. */

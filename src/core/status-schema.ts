@@ -283,6 +283,10 @@ const DOCUMENT = {
             version: text,
             /** When it was last connected to the server, Unix ms. */
             last_seen_ms: z.number(),
+            /** False if it was stopped, or missed its last report to the server. Earlier versions do not send it. */
+            connected: z.boolean().optional(),
+            /** True if its proxy was stopped; otherwise absent. */
+            stopped: z.boolean().optional(),
           }),
         )
         .optional(),

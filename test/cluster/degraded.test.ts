@@ -1,6 +1,7 @@
 // What a replica shows of itself while it has the server of its pool, and while it is without it.
 
 import { describe, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
 import { readSecret } from "../../src/auth/secrets.ts";
 import { degradedNote, degradedWords, replicaWords } from "../../src/core/cluster-words.ts";
 import { StatusAnswer } from "../../src/core/status-schema.ts";
@@ -27,6 +28,7 @@ describe.skipIf(whyNoRedis !== undefined)("a replica", () => {
       replicas: [
         {
           ...{ id, name: expect.any(String), version: expect.any(String), last_seen_ms: expect.any(Number) },
+          connected: true,
         },
       ],
     });
@@ -103,6 +105,46 @@ describe.skipIf(whyNoRedis !== undefined)("a replica", () => {
     await until("it is ready", async () => (await fetch(`${a.url}/readyz`)).status === 200, PATIENCE_MS);
   }, 120_000);
 
+  test("that was stopped is shown as stopped immediately, and does not count for limits; one that was killed is not connected", async () => {
+    await using pool = await startReplicas({ aliases: ["alice"] });
+    const [a, b, c] = pool.list as [Replica, Replica, Replica];
+    const idOf = ({ layout }: Replica): string => JSON.parse(readFileSync(layout.cluster, "utf8")).replica;
+    const counted = (): number => JSON.parse(readFileSync(a.layout.cluster, "utf8")).replicas;
+    const stateOf = async (replica: Replica) => {
+      const { out } = await done(a.run("cluster", "status"));
+      return new RegExp(`^${idOf(replica)} .*?(connected|stopped|last seen)`, "m").exec(out)?.[1];
+    };
+    const seen = async (replica: Replica) => {
+      const { cluster } = StatusAnswer.parse(await (await fetch(`${a.url}/status`)).json());
+      return cluster?.replicas?.find(({ id }) => id === idOf(replica));
+    };
+    await until("the first replica counts all", () => counted() === 3, PATIENCE_MS);
+    await b.stop();
+    expect(await stateOf(b)).toBe("stopped");
+    await until(
+      "the first replica has noticed",
+      async () => {
+        const found = await seen(b);
+        return found?.stopped === true && found.connected === false;
+      },
+      PATIENCE_MS,
+    );
+    await until("it counts two", () => counted() === 2, PATIENCE_MS);
+    process.kill(c.pid, "SIGKILL");
+    await until(
+      "the first replica misses the killed one",
+      async () => (await seen(c))?.connected === false,
+      PATIENCE_MS,
+    );
+    expect((await seen(c))?.stopped).toBeUndefined();
+    expect(await stateOf(c)).toBe("last seen");
+    // It may be back at any time, so its share of the limits is kept.
+    expect(counted()).toBe(2);
+    await b.start();
+    expect(await stateOf(b)).toBe("connected");
+    await until("it counts all again", () => counted() === 3, PATIENCE_MS);
+  }, 120_000);
+
   test("counts renewals by who sent the refresh token", async () => {
     // Shorter than the time ahead of which logins are renewed, so a replica renews at its start.
     await using pool = await startReplicas({ aliases: ["alice"], count: 2, tokenSeconds: 300 });
@@ -174,6 +216,17 @@ test("the words for replicas begin with this one, and say which are connected", 
     "lab: degraded since 11:59:00, this replica (not connected)",
     "edge: last seen a moment ago (not connected)",
     "mini: last seen 4 min ago (not connected)",
+  ]);
+  // What the replica says of the others counts, not how old the status is.
+  const reported = [
+    { ...about("1", "edge", 20_000), connected: true },
+    { ...about("2", "mini", 9_000), connected: false },
+    { ...about("4", "tower", 120_000), connected: false, stopped: true },
+  ];
+  expect(words({ replicas: reported })).toEqual([
+    "edge: connected",
+    "mini: last seen a moment ago (not connected)",
+    "tower: stopped 2 min ago (not connected)",
   ]);
   expect(replicaWords({}, nowMs)).toEqual([]);
 });

@@ -44,6 +44,13 @@ export function poll(
   return [{ ...engine, processes: { ...engine.processes, [replica]: { processId, seenMs: atMs } } }, false];
 }
 
+/** The script `stop`. */
+export function stop(engine: EngineState, replica: string, processId: string): EngineState {
+  if (engine.processes[replica]?.processId !== processId) return engine;
+  const { [replica]: _stopped, ...processes } = engine.processes;
+  return { ...engine, processes };
+}
+
 export interface BeginRequest {
   readonly generation: number;
   readonly replica: string;

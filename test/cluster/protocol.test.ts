@@ -7,7 +7,7 @@ import { processChannelOf } from "../../src/cluster/scripts.ts";
 import { createSealer } from "../../src/cluster/sealing.ts";
 import { systemDeps } from "../../src/deps.ts";
 import { startRedis, whyNoRedis } from "../support/redis.ts";
-import { begin, type EngineState, finish, NO_TURNS, PLACE_MS, poll, put } from "./protocol-model.ts";
+import { begin, type EngineState, finish, NO_TURNS, PLACE_MS, poll, put, stop } from "./protocol-model.ts";
 import { search } from "./protocol-search.ts";
 
 describe("in every order of events", () => {
@@ -93,6 +93,7 @@ const process = fc.constantFrom(...PROCESSES);
 /** A lease ends at once, or lasts longer than the test. */
 const command = fc.oneof(
   fc.record({ do: fc.constant("poll" as const), process, isFirst: fc.boolean() }),
+  fc.record({ do: fc.constant("stop" as const), process }),
   fc.record({ do: fc.constant("connect" as const), process }),
   fc.record({ do: fc.constant("disconnect" as const), process }),
   fc.record({ do: fc.constant("wait" as const) }),
@@ -144,6 +145,12 @@ test.skipIf(whyNoRedis !== undefined)(
               const [after, isDuplicate] = poll(model, by, nowMs);
               model = after;
               expect((await records.poll(by.replica, about, by)).isDuplicate).toBe(isDuplicate);
+              break;
+            }
+            case "stop": {
+              const { replica, processId } = one.process;
+              model = stop(model, replica, processId);
+              await records.stop(replica, about, processId);
               break;
             }
             case "connect":

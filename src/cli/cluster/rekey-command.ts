@@ -60,7 +60,8 @@ async function untilKnown(
 ): Promise<void> {
   const missing = async (): Promise<Member[]> =>
     (await records.members()).filter(
-      ({ about, agoMs }) => agoMs < SEEN_MS && about.next_key !== keyring.next()?.keyId,
+      ({ about, agoMs }) =>
+        agoMs < SEEN_MS && about.stopped !== true && about.next_key !== keyring.next()?.keyId,
     );
   const names = (members: readonly Member[]) =>
     members.map(({ id, about }) => `${about.name} (${id})`).join(", ");
