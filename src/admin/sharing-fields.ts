@@ -8,8 +8,16 @@ import type { UnsentChanges } from "./answers.ts";
 export function clusterField(state: SharingState | undefined): Pick<StatusDocument, "cluster"> {
   if (state === undefined) return {};
   const { pool, replica, degraded, pending } = state;
-  const since = degraded === undefined ? {} : { degraded_since_ms: degraded.sinceMs, error: degraded.why };
-  const replicas = state.replicas.map(({ seenMs, ...about }) => ({ ...about, last_seen_ms: seenMs }));
+  const since =
+    degraded === undefined
+      ? {}
+      : { degraded_since_ms: degraded.sinceMs, error: degraded.why, error_code: degraded.code };
+  const replicas = state.replicas.map(({ seenMs, isConnected, isStopped, ...about }) => ({
+    ...about,
+    last_seen_ms: seenMs,
+    connected: isConnected,
+    ...(isStopped ? { stopped: true } : {}),
+  }));
   return { cluster: { pool, replica, pending, ...since, replicas } };
 }
 

@@ -22,6 +22,8 @@ export interface DividedUseContext {
   readonly records: Pick<PoolRecords, "lease" | "release">;
   readonly signals: Pick<Signals, "put" | "watch">;
   readonly file: Pick<ReplicaFile, "replica" | "replicas">;
+  /** The process, which has the leases: two that are the same replica must not do a job twice. */
+  readonly processId: string;
   /** True while the pool in the engine is known to be this replica's. */
   readonly isUsable: () => boolean;
   /** True while the others cannot be heard. */
@@ -33,6 +35,7 @@ export function divideUse({
   records,
   signals,
   file,
+  processId,
   isUsable,
   isCutOff,
 }: DividedUseContext): DividedUse {
@@ -41,8 +44,8 @@ export function divideUse({
   return {
     leases: engineLeases({
       clock,
-      lease: (jobs) => records.lease(replica, jobs),
-      release: (jobs) => records.release(replica, jobs),
+      lease: (jobs) => records.lease(processId, jobs),
+      release: (jobs) => records.release(processId, jobs),
       isUsable,
       replicas,
     }),

@@ -14,6 +14,7 @@ import {
   KEY_COUNT,
   keysOf,
   prefixOf,
+  processChannelOf,
   SCRIPTS,
   type ScriptName,
   signalChannelOf,
@@ -52,6 +53,8 @@ export interface EngineOptions {
   readonly url: string;
   readonly pool: string;
   readonly deps: Pick<Deps, "env" | "random">;
+  /** The process of a replica: `watch` then subscribes to its channel. Default: a command, which is none. */
+  readonly processId?: string;
 }
 
 /** Longest wait for the answer to one command, ms. The engine answers from memory. */
@@ -63,7 +66,7 @@ const FIRST_RETRY_MS = 100;
 const LONGEST_RETRY_MS = 5_000;
 
 /** The engine, not yet connected. Throws `invalid_config` if the certificates of the environment cannot be used. */
-export function createEngine({ url, pool, deps }: EngineOptions): Engine {
+export function createEngine({ url, pool, deps, processId }: EngineOptions): Engine {
   const address = engineAddress(url);
   if (address === undefined) throw new Error("cluster.url was checked");
   const shown = shownEngine(url);
@@ -94,7 +97,9 @@ export function createEngine({ url, pool, deps }: EngineOptions): Engine {
     keepAlive: SILENCE_MS,
     autoResubscribe: false,
   });
+  const changeChannel = channelOf(pool);
   const signalChannel = signalChannelOf(pool);
+  const ownChannels = processId === undefined ? [] : [processChannelOf(pool, processId)];
   let problem: unknown;
   let listeners: EngineListeners = {
     connected: () => {},
@@ -114,11 +119,12 @@ export function createEngine({ url, pool, deps }: EngineOptions): Engine {
   });
   // Without a listener ioredis prints the error. The client reports the same problem.
   subscriber.on("error", () => {});
-  subscriber.on("message", (channel, message) =>
-    channel === signalChannel ? listeners.signalled(message) : listeners.changed(),
-  );
+  subscriber.on("message", (channel, message) => {
+    if (channel === signalChannel) listeners.signalled(message);
+    if (channel === changeChannel) listeners.changed();
+  });
   subscriber.on("ready", () =>
-    subscribe(subscriber, [channelOf(pool), signalChannel], {
+    subscribe(subscriber, [changeChannel, signalChannel, ...ownChannels], {
       done: () => listeners.subscribed(),
       refused: (error) => listeners.unsubscribed?.(failed(error)),
     }),

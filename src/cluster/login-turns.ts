@@ -1,6 +1,6 @@
-// Lets one replica at a time send the refresh token of a login. The turn is written to the engine before the token is
-// sent, together with the generation of the login that contains it. So a replica that was killed in between leaves a
-// trace, and no other replica sends the same token while the killed one may still have the new login.
+// Lets one process of all replicas at a time send the refresh token of a login. The turn is written to the engine before
+// the token is sent, together with the generation of the login that contains it. So a process that was killed in between
+// leaves a trace, and no other replica sends the same token while the killed one may still have the new login.
 
 import { basename } from "node:path";
 import type { RenewalTurn, RenewalTurns, TurnOutcome } from "../auth/renewal-turns.ts";
@@ -16,6 +16,7 @@ export interface LoginTurnsContext {
   readonly deps: Pick<Deps, "clock" | "log">;
   readonly records: PoolRecords;
   readonly file: ReplicaFile;
+  readonly processId: string;
   readonly facts: () => LocalFacts | undefined;
   /** Brings root and engine into line. Throws like the engine. */
   readonly sync: () => Promise<void>;
@@ -76,7 +77,7 @@ async function ask(
   alias: string,
   login: string,
 ): Promise<Asked> {
-  const { deps, records, file, facts: factsNow, sync, takesOver, nameOf, leaseMs } = context;
+  const { deps, records, file, processId, facts: factsNow, sync, takesOver, nameOf, leaseMs } = context;
   const name = loginFact(alias);
   const facts = factsNow();
   const valueNow = () => facts?.valueOf(name);
@@ -89,20 +90,27 @@ async function ask(
   const before = Login.parse(JSON.parse(value));
   if (before.auth !== login) return { kind: "replaced" };
   const { generation } = file.agreed(name);
+  const byOther = (replica: string): string =>
+    replica === file.replica ? "another process of this replica" : `the replica ${nameOf(replica)}`;
   const askedMs = deps.clock.now();
   const answer = await records.begin(name, generation, {
     replica: file.replica,
+    processId,
     leaseMs,
     takesOver: takesOver(),
   });
   switch (answer.kind) {
+    case "duplicate":
+      // Throws if the other process is still there, and otherwise takes its place.
+      await sync();
+      return { kind: "wait", why: "another process was this replica a moment ago" };
     case "changed":
       await sync();
       return { kind: "wait", why: "the pool does not agree on the current login" };
     case "settling":
       return { kind: "wait", why: "the server has just started, and another replica may have a newer login" };
     case "busy":
-      return { kind: "wait", why: `the replica ${nameOf(answer.replica)} is renewing the login` };
+      return { kind: "wait", why: `${byOther(answer.replica)} is renewing the login` };
     case "dead":
       return { kind: "dead", reason: answer.reason, why: "another replica was refused with the same login" };
     case "yours": {
@@ -115,7 +123,7 @@ async function ask(
       }
       if (lost !== "")
         deps.log.warn(
-          `the replica ${nameOf(lost)} did not finish renewing the login of ${alias}; if it was killed after the token endpoint had answered, the login has ended and ${alias} must log in again`,
+          `${byOther(lost)} did not finish renewing the login of ${alias}; if it was killed after the token endpoint had answered, the login has ended and ${alias} must log in again`,
         );
       return {
         kind: "granted",

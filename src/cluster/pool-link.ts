@@ -1,6 +1,8 @@
 // The link of a replica to its pool: finds the pool, compares root and engine regularly and after each change, and
 // knows since when that fails.
 
+import { advisedElsewhere } from "../advice.ts";
+import { MISSED_MS } from "../core/cluster-words.ts";
 import type { Deps } from "../deps.ts";
 import { CodexlbError } from "../errors.ts";
 import { VERSION } from "../version.ts";
@@ -10,7 +12,7 @@ import type { EngineClock } from "./engine-clock.ts";
 import type { Keyring } from "./keyring.ts";
 import type { LocalFacts } from "./local-facts.ts";
 import { oneAtATime } from "./one-at-a-time.ts";
-import type { NextKeyState, PoolRecords, PoolState } from "./pool-records.ts";
+import type { Member, NextKeyState, PoolRecords, PoolState, ReplicaDescription } from "./pool-records.ts";
 import { createReconciler, hasChanges } from "./reconcile.ts";
 import type { ReplicaCounts } from "./replica-counts.ts";
 import type { ReplicaFile } from "./replica-file.ts";
@@ -28,6 +30,8 @@ export interface PoolLink {
   /** Resolves after the next change of the pool, or after `ms`. */
   nextChange(ms: number): Promise<void>;
   stop(): void;
+  /** Reports to the engine that this replica was stopped, unless it is another process now. Throws like the engine. */
+  signOff(): Promise<void>;
   readonly facts: LocalFacts | undefined;
   /** True while the pool is known to be there, and can be used. */
   readonly isUsable: boolean;
@@ -43,6 +47,7 @@ export interface PoolLinkContext {
   readonly records: PoolRecords;
   readonly keyring: Keyring;
   readonly file: ReplicaFile;
+  readonly processId: string;
   readonly counts: ReplicaCounts;
   /** The name of the proxy. */
   readonly name: () => string;
@@ -58,14 +63,17 @@ export interface PoolLinkContext {
   readonly compared: (state: PoolState) => void;
 }
 
-/** How often root and engine are compared, in addition to every announced change, ms. */
+/**
+ * How often root and engine are compared at least, in addition to every announced change, ms. Earlier if another
+ * replica has missed its comparison then, so that it is not shown as connected for longer.
+ */
 export const INTERVAL_MS = 5_000;
 /** Replicas that were connected within this time count when limits and work are divided, ms. */
 const RECENT_MS = 10 * 60_000;
 
 export function createPoolLink(context: PoolLinkContext): PoolLink {
-  const { deps, degradation, engine, engineClock, records, keyring, file, counts, name, nextKey, warn } =
-    context;
+  const { deps, degradation, engine, engineClock, records, keyring, file, processId } = context;
+  const { counts, name, nextKey, warn } = context;
   const { clock, log } = deps;
   const { sealer } = keyring;
   let facts: LocalFacts | undefined;
@@ -73,6 +81,9 @@ export function createPoolLink(context: PoolLinkContext): PoolLink {
   /** The revision of the pool after the last comparison. */
   let seen: string | undefined;
   let members: readonly ReplicaState[] = [];
+  let pauseMs = INTERVAL_MS;
+  /** This process has reported itself as the replica before. */
+  let isKnown = false;
   let isOpen = false;
   let hasRead = false;
   let cancel: (() => void) | undefined;
@@ -102,15 +113,28 @@ export function createPoolLink(context: PoolLinkContext): PoolLink {
     log.info(`the key of the pool ${file.pool} was changed; this replica now uses the new one`);
   };
 
+  const description = (): ReplicaDescription => ({ name: name(), version: VERSION, ...nextKey() });
+
   const poll = async (): Promise<PoolState> => {
     const askedMs = clock.monotonic();
-    const polled = await records.poll(file.replica, {
-      name: name(),
-      version: VERSION,
-      ...nextKey(),
-    });
+    const polled = await records.poll(file.replica, description(), { processId, isFirst: !isKnown });
     engineClock.measured(polled.engineMs, askedMs);
+    isKnown ||= polled.poolId === file.poolId;
     return polled;
+  };
+
+  const noteMembers = (found: readonly Member[]): void => {
+    members = found.map(({ id, about: { name, version, stopped }, agoMs }) => ({
+      ...{ id, name, version },
+      seenMs: clock.now() - agoMs,
+      isConnected: stopped !== true && agoMs < MISSED_MS,
+      isStopped: stopped === true,
+    }));
+    const missedInMs = found.map(({ agoMs }) => MISSED_MS - agoMs).filter((ms) => ms > 0);
+    pauseMs = Math.min(INTERVAL_MS, ...missedInMs);
+    const isRecent = ({ about: { stopped }, agoMs }: Member) => stopped !== true && agoMs <= RECENT_MS;
+    // The list is empty for a moment after a change of the key.
+    file.counted(Math.max(1, found.filter(isRecent).length));
   };
 
   const compare = async (): Promise<void> => {
@@ -122,12 +146,10 @@ export function createPoolLink(context: PoolLinkContext): PoolLink {
       await openPool();
       polled = await poll();
     }
-    members = polled.members.map(({ id, about: { name, version }, agoMs }) => ({
-      ...{ id, name, version },
-      seenMs: clock.now() - agoMs,
-    }));
-    context.polled(polled);
-    file.counted(polled.members.filter(({ agoMs }) => agoMs <= RECENT_MS).length);
+    noteMembers(polled.members);
+    // The other process sends signals under the same id, so the replicas would mix up those of the two.
+    if (polled.isDuplicate) context.lost();
+    else context.polled(polled);
     file.flush();
     if (polled.revision !== seen || hasChanges({ records, sealer, file, facts, log })) {
       await reconcile();
@@ -136,6 +158,8 @@ export function createPoolLink(context: PoolLinkContext): PoolLink {
       hasRead = true;
       for (const wake of waiting) wake();
     }
+    // Only now: a login that this process has renewed may be missing in the pool.
+    if (polled.isDuplicate) throw duplicateReplica(file.pool);
     degradation.succeeded();
     context.compared(polled);
   };
@@ -152,13 +176,18 @@ export function createPoolLink(context: PoolLinkContext): PoolLink {
   });
 
   const tick = (): void => {
+    // A comparison would report the replica as connected again.
+    if (isStopped) return;
     cancel?.();
     void sync()
-      .catch(() => {}) // it is reported
+      .catch(() => {
+        // The failure is reported. What is known of the others is old.
+        pauseMs = INTERVAL_MS;
+      })
       .finally(() => {
         // Another call may have set a timer meanwhile.
         cancel?.();
-        if (!isStopped) cancel = clock.after(INTERVAL_MS, tick);
+        if (!isStopped) cancel = clock.after(pauseMs, tick);
       });
   };
 
@@ -187,6 +216,7 @@ export function createPoolLink(context: PoolLinkContext): PoolLink {
       isStopped = true;
       cancel?.();
     },
+    signOff: () => records.stop(file.replica, { ...description(), stopped: true }, processId),
     get facts() {
       return facts;
     },
@@ -200,4 +230,16 @@ export function createPoolLink(context: PoolLinkContext): PoolLink {
       return members;
     },
   };
+}
+
+// --- internal ---
+
+function duplicateReplica(pool: string): CodexlbError {
+  return new CodexlbError(
+    "same_replica_twice",
+    `another process, probably on a copy of this root, is connected to the pool ${pool} as the same replica`,
+    {
+      next: `stop one of the two proxies, and with its root run: ${advisedElsewhere("cluster leave")} && ${advisedElsewhere("cluster join")}`,
+    },
+  );
 }

@@ -16,6 +16,8 @@ export interface PoolRecord {
 
 /** The answer to a replica that wants to send a refresh token (`begin` in scripts.ts). */
 export type TurnAnswer =
+  /** The replica is another process. */
+  | { readonly kind: "duplicate" }
   | { readonly kind: "changed" }
   | { readonly kind: "settling"; readonly ms: number }
   | { readonly kind: "busy"; readonly replica: string }
@@ -33,6 +35,8 @@ export interface PoolState {
   readonly engineMs: number;
   /** How many records of turns and switches the replicas have sent. */
   readonly sentRecords: string;
+  /** True if the replica that asked is another process, which was seen a moment ago. */
+  readonly isDuplicate: boolean;
   readonly members: readonly Member[];
 }
 
@@ -53,6 +57,8 @@ const ReplicaDescription = z.object({
   next_key: z.string().optional(),
   /** Why the replica cannot use its file of the next key. */
   next_key_problem: z.string().optional(),
+  /** Its proxy was stopped by an operator. Absent while it runs, and in descriptions by earlier versions. */
+  stopped: z.boolean().optional(),
 });
 
 /** What a replica says about its next key. */
@@ -67,8 +73,18 @@ export interface PoolRecords {
   find(runId?: string): Promise<string | undefined>;
   /** Creates the pool `id` if the engine has none. `isRebuilt`: it existed before. Returns the id of the pool there. */
   create(id: string, runId: string, isRebuilt: boolean): Promise<string>;
-  /** Reports the replica as connected, and asks for the state of the pool. */
-  poll(replica: string, about: ReplicaDescription): Promise<PoolState>;
+  /**
+   * Reports the replica as connected, and asks for the state of the pool. `isFirst`: the process was not the replica
+   * before, and takes the place of a process that is.
+   */
+  poll(
+    replica: string,
+    about: ReplicaDescription,
+    by: { readonly processId: string; readonly isFirst: boolean },
+  ): Promise<PoolState>;
+  /** Reports the replica as stopped, unless it is another process than `processId`. */
+  stop(replica: string, about: ReplicaDescription, processId: string): Promise<void>;
+  /** Forgets the replica, unless one of its processes is connected. */
   leave(replica: string): Promise<void>;
   members(): Promise<Member[]>;
   /** The generation of each fact, by tag. */
@@ -81,18 +97,23 @@ export interface PoolRecords {
    * after `over`. Returns the generation of the login in the engine; undefined if that was not `over`.
    */
   revive(fact: Fact, over: number): Promise<number | undefined>;
-  /** `name`: of a login's fact. `takesOver`: a turn that another replica did not end in time may be taken over. */
+  /** `name`: of a login's fact. `takesOver`: a turn that another process did not end in time may be taken over. */
   begin(
     name: string,
     generation: number,
-    by: { readonly replica: string; readonly leaseMs: number; readonly takesOver: boolean },
+    by: {
+      readonly replica: string;
+      readonly processId: string;
+      readonly leaseMs: number;
+      readonly takesOver: boolean;
+    },
   ): Promise<TurnAnswer>;
   /** `deadReason`: if the token was refused for good. */
   finish(name: string, fence: string, deadReason: string | undefined): Promise<void>;
-  /** Takes the leases of these jobs for the replica. Returns for each whether the replica has it now. */
-  lease(replica: string, jobs: readonly string[]): Promise<boolean[]>;
-  /** Gives back those of these leases that the replica has. */
-  release(replica: string, jobs: readonly string[]): Promise<void>;
+  /** Takes the leases of these jobs for a process. Returns for each whether the process has it now. */
+  lease(processId: string, jobs: readonly string[]): Promise<boolean[]>;
+  /** Gives back those of these leases that the process has. */
+  release(processId: string, jobs: readonly string[]): Promise<void>;
   /**
    * Seals all facts with the key of `next`, in one step; then only that key opens the pool. Nothing is done if a fact
    * has changed meanwhile, or while a replica renews a login. Also throws `cluster_refused` for facts that cannot be
@@ -147,22 +168,27 @@ export function poolRecords(
     }
     return found;
   };
+  const described = (replica: string, about: ReplicaDescription): string =>
+    sealer.seal({ name: `replica/${replica}`, value: JSON.stringify(about) }, 0);
   return {
     find: (runId = "") => open("", runId, false),
     create: async (id, runId, isRebuilt) => (await open(id, runId, isRebuilt)) ?? "",
-    poll: async (replica, about) => {
-      const fact = { name: `replica/${replica}`, value: JSON.stringify(about) };
-      const answer = await engine.run("poll", replica, sealer.seal(fact, 0), identity);
-      const [poolId, revision, epoch, signal, engineMs, sentRecords, members] = Polled.parse(answer);
+    poll: async (replica, about, { processId, isFirst }) => {
+      const args = [replica, described(replica, about), identity, processId, isFirst ? 1 : 0];
+      const answer = Polled.parse(await engine.run("poll", ...args));
+      const [poolId, revision, epoch, signal, engineMs, sentRecords, isDuplicate, members] = answer;
       return {
         poolId: poolId || undefined,
         revision,
         signals: { epoch, revision: Number(signal) },
         engineMs: Number(engineMs),
         sentRecords,
+        isDuplicate: isDuplicate === 1,
         members: membersIn(members),
       };
     },
+    stop: async (replica, about, processId) =>
+      void (await engine.run("stop", replica, described(replica, about), identity, processId)),
     leave: async (replica) => void (await engine.run("leave", replica)),
     members: async () => membersIn(Texts.parse(await engine.run("members"))),
     generations: async () => {
@@ -184,18 +210,18 @@ export function poolRecords(
           .parse(await engine.run("revive", ...args)) ?? undefined
       );
     },
-    begin: async (name, generation, { replica, leaseMs, takesOver }) => {
-      const args = [sealer.tagOf(name), generation, replica, leaseMs, takesOver ? 1 : 0, identity];
+    begin: async (name, generation, { replica, processId, leaseMs, takesOver }) => {
+      const args = [sealer.tagOf(name), generation, replica, leaseMs, takesOver ? 1 : 0, identity, processId];
       return turnAnswer(Texts.parse(await engine.run("begin", ...args)));
     },
     finish: async (name, fence, deadReason = "") =>
       void (await engine.run("finish", sealer.tagOf(name), fence, deadReason, identity)),
-    lease: async (replica, jobs) =>
+    lease: async (processId, jobs) =>
       z
         .array(z.number())
-        .parse(await engine.run("lease", replica, ...jobs.map(leaseTag)))
+        .parse(await engine.run("lease", processId, ...jobs.map(leaseTag)))
         .map((given) => given === 1),
-    release: async (replica, jobs) => void (await engine.run("release", replica, ...jobs.map(leaseTag))),
+    release: async (processId, jobs) => void (await engine.run("release", processId, ...jobs.map(leaseTag))),
     rekey: async (poolId, next) => {
       const tags = chunks(Texts.parse(await engine.run("generations")), 2).map(([tag = ""]) => tag);
       const facts: (string | number)[] = [];
@@ -245,11 +271,12 @@ const AT_ONCE = 100;
 
 const text = z.string();
 const Texts = z.array(text);
-const Polled = z.tuple([text, text, text, text, text, text, Texts]);
+const Polled = z.tuple([text, text, text, text, text, text, z.number(), Texts]);
 const Meta = z.tuple([z.string().nullable(), z.string().nullable(), z.string().nullable()]);
 
 function turnAnswer([kind, first = "", second = ""]: readonly string[]): TurnAnswer {
   switch (kind) {
+    case "duplicate":
     case "changed":
       return { kind };
     case "settling":

@@ -3,6 +3,7 @@
 
 import { z } from "zod";
 import { advised } from "../advice.ts";
+import type { Deps } from "../deps.ts";
 import { CodexlbError } from "../errors.ts";
 import { readTextIfPresent, writeFileAtomic } from "../state/atomic-file.ts";
 import type { PutBack, PutBackNotes } from "./put-back.ts";
@@ -46,6 +47,11 @@ export interface ReplicaFile {
   flush(): void;
 }
 
+/** A new id of a pool, a replica or a process. */
+export function newId({ random }: Pick<Deps, "random">): string {
+  return Buffer.from(random(ID_BYTES)).toString("hex");
+}
+
 /** A new file for a root that becomes a replica. Throws `file_unusable`. */
 export function createReplicaFile(path: string, replica: string, pool: string, poolId: string): ReplicaFile {
   const file = opened(path, {
@@ -80,6 +86,7 @@ export function openReplicaFile(path: string): ReplicaFile | undefined {
 // --- internal ---
 
 const VERSION = 1;
+const ID_BYTES = 8;
 
 type Content = z.output<typeof Content>;
 const Content = z.object({

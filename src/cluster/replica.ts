@@ -14,7 +14,7 @@ import { nextKeyReport } from "./next-key.ts";
 import { createPoolLink, INTERVAL_MS } from "./pool-link.ts";
 import { poolRecords } from "./pool-records.ts";
 import { createReplicaCounts } from "./replica-counts.ts";
-import type { ReplicaFile } from "./replica-file.ts";
+import { newId, type ReplicaFile } from "./replica-file.ts";
 import { SETTLE_MS } from "./scripts.ts";
 import { sharedAccounts, sharedKeys } from "./shared-ops.ts";
 import type { Sharing } from "./sharing.ts";
@@ -42,7 +42,9 @@ const PATIENCE_MS = 3_000;
 export function createReplica(options: ReplicaOptions): Sharing {
   const { deps, events, url, keyPlace, file, usage, name } = options;
   const { clock, log } = deps;
-  const engine = createEngine({ url, pool: file.pool, deps });
+  // Never stored, so a process on a copy of the root has another one.
+  const processId = newId(deps);
+  const engine = createEngine({ url, pool: file.pool, deps, processId });
   const keyring = createKeyring(keyPlace, file.pool, deps.random);
   const { sealer } = keyring;
   const nextKey = nextKeyReport(keyring, keyPlace, log);
@@ -65,7 +67,8 @@ export function createReplica(options: ReplicaOptions): Sharing {
     warned.add(message);
   };
   const link = createPoolLink({
-    ...{ deps, degradation, engine, engineClock, records, keyring, file, counts, name, nextKey, warn },
+    ...{ deps, degradation, engine, engineClock, records, keyring, file, processId },
+    ...{ counts, name, nextKey, warn },
     lost: signals.lost,
     polled: (state) => signals.polled(state.signals),
     compared: (state) => exchange.look(state.sentRecords),
@@ -92,6 +95,7 @@ export function createReplica(options: ReplicaOptions): Sharing {
       deps,
       records,
       file,
+      processId,
       facts: () => link.facts,
       sync: link.sync,
       nextChange: link.nextChange,
@@ -105,6 +109,7 @@ export function createReplica(options: ReplicaOptions): Sharing {
     records,
     signals,
     file,
+    processId,
     isUsable: () => link.isUsable,
     isCutOff: () => degradation.now() !== undefined,
   });
@@ -133,6 +138,7 @@ export function createReplica(options: ReplicaOptions): Sharing {
     start: async (given) => {
       link.use(given);
       await engine.connected(PATIENCE_MS).catch(degradation.failed);
+      const subscription = Promise.withResolvers<void>();
       engine.watch({
         connected: () => {
           connectedAtMs = clock.monotonic();
@@ -140,12 +146,19 @@ export function createReplica(options: ReplicaOptions): Sharing {
         },
         changed: link.tick,
         signalled: signals.received,
-        subscribed: signals.subscribed,
-        unsubscribed: (problem) =>
+        subscribed: () => {
+          subscription.resolve();
+          signals.subscribed();
+        },
+        unsubscribed: (problem) => {
+          subscription.resolve();
           warn(
             `subscribing to the changes of the pool: ${fullMessageOf(problem)}; until then this replica notices changes up to ${INTERVAL_MS / 1000} s later`,
-          ),
+          );
+        },
       });
+      // A turn of a process that is not subscribed yet could only be taken over when its lease has ended.
+      if (degradation.now() === undefined) await within(PATIENCE_MS, subscription.promise);
       await within(PATIENCE_MS, link.sync());
       link.tick();
     },
@@ -158,6 +171,7 @@ export function createReplica(options: ReplicaOptions): Sharing {
         await within(PATIENCE_MS, divided.leases.giveBackAll());
       }
       await within(PATIENCE_MS, exchange.stop());
+      if (degradation.now() === undefined) await within(PATIENCE_MS, link.signOff());
       engine.close();
     },
     state: () => ({

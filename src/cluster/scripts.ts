@@ -10,13 +10,12 @@
 //   counters     hash     revision (raised by each change), fence (raised by each turn)
 //   turns        hash     who renews a login now, by tag: "GENERATION FENCE UNTIL_MS REPLICA", or
 //                         "GENERATION 0 0 dead:REASON" for one whose refresh token was refused for good
-//   replicas     hash     a sealed description of each replica, by its id
-//   seen         sorted   when each replica was last connected, engine time in ms
 //
-// signal-scripts.ts has the scripts and keys of signals, lease-scripts.ts those of leases, and usage-script.ts those of
-// records of turns.
+// member-scripts.ts has the scripts and keys of replicas and their processes, signal-scripts.ts those of signals,
+// lease-scripts.ts those of leases, and usage-script.ts those of records of turns.
 
 import { LEASE_SCRIPTS } from "./lease-scripts.ts";
+import { MEMBER_PRELUDE, MEMBER_SCRIPTS } from "./member-scripts.ts";
 import { SIGNAL_SCRIPTS } from "./signal-scripts.ts";
 import { USAGE_SCRIPTS } from "./usage-script.ts";
 
@@ -35,6 +34,8 @@ const KEYS = [
   "leases",
   "usage",
   "senders",
+  "processes",
+  "holders",
 ] as const;
 
 /**
@@ -42,8 +43,6 @@ const KEYS = [
  * send what they have renewed meanwhile within a few seconds.
  */
 export const SETTLE_MS = 30_000;
-/** Replicas that were not connected for this time are forgotten, ms. */
-const FORGET_MS = 7 * 24 * 3_600_000;
 
 /** The names of the pool's keys. */
 export function keysOf(pool: string): string[] {
@@ -58,6 +57,11 @@ export function channelOf(pool: string): string {
 /** The channel on which signals are sent. */
 export function signalChannelOf(pool: string): string {
   return `${prefixOf(pool)}signals`;
+}
+
+/** The channel of a process of a replica (`is_heard` in member-scripts.ts). Nothing else is sent on it. */
+export function processChannelOf(pool: string, processId: string): string {
+  return `${prefixOf(pool)}process:${processId}`;
 }
 
 /** The prefix of the pool's keys and its channels. The braces put them into one slot. */
@@ -85,26 +89,15 @@ local function write(tag, generation, sealed, channel)
   redis.call('HSET', records, tag, sealed)
   redis.call('PUBLISH', channel, redis.call('HINCRBY', counters, 'revision', 1))
 end
+local function set_no_turn(tag, turn)
+  redis.call('HDEL', turns, tag)
+  redis.call('HDEL', holders, turn.fence)
+end
 local function end_turn(tag, fence)
   local turn = turn_of(tag)
-  if turn and turn.fence == fence then redis.call('HDEL', turns, tag) end
+  if turn and turn.fence == fence then set_no_turn(tag, turn) end
 end
-local function forget(replica)
-  redis.call('ZREM', seen, replica)
-  redis.call('HDEL', replicas, replica)
-  redis.call('HDEL', senders, replica)
-end
-local function members(at)
-  local found = {}
-  local ids = redis.call('ZRANGE', seen, 0, -1, 'WITHSCORES')
-  for index = 1, #ids, 2 do
-    found[#found + 1] = ids[index]
-    found[#found + 1] = redis.call('HGET', replicas, ids[index]) or ''
-    found[#found + 1] = string.format('%d', at - ids[index + 1])
-  end
-  return found
-end
-`;
+${MEMBER_PRELUDE}`;
 
 const BODIES = {
   /**
@@ -123,31 +116,6 @@ if ARGV[4] ~= '' and redis.call('HGET', meta, 'run') ~= ARGV[4] then
   redis.call('HSET', meta, 'run', ARGV[4], 'since', string.format('%d', since))
 end
 return redis.call('HMGET', meta, 'schema', 'pool', 'check')`,
-
-  /**
-   * The replica ARGV[1] of the pool with the identity ARGV[3], described by ARGV[2], is connected. Returns the id of
-   * the pool, or "" if the engine has another one, the revision of its facts, the epoch and the revision of its
-   * signals, the engine's time, how many records of turns were sent, and the replicas (`members`).
-   */
-  poll: `
-local at, isPool = now(), is_pool(ARGV[3])
-if isPool then
-  redis.call('ZADD', seen, at, ARGV[1])
-  redis.call('HSET', replicas, ARGV[1], ARGV[2])
-  for _, id in ipairs(redis.call('ZRANGEBYSCORE', seen, '-inf', at - ${FORGET_MS})) do
-    forget(id)
-  end
-end
-local found = redis.call('HMGET', counters, 'revision', 'epoch', 'signal', 'usage')
-return {
-  isPool and redis.call('HGET', meta, 'pool') or '',
-  found[1] or '0', found[2] or '0', found[3] or '0', string.format('%d', at), found[4] or '0', members(at)
-}`,
-
-  /** The replica ARGV[1] leaves the pool. */
-  leave: `
-forget(ARGV[1])
-return 'OK'`,
 
   /** Returns the generation of every fact: tag, generation, tag, ... */
   generations: `return redis.call('HGETALL', generations)`,
@@ -191,17 +159,26 @@ write(tag, current + 1, ARGV[3], ARGV[4])
 return current + 1`,
 
   /**
-   * The replica ARGV[3] wants to send the refresh token of the tag ARGV[1], which it has as generation ARGV[2]. Its
-   * turn lasts ARGV[4] ms at most. ARGV[6]: the identity of the pool. Returns one of:
+   * The process ARGV[7] of the replica ARGV[3] wants to send the refresh token of the tag ARGV[1], which it has as
+   * generation ARGV[2]. Its turn lasts ARGV[4] ms at most. ARGV[6]: the identity of the pool. A process takes over its
+   * own turn immediately, and that of an earlier process of its replica if that one is not connected any more. Returns
+   * one of:
+   *   duplicate                the replica is another process
    *   changed GENERATION       the fact has another generation
    *   settling MS              the engine has just started, so a replica may still have a newer login
-   *   busy REPLICA             another replica has its turn, or did not end it and ARGV[5] is not 1
+   *   busy REPLICA             another process has its turn, or did not end it and ARGV[5] is not 1
    *   dead REASON              the token endpoint has refused the token for good
-   *   yours FENCE REPLICA      the replica may send it; REPLICA has not ended its turn with this token, or ""
+   *   yours FENCE REPLICA      the process may send it; REPLICA has not ended its turn with this token, or ""
    */
   begin: `
 if not is_pool(ARGV[6]) then return redis.error_reply(OTHER_POOL) end
-local tag, generation, replica = ARGV[1], tonumber(ARGV[2]), ARGV[3]
+local tag, generation, replica, process = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[7]
+if (process_of(replica) or process) ~= process then return { 'duplicate' } end
+local function is_own(turn)
+  if turn.replica ~= replica then return false end
+  local holder, wasHeard = string.match(redis.call('HGET', holders, turn.fence) or '', '^(%S+) (%d)$')
+  return holder == process or (wasHeard == '1' and not is_heard(holder))
+end
 local current, at = generation_of(tag), now()
 if current ~= generation then return { 'changed', tostring(current) } end
 local settled = tonumber(redis.call('HGET', meta, 'since') or '0') + ${SETTLE_MS}
@@ -210,14 +187,14 @@ local turn, lost = turn_of(tag), ''
 if turn and turn.generation == generation then
   local reason = string.match(turn.replica, '^dead:(.*)$')
   if reason then return { 'dead', reason } end
-  if turn.replica ~= replica and (at < turn.untilMs or ARGV[5] ~= '1') then
-    return { 'busy', turn.replica }
-  end
+  if not is_own(turn) and (at < turn.untilMs or ARGV[5] ~= '1') then return { 'busy', turn.replica } end
   lost = turn.replica
 end
+if turn then redis.call('HDEL', holders, turn.fence) end
 local fence = tostring(redis.call('HINCRBY', counters, 'fence', 1))
 local untilMs = string.format('%d', at + tonumber(ARGV[4]))
 redis.call('HSET', turns, tag, ARGV[2] .. ' ' .. fence .. ' ' .. untilMs .. ' ' .. replica)
+redis.call('HSET', holders, fence, process .. (is_heard(process) and ' 1' or ' 0'))
 return { 'yours', fence, lost }`,
 
   /**
@@ -228,15 +205,11 @@ return { 'yours', fence, lost }`,
 if not is_pool(ARGV[4]) then return redis.error_reply(OTHER_POOL) end
 local turn = turn_of(ARGV[1])
 if not turn or turn.fence ~= ARGV[2] then return 'OK' end
-if ARGV[3] == '' then
-  redis.call('HDEL', turns, ARGV[1])
-else
+set_no_turn(ARGV[1], turn)
+if ARGV[3] ~= '' then
   redis.call('HSET', turns, ARGV[1], string.format('%d 0 0 dead:', turn.generation) .. ARGV[3])
 end
 return 'OK'`,
-
-  /** Returns each replica: id, description, and how long ago it was connected, ms. */
-  members: `return members(now())`,
 
   /**
    * Replaces the key of the pool with the identity ARGV[1]: ARGV[2] is its new check, ARGV[3] its new identity, ARGV[4]
@@ -266,9 +239,9 @@ redis.call('HSET', meta, 'check', ARGV[2], 'identity', ARGV[3], 'rekeyed', strin
 redis.call('PUBLISH', ARGV[4], redis.call('HINCRBY', counters, 'revision', 1))
 return 'done'`,
 
+  ...MEMBER_SCRIPTS,
   ...SIGNAL_SCRIPTS,
   ...LEASE_SCRIPTS,
-
   ...USAGE_SCRIPTS,
 } as const;
 

@@ -5,6 +5,7 @@ import type { KeyShares } from "../auth/key-share.ts";
 import type { KeyOps } from "../auth/keys.ts";
 import { ALONE, type RenewalTurns } from "../auth/renewal-turns.ts";
 import type { MovedTurn } from "../core/pool-facts.ts";
+import type { ErrorCode } from "../errors.ts";
 import type { LocalFacts } from "./local-facts.ts";
 import { NO_PUT_BACK, type PutBackNotes } from "./put-back.ts";
 import type { SharingCounts } from "./replica-counts.ts";
@@ -53,8 +54,8 @@ export interface SharingState {
   readonly replica: string;
   /** The engine's URL without user and password. */
   readonly engine: string;
-  /** Since when the engine cannot be used, Unix ms, and why; undefined if it can. */
-  readonly degraded: { readonly sinceMs: number; readonly why: string } | undefined;
+  /** Since when the pool cannot be used, Unix ms, and why; undefined if it can. */
+  readonly degraded: { readonly sinceMs: number; readonly why: string; readonly code: ErrorCode } | undefined;
   /** How many changes of operators the engine does not have yet. */
   readonly pending: number;
   /** True if the replica has compared itself with the pool since its start. */
@@ -71,6 +72,10 @@ export interface ReplicaState {
   readonly version: string;
   /** When it was last connected to the engine, Unix ms. */
   readonly seenMs: number;
+  /** False if it was stopped, or had missed its regular report when the engine was read. */
+  readonly isConnected: boolean;
+  /** Its proxy was stopped by an operator, and has not started since. */
+  readonly isStopped: boolean;
 }
 
 /** A proxy without a cluster. */

@@ -141,7 +141,10 @@ const SENTENCES: Readonly<Record<string, (fields: LogEvent["fields"]) => string>
   "child_proxy.seen": () => "answers",
   "clock.set_back": ({ by_ms }) =>
     `the system clock was set back by ${durationText(Math.max(1, Math.round(Number(by_ms) / 1000)))}`,
-  "cluster.degraded": () => "the shared pool cannot be used; this replica works with what it knows",
+  "cluster.degraded": ({ code }) =>
+    code === "same_replica_twice"
+      ? "another process is connected to the shared pool as this replica, which works with what it knows"
+      : "the shared pool cannot be used; this replica works with what it knows",
   "cluster.recovered": ({ degraded_seconds }) =>
     `the shared pool can be used again after ${durationText(Number(degraded_seconds))}`,
   "cluster.records_failed": () => "records of turns could not be exchanged with the other replicas",

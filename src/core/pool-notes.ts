@@ -1,8 +1,8 @@
 // What the status says about the whole pool, in addition to its accounts: turns that wait for a reset or a
-// place, a replica without the server of its pool, and anchoring.
+// place, a replica that cannot use its pool, and anchoring.
 
 import { anchoredWords } from "./anchor/anchor-words.ts";
-import { degradedWords } from "./cluster-words.ts";
+import { degradedNote } from "./cluster-words.ts";
 import { counted } from "./count-words.ts";
 import type { StatusAnswer } from "./status-schema.ts";
 import { waitingWords } from "./waiting-words.ts";
@@ -13,7 +13,7 @@ export function poolNotes(status: StatusAnswer, nowMs: number): string[] {
   const notes = [
     waiting && waitingWords({ ...waiting, untilMs: waiting.until_ms }, nowMs),
     queued === undefined ? undefined : `${counted(queued, "turn")} waiting for a place on a full account`,
-    degradedWords(status, nowMs),
+    degradedNote(status, nowMs),
     anchoredWords(status),
   ];
   return notes.filter((note) => note !== undefined);

@@ -281,9 +281,10 @@ const DOCUMENT = {
       replica: text,
       /** How many changes of operators the pool's server does not have yet. */
       pending: z.number(),
-      /** Since when the server cannot be used, Unix ms, and why; absent while it can. */
+      /** Since when the pool cannot be used, Unix ms, and why; absent while it can. */
       degraded_since_ms: z.number().optional(),
       error: text.optional(),
+      error_code: text.optional(),
       /** All replicas of the pool, as this one last read them from the server. */
       replicas: z
         .array(
@@ -293,6 +294,10 @@ const DOCUMENT = {
             version: text,
             /** When it was last connected to the server, Unix ms. */
             last_seen_ms: z.number(),
+            /** False if it was stopped, or missed its last report to the server. Earlier versions do not send it. */
+            connected: z.boolean().optional(),
+            /** True if its proxy was stopped; otherwise absent. */
+            stopped: z.boolean().optional(),
           }),
         )
         .optional(),

@@ -8,6 +8,7 @@ export function reportCluster(state: SharingState | undefined, nowMs: number, re
   const { degraded, pending, counts } = state;
   report("clusterConnected", Number(degraded === undefined));
   report("clusterDegraded", degraded === undefined ? 0 : Math.max(0, nowMs - degraded.sinceMs) / 1000);
+  report("clusterDuplicate", Number(degraded?.code === "same_replica_twice"));
   report("clusterPending", pending);
   for (const [result, count] of Object.entries(counts.comparisons))
     report("clusterComparisons", count, { result });

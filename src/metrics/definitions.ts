@@ -163,13 +163,19 @@ export const METRICS = {
     name: "codexlb_cluster_connected",
     type: "gauge",
     labels: [],
-    help: "1 if this replica can use the server of its pool, otherwise 0. This and the other codexlb_cluster metrics are absent for a proxy that works alone.",
+    help: "1 if this replica can use its pool, otherwise 0. This and the other codexlb_cluster metrics are absent for a proxy that works alone.",
   },
   clusterDegraded: {
     name: "codexlb_cluster_degraded_seconds",
     type: "gauge",
     labels: [],
-    help: "How long this replica has been without the server of its pool; 0 while it can use it.",
+    help: "How long this replica has been unable to use its pool; 0 while it can.",
+  },
+  clusterDuplicate: {
+    name: "codexlb_cluster_duplicate",
+    type: "gauge",
+    labels: [],
+    help: "1 if this replica cannot use its pool because another process is connected as the same replica, probably on a copy of its root; otherwise 0.",
   },
   clusterPending: {
     name: "codexlb_cluster_pending_changes",

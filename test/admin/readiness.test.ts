@@ -67,7 +67,11 @@ describe("/readyz", () => {
       sharing: () => ({
         pool: "team",
         hasRead: false,
-        degraded: { sinceMs: 0, why: "contacting redis://engine: connection refused" },
+        degraded: {
+          sinceMs: 0,
+          why: "contacting redis://engine: connection refused",
+          code: "cluster_unreachable" as const,
+        },
       }),
     };
     expect(readinessObstacle(context)).toEqual({

@@ -1,8 +1,9 @@
 // What a replica shows of itself while it has the server of its pool, and while it is without it.
 
 import { describe, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
 import { readSecret } from "../../src/auth/secrets.ts";
-import { degradedWords, replicaWords } from "../../src/core/cluster-words.ts";
+import { degradedNote, degradedWords, replicaWords } from "../../src/core/cluster-words.ts";
 import { StatusAnswer } from "../../src/core/status-schema.ts";
 import { until } from "../support/pool.ts";
 import { whyNoRedis } from "../support/redis.ts";
@@ -25,7 +26,10 @@ describe.skipIf(whyNoRedis !== undefined)("a replica", () => {
       replica: id,
       pending: 0,
       replicas: [
-        { id, name: expect.any(String), version: expect.any(String), last_seen_ms: expect.any(Number) },
+        {
+          ...{ id, name: expect.any(String), version: expect.any(String), last_seen_ms: expect.any(Number) },
+          connected: true,
+        },
       ],
     });
     expect((await fetch(`${a.url}/readyz`)).status).toBe(200);
@@ -65,7 +69,10 @@ describe.skipIf(whyNoRedis !== undefined)("a replica", () => {
       1,
       {
         ...{ pool: "default", engine: pool.redis.url, error: expect.any(String), replica: id, pending: 1 },
-        proxy: { pool: "default", pending: 1, degraded_since_ms: sinceMs, error: expect.any(String) },
+        proxy: {
+          ...{ pool: "default", pending: 1, degraded_since_ms: sinceMs, error: expect.any(String) },
+          error_code: "cluster_unreachable",
+        },
       },
     ]);
     expect(await value("codexlb_cluster_connected")()).toBe(0);
@@ -96,6 +103,46 @@ describe.skipIf(whyNoRedis !== undefined)("a replica", () => {
     expect((await fetch(`${a.url}/healthz`)).status).toBe(200);
     await pool.redis.restart();
     await until("it is ready", async () => (await fetch(`${a.url}/readyz`)).status === 200, PATIENCE_MS);
+  }, 120_000);
+
+  test("that was stopped is shown as stopped immediately, and does not count for limits; one that was killed is not connected", async () => {
+    await using pool = await startReplicas({ aliases: ["alice"] });
+    const [a, b, c] = pool.list as [Replica, Replica, Replica];
+    const idOf = ({ layout }: Replica): string => JSON.parse(readFileSync(layout.cluster, "utf8")).replica;
+    const counted = (): number => JSON.parse(readFileSync(a.layout.cluster, "utf8")).replicas;
+    const stateOf = async (replica: Replica) => {
+      const { out } = await done(a.run("cluster", "status"));
+      return new RegExp(`^${idOf(replica)} .*?(connected|stopped|last seen)`, "m").exec(out)?.[1];
+    };
+    const seen = async (replica: Replica) => {
+      const { cluster } = StatusAnswer.parse(await (await fetch(`${a.url}/status`)).json());
+      return cluster?.replicas?.find(({ id }) => id === idOf(replica));
+    };
+    await until("the first replica counts all", () => counted() === 3, PATIENCE_MS);
+    await b.stop();
+    expect(await stateOf(b)).toBe("stopped");
+    await until(
+      "the first replica has noticed",
+      async () => {
+        const found = await seen(b);
+        return found?.stopped === true && found.connected === false;
+      },
+      PATIENCE_MS,
+    );
+    await until("it counts two", () => counted() === 2, PATIENCE_MS);
+    process.kill(c.pid, "SIGKILL");
+    await until(
+      "the first replica misses the killed one",
+      async () => (await seen(c))?.connected === false,
+      PATIENCE_MS,
+    );
+    expect((await seen(c))?.stopped).toBeUndefined();
+    expect(await stateOf(c)).toBe("last seen");
+    // It may be back at any time, so its share of the limits is kept.
+    expect(counted()).toBe(2);
+    await b.start();
+    expect(await stateOf(b)).toBe("connected");
+    await until("it counts all again", () => counted() === 3, PATIENCE_MS);
   }, 120_000);
 
   test("counts renewals by who sent the refresh token", async () => {
@@ -138,6 +185,18 @@ test("the words for a replica without its server name the pool and the time", ()
   expect(degradedWords({}, nowMs)).toBeUndefined();
 });
 
+test("the note about a replica that another process has replaced says so", () => {
+  const nowMs = Date.parse("2026-03-18T12:00:00");
+  const about = { pool: "team", replica: "r", pending: 0, degraded_since_ms: nowMs, error: "no" };
+  const note = (error_code?: string) =>
+    degradedNote({ cluster: error_code === undefined ? about : { ...about, error_code } }, nowMs);
+  expect(note()).toBe("pool team: degraded since 12:00:00");
+  expect(note("cluster_unreachable")).toBe("pool team: degraded since 12:00:00");
+  expect(note("same_replica_twice")).toBe(
+    "pool team: degraded since 12:00:00: another process is connected as this replica",
+  );
+});
+
 test("the words for replicas begin with this one, and say which are connected", () => {
   const nowMs = Date.parse("2026-03-18T12:00:00");
   const about = (id: string, name: string, agoMs: number) => ({
@@ -157,6 +216,17 @@ test("the words for replicas begin with this one, and say which are connected", 
     "lab: degraded since 11:59:00, this replica (not connected)",
     "edge: last seen a moment ago (not connected)",
     "mini: last seen 4 min ago (not connected)",
+  ]);
+  // What the replica says of the others counts, not how old the status is.
+  const reported = [
+    { ...about("1", "edge", 20_000), connected: true },
+    { ...about("2", "mini", 9_000), connected: false },
+    { ...about("4", "tower", 120_000), connected: false, stopped: true },
+  ];
+  expect(words({ replicas: reported })).toEqual([
+    "edge: connected",
+    "mini: last seen a moment ago (not connected)",
+    "tower: stopped 2 min ago (not connected)",
   ]);
   expect(replicaWords({}, nowMs)).toEqual([]);
 });

@@ -200,20 +200,22 @@ test.skipIf(whyNoRedis !== undefined)("the rights in docs/cluster.md are enough"
   expect(await records.find(runId)).toBeUndefined();
   expect(await records.create("id", runId, false)).toBe("id");
   expect(await records.find(runId)).toBe("id");
-  expect(await records.poll("r", { name: "n", version: "v" })).toEqual({
+  const about = { name: "n", version: "v" };
+  expect(await records.poll("r", about, { processId: "p", isFirst: true })).toEqual({
     poolId: "id",
     revision: "0",
     signals: { epoch: "0", revision: 0 },
     engineMs: expect.any(Number),
     sentRecords: "0",
-    members: [{ id: "r", about: { name: "n", version: "v" }, agoMs: 0 }],
+    isDuplicate: false,
+    members: [{ id: "r", about, agoMs: 0 }],
   });
-  expect(await records.lease("r", ["job"])).toEqual([true]);
-  await records.release("r", ["job"]);
+  expect(await records.lease("p", ["job"])).toEqual([true]);
+  await records.release("p", ["job"]);
   expect(await records.put({ name: "pin", value: "x" }, 0, 1)).toBe(true);
   const tag = sealer.tagOf("pin");
   expect(await records.generations()).toEqual(new Map([[tag, 1]]));
-  const by = { replica: "r", leaseMs: 1_000, takesOver: false };
+  const by = { replica: "r", processId: "p", leaseMs: 1_000, takesOver: false };
   expect(await records.begin("pin", 1, by)).toEqual({ kind: "yours", fence: "1", lost: "" });
   await records.finish("pin", "1", undefined);
   expect((await records.members()).map(({ id, about }) => [id, about.name])).toEqual([["r", "n"]]);

@@ -2,12 +2,14 @@
 
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { join } from "node:path";
+import { Redis } from "ioredis";
 import type { RenewalTurn, RenewalTurns } from "../../src/auth/renewal-turns.ts";
 import { createEngine, type Engine } from "../../src/cluster/engine.ts";
 import type { LocalFacts } from "../../src/cluster/local-facts.ts";
 import { loginTurns } from "../../src/cluster/login-turns.ts";
 import { type PoolRecords, poolRecords } from "../../src/cluster/pool-records.ts";
 import { createReplicaFile, type ReplicaFile } from "../../src/cluster/replica-file.ts";
+import { processChannelOf } from "../../src/cluster/scripts.ts";
 import { createSealer, markOf, type Sealer } from "../../src/cluster/sealing.ts";
 import { systemDeps } from "../../src/deps.ts";
 import { startRedis, type TestRedis, whyNoRedis } from "../support/redis.ts";
@@ -36,9 +38,10 @@ describe.skipIf(whyNoRedis !== undefined)("turns", () => {
   let a: Side;
   let b: Side;
 
-  const sideOf = (id: string): Side => {
+  /** Where `id` is a copy of the root of the replica `replica`, its process is another one. */
+  const sideOf = (id: string, replica = id): Side => {
     const deps = systemDeps();
-    const file = createReplicaFile(join(temp.path, `${id}.json`), id, "team", "pool");
+    const file = createReplicaFile(join(temp.path, `${id}.json`), replica, "team", "pool");
     file.agree(NAME, { generation: 1, mark: markOf(login("one")) });
     const warnings: string[] = [];
     const side = { file, warnings, auth: "one", takesOver: true, nowMs: 0 };
@@ -50,8 +53,12 @@ describe.skipIf(whyNoRedis !== undefined)("turns", () => {
       },
       records,
       file,
+      processId: id,
       facts: () => facts,
       sync: async () => {
+        const about = { name: replica, version: "1" };
+        const { isDuplicate } = await records.poll(replica, about, { processId: id, isFirst: false });
+        if (isDuplicate) throw new Error("this replica is another process");
         const tag = sealer.tagOf(NAME);
         const record = (await records.records([tag])).get(tag);
         if (record?.opened?.kind !== "fact" || record.opened.fact.value === null) return;
@@ -116,6 +123,42 @@ describe.skipIf(whyNoRedis !== undefined)("turns", () => {
     expect(b.warnings).toEqual([
       "the replica A did not finish renewing the login of alice; if it was killed after the token endpoint had answered, the login has ended and alice must log in again",
     ]);
+  });
+
+  test("of one process are not taken over by another process of its replica, unless the first one has ended", async () => {
+    const start = (side: Side, processId: string) =>
+      records.poll(side.file.replica, { name: "A", version: "1" }, { processId, isFirst: true });
+    const copy = sideOf("A2", "A");
+    for (const side of [a, copy]) side.takesOver = false;
+    const subscriber = new Redis(redis.url.slice("unix://".length));
+    await subscriber.subscribe(processChannelOf("team", "A"), processChannelOf("team", "A2"));
+    await start(a, "A");
+    const turn = granted(await begin(a));
+    await start(copy, "A2");
+    const isBusy = { kind: "failed", why: "another process of this replica is renewing the login" } as const;
+    expect(await begin(copy)).toEqual(isBusy);
+    // The first process can end its turn, but gets no other one.
+    await turn.end({ kind: "failed" });
+    expect(await begin(a)).toEqual({
+      kind: "failed",
+      why: "asking the pool: this replica is another process",
+    });
+    granted(await begin(copy));
+    await start(a, "A");
+    expect(await begin(a)).toEqual(isBusy);
+    await subscriber.unsubscribe(processChannelOf("team", "A2"));
+    granted(await begin(a));
+    expect(a.warnings.join()).toStartWith("another process of this replica did not finish renewing");
+    // Nothing is known of a process that was not subscribed when it began, so its turn lasts as long as any other.
+    await subscriber.unsubscribe();
+    await start(copy, "A2");
+    granted(await begin(copy));
+    await start(a, "A");
+    expect(await begin(a)).toEqual(isBusy);
+    // An earlier version does not write down which process has a turn.
+    await redis.cli("DEL", "{codexlb:team}:holders");
+    expect(await begin(a)).toEqual(isBusy);
+    subscriber.disconnect();
   });
 
   test("that end without a new login leave the token for the next one", async () => {

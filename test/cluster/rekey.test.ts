@@ -159,7 +159,7 @@ describe.skipIf(whyNoRedis !== undefined)("codexlb cluster rekey", () => {
     const facts = ["login/alice", "pin", "key/laptop"].map((name) => ({ name, value: `value of ${name}` }));
     for (const fact of facts) await first.records.put(fact, 0, 7);
     await first.records.put({ name: "login/removed", value: null }, 0, 3);
-    const by = { replica: "r", leaseMs: 0, takesOver: true };
+    const by = { replica: "r", processId: "p", leaseMs: 0, takesOver: true };
     const turn = await first.records.begin("login/alice", 7, by);
     if (turn.kind !== "yours") throw new Error(turn.kind);
     await first.records.finish("login/alice", turn.fence, "invalid-grant");
@@ -199,7 +199,8 @@ describe.skipIf(whyNoRedis !== undefined)("codexlb cluster rekey", () => {
       "its key was changed",
     );
     expect(await outcome(first.records.begin("login/alice", 7, by))).toThrow("its key was changed");
-    expect((await first.records.poll("r", { name: "n", version: "v" })).poolId).toBeUndefined();
+    const polled = first.records.poll("r", { name: "n", version: "v" }, { processId: "p", isFirst: true });
+    expect((await polled).poolId).toBeUndefined();
     expect(await isWhole()).toBe(next.keyId);
     engine.close();
   }, 60_000);
@@ -214,7 +215,8 @@ describe.skipIf(whyNoRedis !== undefined)("codexlb cluster rekey", () => {
     const records = poolRecords(engine, sealer, "team");
     await records.create("id", "", false);
     await records.put({ name: "login/alice", value: "x" }, 0, 1);
-    const turn = await records.begin("login/alice", 1, { replica: "r", leaseMs: 60_000, takesOver: false });
+    const by = { replica: "r", processId: "p", leaseMs: 60_000, takesOver: false };
+    const turn = await records.begin("login/alice", 1, by);
     expect(turn.kind).toBe("yours");
     expect(await records.rekey("id", next)).toBe("renewing");
     await records.finish("login/alice", "1", undefined);

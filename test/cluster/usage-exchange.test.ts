@@ -87,7 +87,10 @@ async function poolIn(redis: Pick<TestRedis, "url">) {
   return {
     create,
     stream: (replica: string) => usageStream({ engine, sealer, poolId: POOL_ID, replica }),
-    sentRecords: async () => (await records.poll("observer", { name: "o", version: "v" })).sentRecords,
+    sentRecords: async () => {
+      const about = { name: "o", version: "v" };
+      return (await records.poll("observer", about, { processId: "p", isFirst: true })).sentRecords;
+    },
     [Symbol.dispose]: engine.close,
   };
 }

@@ -64,6 +64,16 @@ test.each([
   ["account.pinned", { by: "replica" }, "pinned by you on another replica"],
   ["account.imported", { by: "replica", replica: "office" }, "login enrolled on office"],
   [
+    "cluster.degraded",
+    { code: "cluster_unreachable" },
+    "the shared pool cannot be used; this replica works with what it knows",
+  ],
+  [
+    "cluster.degraded",
+    { code: "same_replica_twice" },
+    "another process is connected to the shared pool as this replica, which works with what it knows",
+  ],
+  [
     "cluster.records_missing",
     { replica: "lab", records: 200 },
     "200 records of turns and switches on lab will be missing here, because the pool's server no longer has them",

@@ -1,6 +1,6 @@
 // Starts replicas of one pool: executables with their own roots, a real engine, and a backend simulated here.
 
-import { mkdirSync, writeFileSync } from "node:fs";
+import { cpSync, lstatSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { systemDeps } from "../../src/deps.ts";
 import { type MockBackend, startMock } from "../../src/mock/backend.ts";
@@ -31,6 +31,8 @@ export interface Replicas extends AsyncDisposable {
   readonly mock: MockBackend;
   readonly list: readonly Replica[];
   readonly env: Record<string, string>;
+  /** Copies the root of `replica` as it is. The proxy on the copy is not started yet. */
+  copyOf(replica: Replica): Replica;
 }
 
 export interface ReplicasOptions {
@@ -83,6 +85,7 @@ export async function startReplicas(options: ReplicasOptions): Promise<Replicas>
     return replica(tool, layout, mock, { ...env, CODEXLB_CLUSTER_URL: url, ...more });
   });
   const made = await Promise.all(making);
+  const copies: (Replica & AsyncDisposable)[] = [];
   const [first, ...others] = made;
   for (const alias of aliases) enrol(first!.layout, alias, mock.authFile(alias));
   await done(first!.run("cluster", "init"));
@@ -95,8 +98,16 @@ export async function startReplicas(options: ReplicasOptions): Promise<Replicas>
     mock,
     list: made,
     env,
+    copyOf: ({ layout }) => {
+      const root = `${layout.root}-copy`;
+      // A socket cannot be copied, and is made again at the start.
+      cpSync(layout.root, root, { recursive: true, filter: (path) => !lstatSync(path).isSocket() });
+      const copy = replica(tool, layoutOf(root), mock, env);
+      copies.push(copy);
+      return copy;
+    },
     [Symbol.asyncDispose]: async () => {
-      await Promise.all(made.map((one) => one[Symbol.asyncDispose]()));
+      await Promise.all([...made, ...copies].map((one) => one[Symbol.asyncDispose]()));
       await mock.stop();
       await redis[Symbol.asyncDispose]();
       if (own === undefined) tool[Symbol.dispose]();

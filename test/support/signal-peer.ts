@@ -60,7 +60,8 @@ export async function signalPeer(
   const engineClock = createEngineClock(clock);
   const poll = async () => {
     const askedMs = clock.monotonic();
-    const { engineMs, signals } = await records.poll(replica, { name: replica, version: "1" });
+    const by = { processId: replica, isFirst: true };
+    const { engineMs, signals } = await records.poll(replica, { name: replica, version: "1" }, by);
     engineClock.measured(engineMs, askedMs);
     exchange.polled(signals);
   };

@@ -2,11 +2,10 @@
 
 import { rmSync } from "node:fs";
 import { advised } from "../../advice.ts";
-import { createReplicaFile, type ReplicaFile } from "../../cluster/replica-file.ts";
+import { createReplicaFile, newId, type ReplicaFile } from "../../cluster/replica-file.ts";
 import type { Deps } from "../../deps.ts";
 import { CodexlbError } from "../../errors.ts";
 import type { Layout } from "../../state/layout.ts";
-import { newId } from "./membership.ts";
 import type { OpenPool } from "./open-pool.ts";
 
 /**

@@ -4,7 +4,7 @@ import { existsSync, readdirSync, rmSync } from "node:fs";
 import { resolve } from "node:path";
 import { defineCommand } from "citty";
 import { advised } from "../../advice.ts";
-import { createReplicaFile, openReplicaFile } from "../../cluster/replica-file.ts";
+import { createReplicaFile, newId, openReplicaFile } from "../../cluster/replica-file.ts";
 import { CodexlbError } from "../../errors.ts";
 import { print } from "../../print.ts";
 import { layoutOf } from "../../state/layout.ts";
@@ -12,7 +12,6 @@ import { ROOT_FLAG } from "../common-flags.ts";
 import { contextOf } from "../context.ts";
 import { usage } from "../flags.ts";
 import { withLockedRoot } from "./locked-root.ts";
-import { newId } from "./membership.ts";
 import { openPool, requireJoinedPool } from "./open-pool.ts";
 import { compareOnce, contentOf, contentWords } from "./pool-content.ts";
 

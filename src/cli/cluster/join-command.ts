@@ -1,14 +1,14 @@
 // `codexlb cluster join`: makes an empty root a replica of a pool.
 
 import { defineCommand } from "citty";
-import { createReplicaFile } from "../../cluster/replica-file.ts";
+import { createReplicaFile, newId } from "../../cluster/replica-file.ts";
 import { CodexlbError } from "../../errors.ts";
 import { print } from "../../print.ts";
 import type { Layout } from "../../state/layout.ts";
 import { ROOT_FLAG } from "../common-flags.ts";
 import { contextOf } from "../context.ts";
 import { type LockedRoot, withLockedRoot } from "./locked-root.ts";
-import { newId, refuseReplica } from "./membership.ts";
+import { refuseReplica } from "./membership.ts";
 import { openPool } from "./open-pool.ts";
 import { compareOnce, contentOf, contentWords } from "./pool-content.ts";
 

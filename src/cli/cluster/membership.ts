@@ -2,16 +2,8 @@
 
 import { advised } from "../../advice.ts";
 import { openReplicaFile, type ReplicaFile } from "../../cluster/replica-file.ts";
-import type { Deps } from "../../deps.ts";
 import { CodexlbError } from "../../errors.ts";
 import type { Layout } from "../../state/layout.ts";
-
-const ID_BYTES = 8;
-
-/** A new id of a pool or a replica. */
-export function newId({ random }: Pick<Deps, "random">): string {
-  return Buffer.from(random(ID_BYTES)).toString("hex");
-}
 
 /** Throws `cluster_refused` if the root is a replica. */
 export function refuseReplica(layout: Layout): void {

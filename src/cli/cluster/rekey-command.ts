@@ -7,7 +7,6 @@ import { advised } from "../../advice.ts";
 import { adoptNextPoolKey, createNextPoolKey, type KeyPlace, keyPlaceOf } from "../../cluster/key.ts";
 import type { Member } from "../../cluster/pool-records.ts";
 import type { ReplicaFile } from "../../cluster/replica-file.ts";
-import { SEEN_MS } from "../../core/cluster-words.ts";
 import type { Deps, Log } from "../../deps.ts";
 import { CodexlbError } from "../../errors.ts";
 import { print } from "../../print.ts";
@@ -53,6 +52,8 @@ export default defineCommand({
 
 /** Long enough for a replica to notice a new file, and for a renewal to end. */
 const PATIENCE_MS = 15_000;
+/** A replica reports itself every five seconds. One whose report is late is not given up at once. */
+const SEEN_MS = 15_000;
 const POLL_MS = 200;
 
 async function membersWithoutNextKey({ records, keyring }: OpenPool): Promise<Member[]> {
@@ -60,7 +61,7 @@ async function membersWithoutNextKey({ records, keyring }: OpenPool): Promise<Me
   return (await records.members()).filter(({ about }) => about.next_key !== next);
 }
 
-const isConnected = ({ agoMs }: Member): boolean => agoMs < SEEN_MS;
+const isConnected = ({ about, agoMs }: Member): boolean => about.stopped !== true && agoMs < SEEN_MS;
 
 /** `lab (41af09): its next key is another one`. */
 function described(member: Member): string {

@@ -11,9 +11,10 @@ const ReplicaAnswer = z.object({
       pool: z.string(),
       /** How many changes of operators the server does not have yet. */
       pending: z.number(),
-      /** Since when the server cannot be used, Unix ms, and why; absent if it can. */
+      /** Since when the pool cannot be used, Unix ms, and why; absent if it can. */
       degraded_since_ms: z.number().optional(),
       error: z.string().optional(),
+      error_code: z.string().optional(),
     })
     .nullable(),
 });

@@ -3,7 +3,7 @@
 import { defineCommand } from "citty";
 import { daemonAt } from "../../admin/daemon.ts";
 import { openReplicaFile, type ReplicaFile } from "../../cluster/replica-file.ts";
-import { SEEN_MS } from "../../core/cluster-words.ts";
+import { absentWords, isDuplicate, MISSED_MS } from "../../core/cluster-words.ts";
 import { durationText } from "../../core/duration-text.ts";
 import { ago } from "../../core/time-words.ts";
 import { messageOf } from "../../errors.ts";
@@ -77,9 +77,11 @@ async function printPool(context: CommandContext, { file, here, json }: OwnState
     id,
     about.name,
     about.version,
-    agoMs < SEEN_MS ? "connected" : ago(nowMs - agoMs, nowMs),
+    agoMs < MISSED_MS && about.stopped !== true
+      ? "connected"
+      : absentWords(about.stopped, ago(nowMs - agoMs, nowMs)),
   ]);
-  print(`\n${table([["REPLICA", "NAME", "VERSION", "SEEN"], ...rows])}`);
+  print(`\n${table([["REPLICA", "NAME", "VERSION", "STATE"], ...rows])}`);
 }
 
 /** Prints what the root of a replica and its proxy know. `error`: why the server or the pool cannot be read. */
@@ -123,5 +125,6 @@ function hereWords(
   if (here === undefined) return `${file.replica}, its proxy is not running${pending}`;
   const since = here.degraded_since_ms;
   if (since === undefined) return `${file.replica}, up to date${pending}`;
-  return `${file.replica}, without the server for ${durationText(Math.round((nowMs - since) / 1000))}${pending}: ${here.error}`;
+  const what = isDuplicate(here) ? "not connected" : "without the server";
+  return `${file.replica}, ${what} for ${durationText(Math.round((nowMs - since) / 1000))}${pending}: ${here.error}`;
 }

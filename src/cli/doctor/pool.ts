@@ -1,9 +1,9 @@
 // Checks what a proxy reports in its status: whether its pool can serve, whether it can record turns, whether a replica
-// has the server of its pool, and its children.
+// can use its pool, and its children.
 
 import { advised } from "../../advice.ts";
 import { type OutageCause, shownState } from "../../core/account-state.ts";
-import { degradedWords } from "../../core/cluster-words.ts";
+import { degradedWords, isDuplicate } from "../../core/cluster-words.ts";
 import { type Outage, outageOf, outageWords } from "../../core/outage.ts";
 import { frameRows } from "../../core/status-rows.ts";
 import type { ChildAnswer, StatusAnswer } from "../../core/status-schema.ts";
@@ -66,7 +66,7 @@ function examineRecording({ usage_problem: problem }: StatusAnswer): Finding[] {
   ];
 }
 
-/** Whether a replica has the server of its pool. */
+/** Whether a replica can use its pool. */
 function examineReplica({ cluster, ...status }: StatusAnswer, nowMs: number): Finding[] {
   const words = degradedWords({ cluster }, nowMs);
   if (cluster === undefined || words === undefined) return [];
@@ -75,7 +75,9 @@ function examineReplica({ cluster, ...status }: StatusAnswer, nowMs: number): Fi
       check: "replica",
       status: "warning",
       detail: `${words}: ${cluster.error ?? "the server cannot be used"}; the replica ${status.proxy_name} works with what it knows, and renews no login`,
-      remedy: "restore the connection to the server; the replica reconnects by itself",
+      remedy: isDuplicate(cluster)
+        ? "let one of the two leave the pool as described; the other one reconnects by itself"
+        : "restore the connection to the server; the replica reconnects by itself",
     },
   ];
 }
