@@ -146,7 +146,8 @@ The same in config.toml: \`concurrency = 2\` below \`[accounts.shared]\`.
   60 seconds in total. Codex shows nothing meanwhile. If the client disconnects, the next turn moves up. At most 256 turns
   wait, with at most 64 MiB of requests. Then the turn is refused with status 503 (over WebSocket with an error event of
   status 429) and a \`Retry-After\` of 5 seconds, after which Codex sends it again. A turn that came through another proxy
-  of a [chain](chaining.md) does not wait, because the proxy in front may have other accounts.
+  of a [chain](chaining.md) does not wait, because the proxy in front may have other accounts. The wait is not a
+  part of the turn's duration.
 - **A lower limit ends no turn.** It only keeps new turns away. A higher one applies within a second.
 - \`status\`, \`explain\` and the dashboard show \`at its limit of 2 turns at once\`; \`status\` also shows how many turns wait for
   a place. The event log has \`request.queued\` and \`request.queue_ended\`.

@@ -153,8 +153,7 @@ export function availabilityFor(candidate: Candidate, needs: RequestNeeds): Avai
   if (needs.spends && needs.readers?.has(id) === false) return "cannot_read";
   if (candidate.draining && !needs.searching && id !== needs.pinnedId && id !== needs.boundId)
     return "draining";
-  // While it cools down, a free place there would not help.
-  if (candidate.fullAt !== undefined && isCounted(needs) && condition !== "cooling") return "full";
+  if (candidate.fullAt !== undefined && isCounted(needs)) return "full";
   if ((atFloor || condition === "last_resort") && id === needs.pinnedId) return "ready";
   return needs.spends || condition === "cooling" ? condition : "ready";
 }

@@ -124,17 +124,20 @@ function bestAvailability(
 ): Availability | undefined {
   let best: Availability | undefined;
   let bestRank = Number.POSITIVE_INFINITY;
-  let isFull = false;
+  /** `cooling`: all full candidates are cooling down as well, so their places are worth no more than those of others. */
+  let full: "serving" | "cooling" | undefined;
   for (const candidate of candidates) {
     const availability = availabilityFor(candidate, context);
     if (availability === "ready") return availability;
-    isFull ||= availability === "full";
+    if (availability === "full")
+      full = full === "serving" || candidate.condition !== "cooling" ? "serving" : "cooling";
     const rank = rankOf(availability) ?? Number.POSITIVE_INFINITY;
     if (rank >= bestRank) continue;
     best = availability;
     bestRank = rank;
   }
-  return isFull && (best === undefined || best === "cooling") ? "full" : best;
+  const isBetter = best === undefined || (best === "cooling" && full === "serving");
+  return full !== undefined && isBetter ? "full" : best;
 }
 
 type Test = (candidate: Candidate) => boolean;

@@ -66,6 +66,7 @@ export async function attempt<Reply>(
         const sinceAt = clock.monotonic();
         const end = await slots.wait(turn, LONGEST_SLOT_WAIT_MS - queuedMs);
         queuedMs += clock.monotonic() - sinceAt;
+        exchange.waited();
         if (end === "left") return attempts.left();
         if (end !== "none") lease = end;
       }

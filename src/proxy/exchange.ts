@@ -83,6 +83,8 @@ export interface Exchange {
   /** An upstream could not decrypt the history. From now on `pick` looks for one that can. */
   search(): void;
   isSearching(): boolean;
+  /** The turn has waited for a place. Like every wait, that does not count as a delay by the proxy. */
+  waited(): void;
   /** The turn has waited for a reset: all upstreams may be tried again. */
   restart(): void;
   /** `lease`'s upstream has served the request, or sent the first output of the turn. */
@@ -136,6 +138,11 @@ export function createExchange(
     return isMove ? { ...lease, choice: { ...lease.choice, switched: true } } : lease;
   };
 
+  const waited = (): void => {
+    isSent = true;
+    recorder?.restart();
+  };
+
   return {
     incoming,
     facts: { session, model },
@@ -185,13 +192,12 @@ export function createExchange(
       isSearching = true;
     },
     isSearching: () => isSearching,
+    waited,
     restart: () => {
       tried.clear();
       failures = 0;
       isSearching = false;
-      // The wait does not count as a delay by the proxy.
-      isSent = true;
-      recorder?.restart();
+      waited();
     },
     served: (lease) => {
       lease.settle({ kind: "ok" }, { turn: options.isMessage, held: isSearching });

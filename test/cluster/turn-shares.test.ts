@@ -100,6 +100,40 @@ describe("the replicas of a pool", () => {
     expect(begin(a, 2)).toBeTrue();
   });
 
+  // The others may know that turns of this replica have ended, and begin some before they know that it began others.
+  test("do not count on places that a replica has given back long after its last turn began", () => {
+    const { clock, sides } = rig(3, () => 50);
+    const [a] = sides as [Side];
+    for (let turns = 0; turns < 6; turns++) {
+      expect(begin(a, 6)).toBeTrue();
+      clock.advance(SEEN_MS + 100);
+    }
+    while (a.turns > 0) end(a);
+    clock.advance(150);
+    for (const side of sides) while (begin(side, 6));
+    expect(inFlight(sides)).toBeLessThanOrEqual(6 + 2);
+  });
+
+  test("do not count on places that a replica has given back, even before the others are sure to know its last turn", () => {
+    const { clock, sides } = rig(3, () => 50);
+    const [a, b] = sides as [Side, Side];
+    for (let turns = 0; turns < 6; turns++) {
+      clock.advance(SEEN_MS + 100);
+      expect(begin(a, 6)).toBeTrue();
+    }
+    clock.advance(SEEN_MS - 100);
+    while (a.turns > 0) end(a);
+    // Messages about other turns arrive all the time.
+    for (let step = 0; step < 200; step++) {
+      if (step >= 190) begin(a, 6);
+      begin(b, 6);
+      end(b);
+      clock.advance(1);
+    }
+    for (const side of sides) while (begin(side, 6));
+    expect(inFlight(sides)).toBeLessThanOrEqual(6 + 2);
+  });
+
   test("divide the limit while they do not hear each other, and each has at least one turn", () => {
     for (const [limit, share] of [
       [7, 2],

@@ -41,7 +41,7 @@ describe("the availability for a request", () => {
       "that is full and cools down",
       candidate("a", { fullAt: 2, condition: "cooling" }),
       {},
-      "cooling",
+      "full",
       "cooling",
     ],
     ["that is limited", candidate("a", { condition: "limited" }), {}, "limited", "ready"],

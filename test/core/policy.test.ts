@@ -117,6 +117,10 @@ describe("a full account", () => {
   test("is waited for rather than an account that cools down is tried", () => {
     expect(choose([full, cooling], context("sticky"))).toBeUndefined();
     expect(choose([cooling], context("sticky"))?.id).toBe("cooling");
+    const both = candidate("both", { condition: "cooling", fullAt: 1, untilMs: 5 });
+    expect(choose([both, cooling], context("sticky"))?.id).toBe("cooling");
+    expect(choose([both], context("sticky"))).toBeUndefined();
+    expect(choose([both, full], context("sticky"))).toBeUndefined();
   });
 });
 

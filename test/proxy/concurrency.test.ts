@@ -7,6 +7,7 @@ import { createSocketClient, createSseClient } from "../../src/mock/client.ts";
 import { LONGEST_SLOT_WAIT_MS } from "../../src/proxy/slot-queue.ts";
 import { skippingClock } from "../support/clock.ts";
 import { startPool, type TestPool, until } from "../support/pool.ts";
+import { recordedTurns } from "../support/recorded-turns.ts";
 import { outcomeOf } from "../support/waiting.ts";
 
 const TRANSPORTS = [
@@ -122,9 +123,29 @@ test("whatever fails, breaks off or leaves, an account never has more turns at o
         await until("nothing is in flight", () => pool.daemon.inFlight() === 0);
       },
     ),
-    { numRuns: 25 },
+    // A smaller example is not worth the time that it takes to find.
+    { numRuns: 25, endOnFailure: true },
   );
 }, 120_000);
+
+test("an account that cools down after a failure keeps its limit", async () => {
+  await using pool = await startPool({ accounts: [{ alias: "alice" }], config: limited(1) });
+  pool.mock.faults.add({ on: "turn", skip: 1, times: 1, answer: { status: 500 } });
+  pool.mock.faults.add({ on: "turn", gateAfter: 6 });
+  const turns = [httpTurn(pool)];
+  await until("the account is full", () => received(pool) === 1);
+  for (let waiting = 1; waiting <= 4; waiting++) {
+    turns.push(httpTurn(pool));
+    await waitInQueue(pool, waiting);
+  }
+  pool.mock.faults.release();
+  await turns[1]?.over;
+  await until("the next turn has the place", () => received(pool) === 3);
+  expect(await queued(pool)).toBe(2);
+  expect(received(pool)).toBe(3);
+  for (const _turn of turns) pool.mock.faults.release();
+  await Promise.all(turns.map(({ over }) => over));
+});
 
 describe.each(TRANSPORTS)("over %s", (_name, createClient) => {
   test("a full account is passed over, also for its own sessions, which come back when it has a place", async () => {
@@ -188,6 +209,30 @@ describe.each(TRANSPORTS)("over %s", (_name, createClient) => {
     expect(events.map(({ event, fields }) => fields?.reason ?? event)).toEqual([
       ...Array.from({ length: 3 }, () => "request.queued"),
       ...Array.from({ length: 3 }, () => "placed"),
+    ]);
+  });
+
+  test("the wait for a place is not a part of the turn's duration", async () => {
+    const clock = skippingClock();
+    await using pool = await startPool({ accounts: [{ alias: "alice" }], config: limited(1), clock });
+    const clients = ["one", "two"].map((name) => createClient(pool.url, name));
+    pool.mock.faults.add({ on: "turn", gateAfter: 6 });
+    const first = clients[0]!.turn("hi");
+    await until("the account is full", () => received(pool) === 1);
+    const second = clients[1]!.turn("hi");
+    await waitInQueue(pool, 1);
+    clock.skip(LONGEST_SLOT_WAIT_MS / 2);
+    for (const _client of clients) pool.mock.faults.release();
+    await Promise.all([first, second]);
+    for (const { close } of clients) close();
+    await pool.stopAndReadEvents();
+    const durations = recordedTurns(pool.layout.usage).map(({ session, duration_ms }) => [
+      session,
+      Number(duration_ms) < LONGEST_SLOT_WAIT_MS / 2,
+    ]);
+    expect(durations.sort()).toEqual([
+      ["one", false],
+      ["two", true],
     ]);
   });
 
