@@ -196,10 +196,14 @@ test.skipIf(whyNoRedis !== undefined || whyNoHaproxy !== undefined)(
       config: "[proxy]\ndrain_delay_seconds = 600\n",
       env: (index) => ({ CODEXLB_PROXY_NAME: `replica${index}` }),
     });
-    // The second signal, which ends the delay, is that of the pool.
-    using _first = {
-      [Symbol.dispose]: () => {
-        for (const { pid } of pool.list.slice(1)) process.kill(pid, "SIGTERM");
+    // The second signal, which ends the delay, is that of the pool. Two signals in a row could arrive as one.
+    await using _first = {
+      [Symbol.asyncDispose]: async () => {
+        for (const { pid, url } of pool.list.slice(1)) {
+          process.kill(pid, "SIGTERM");
+          const isReady = async () => (await fetch(`${url}/readyz`)).ok;
+          await until("the delay has begun", async () => !(await isReady()), PATIENCE_MS);
+        }
       },
     };
     await using balancer = await startHaproxy(pool.list.map(({ url }) => url));
