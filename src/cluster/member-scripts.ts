@@ -86,11 +86,19 @@ redis.call('HSET', replicas, ARGV[1], ARGV[2])
 redis.call('HDEL', processes, ARGV[1])
 return 'OK'`,
 
-  /** The replica ARGV[1] leaves the pool, unless it is a process that is connected: then a copy of its root leaves. */
+  /**
+   * The replica ARGV[1] leaves the pool. Returns one of:
+   *   copy   only a copy of its root leaves: the replica is a process that is connected
+   *   last   there is no other replica, and ARGV[2] is not 1, so nothing was changed
+   *   left   the replica has left
+   */
   leave: `
 local process = process_of(ARGV[1])
-if not process or not is_heard(process) then forget(ARGV[1]) end
-return 'OK'`,
+if process and is_heard(process) then return 'copy' end
+local ids = redis.call('ZRANGE', seen, 0, 1)
+if ARGV[2] ~= '1' and #ids < 2 and (ids[1] or ARGV[1]) == ARGV[1] then return 'last' end
+forget(ARGV[1])
+return 'left'`,
 
   /** Returns each replica: id, description, and how long ago it was connected, ms. */
   members: `return members(now())`,

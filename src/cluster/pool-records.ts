@@ -84,8 +84,11 @@ export interface PoolRecords {
   ): Promise<PoolState>;
   /** Reports the replica as stopped, unless it is another process than `processId`. */
   stop(replica: string, about: ReplicaDescription, processId: string): Promise<void>;
-  /** Forgets the replica, unless one of its processes is connected. */
-  leave(replica: string): Promise<void>;
+  /**
+   * Forgets the replica (`left`). Changes nothing if one of its processes is connected, so that only a copy of its root
+   * leaves (`copy`), or if it is the last one of the pool and `mayBeLast` is false (`last`).
+   */
+  leave(replica: string, mayBeLast: boolean): Promise<"left" | "copy" | "last">;
   members(): Promise<Member[]>;
   /** The generation of each fact, by tag. */
   generations(): Promise<Map<string, number>>;
@@ -189,7 +192,8 @@ export function poolRecords(
     },
     stop: async (replica, about, processId) =>
       void (await engine.run("stop", replica, described(replica, about), identity, processId)),
-    leave: async (replica) => void (await engine.run("leave", replica)),
+    leave: async (replica, mayBeLast) =>
+      z.enum(["copy", "last", "left"]).parse(await engine.run("leave", replica, mayBeLast ? 1 : 0)),
     members: async () => membersIn(Texts.parse(await engine.run("members"))),
     generations: async () => {
       const flat = Texts.parse(await engine.run("generations"));

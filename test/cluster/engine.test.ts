@@ -234,7 +234,8 @@ test.skipIf(whyNoRedis !== undefined)("the rights in docs/cluster.md are enough"
   expect(signals.parse(messages[0]!)).toMatchObject({ revision: 2, count: 2, records: [found, {}] });
   const next = createSealer(new Uint8Array(32).fill(1), "team", deps.random);
   expect(await records.rekey("id", next)).toBe("done");
-  await records.leave("r");
+  expect(await records.leave("r", false)).toBe("last");
+  expect(await records.leave("r", true)).toBe("left");
   await until("the changes are announced", () => changes === 2);
   const other = poolRecords(engine, createSealer(new Uint8Array(32), "other", deps.random), "team");
   expect(await problem(other.find())).toContain("the key does not open the pool team");

@@ -13,7 +13,7 @@ import { type CommandContext, contextOf, requireRoot } from "../context.ts";
 import { withLockedRoot } from "./locked-root.ts";
 import { requireReplica } from "./membership.ts";
 import { type OpenPool, openPool, requireJoinedPool } from "./open-pool.ts";
-import { compareOnce, contentOf, contentWords } from "./pool-content.ts";
+import { compareOnce, contentOf, contentWords, type PoolContent } from "./pool-content.ts";
 
 export default defineCommand({
   meta: {
@@ -71,8 +71,10 @@ async function sendAndLeave(context: CommandContext, leaving: Leaving): Promise<
     await requireJoinedPool(pool, file);
     // A login that was renewed while the engine could not be reached may exist only here.
     await compareOnce(pool, file, facts, context.deps.log);
-    if (!mayBeLast) await refuseLast(pool, file);
-    await pool.records.leave(file.replica);
+    const content = await contentOf(pool);
+    const isEmpty = content.accounts + content.keys === 0;
+    if ((await pool.records.leave(file.replica, mayBeLast || isEmpty)) === "last")
+      throw lastReplica(pool, content);
   } catch (error) {
     if (!(error instanceof CodexlbError) || !OF_SERVER.has(error.code)) throw error;
     const { code, message, next } = error;
@@ -84,14 +86,10 @@ async function sendAndLeave(context: CommandContext, leaving: Leaving): Promise<
   }
 }
 
-/** Throws `last_replica` if no other replica has the accounts and keys of the pool. */
-async function refuseLast(pool: OpenPool, { replica }: ReplicaFile): Promise<void> {
-  if ((await pool.records.members()).some(({ id }) => id !== replica)) return;
-  const content = await contentOf(pool);
-  if (content.accounts + content.keys === 0) return;
-  throw new CodexlbError(
+function lastReplica({ pool, engine }: OpenPool, content: PoolContent): CodexlbError {
+  return new CodexlbError(
     "last_replica",
-    `this is the last replica of the pool ${pool.pool}: after it has left, only ${pool.engine} has ${contentWords(content)}`,
+    `this is the last replica of the pool ${pool}: after it has left, only ${engine} has ${contentWords(content)}`,
     {
       next: `copy the pool into a root that works alone: ${advised("cluster export", "DIR")}; or keep it only in the server: ${advised("cluster leave", "--last")}`,
     },
