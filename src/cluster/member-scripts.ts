@@ -77,13 +77,14 @@ return {
 
   /**
    * The process ARGV[4] of the replica ARGV[1] of the pool with the identity ARGV[3] has stopped. ARGV[2] describes the
-   * replica from now on. Does nothing if the replica is another process.
+   * replica from now on. The others are told on the channel ARGV[5]. Does nothing if the replica is another process.
    */
   stop: `
 if not is_pool(ARGV[3]) or process_of(ARGV[1]) ~= ARGV[4] then return 'OK' end
 redis.call('ZADD', seen, now(), ARGV[1])
 redis.call('HSET', replicas, ARGV[1], ARGV[2])
 redis.call('HDEL', processes, ARGV[1])
+redis.call('PUBLISH', ARGV[5], redis.call('HGET', counters, 'revision') or '0')
 return 'OK'`,
 
   /**

@@ -190,8 +190,10 @@ export function poolRecords(
         members: membersIn(members),
       };
     },
-    stop: async (replica, about, processId) =>
-      void (await engine.run("stop", replica, described(replica, about), identity, processId)),
+    stop: async (replica, about, processId) => {
+      const args = [replica, described(replica, about), identity, processId, channelOf(pool)];
+      await engine.run("stop", ...args);
+    },
     leave: async (replica, mayBeLast) =>
       z.enum(["copy", "last", "left"]).parse(await engine.run("leave", replica, mayBeLast ? 1 : 0)),
     members: async () => membersIn(Texts.parse(await engine.run("members"))),

@@ -232,11 +232,13 @@ test.skipIf(whyNoRedis !== undefined)("the rights in docs/cluster.md are enough"
   expect(await redis.cli("ZRANGE", "{codexlb:team}:signal_ends", "0", "-1")).toBe("tag");
   await until("the signals arrive", () => messages.length === 1);
   expect(signals.parse(messages[0]!)).toMatchObject({ revision: 2, count: 2, records: [found, {}] });
+  await records.stop("r", { ...about, stopped: true }, "p");
+  await until("the stop is announced", () => changes === 2);
   const next = createSealer(new Uint8Array(32).fill(1), "team", deps.random);
   expect(await records.rekey("id", next)).toBe("done");
   expect(await records.leave("r", false)).toBe("last");
   expect(await records.leave("r", true)).toBe("left");
-  await until("the changes are announced", () => changes === 2);
+  await until("the new key is announced", () => changes === 3);
   const other = poolRecords(engine, createSealer(new Uint8Array(32), "other", deps.random), "team");
   expect(await problem(other.find())).toContain("the key does not open the pool team");
 });
