@@ -179,13 +179,15 @@ describe.skipIf(whyNoRedis !== undefined)("of two proxies with copies of one roo
     const [older] = pool.list as [Replica];
     const newer = pool.copyOf(older);
     const idOf = ({ layout }: Replica): string => JSON.parse(readFileSync(layout.cluster, "utf8")).replica;
+    const nameOf = ({ layout }: Replica) => /name = "(.+)"/.exec(readFileSync(layout.config, "utf8"))?.[1];
     const ids = async () => (await pool.redis.cli("ZRANGE", "{codexlb:default}:seen", "0", "-1")).split("\n");
     // Commands on a root are no second process.
     await done(newer.run("cluster", "status"));
     await done(newer.run("cluster", "leave"));
     expect(await ids()).toEqual([idOf(older)]);
     expect(existsSync(newer.layout.cluster)).toBe(false);
-    await done(newer.run("cluster", "join"));
+    const { err } = await done(newer.run("cluster", "join"));
+    expect(err).toContain(`another replica is called ${nameOf(older)}, too`);
     await newer.start();
     expect(await ids()).toContain(idOf(newer));
     expect(await codeOf(older)).toBeUndefined();

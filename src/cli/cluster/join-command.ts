@@ -4,12 +4,13 @@ import { defineCommand } from "citty";
 import { createReplicaFile, newId } from "../../cluster/replica-file.ts";
 import { CodexlbError } from "../../errors.ts";
 import { print } from "../../print.ts";
+import { effectiveConfig, readConfigFile } from "../../state/config-source.ts";
 import type { Layout } from "../../state/layout.ts";
 import { ROOT_FLAG } from "../common-flags.ts";
-import { contextOf } from "../context.ts";
+import { type CommandContext, contextOf } from "../context.ts";
 import { type LockedRoot, withLockedRoot } from "./locked-root.ts";
 import { refuseReplica } from "./membership.ts";
-import { openPool } from "./open-pool.ts";
+import { type OpenPool, openPool } from "./open-pool.ts";
 import { compareOnce, contentOf, contentWords } from "./pool-content.ts";
 
 export default defineCommand({
@@ -32,6 +33,7 @@ export default defineCommand({
         });
       const file = createReplicaFile(layout.cluster, newId(deps), pool.pool, poolId);
       await compareOnce(pool, file, root.facts, deps.log);
+      await warnOfSameName(context, pool);
       print(`joined the pool ${pool.pool} with ${contentWords(await contentOf(pool))} on ${pool.engine}\n`);
     });
   },
@@ -52,4 +54,11 @@ function refuseOwn({ root }: Layout, { store, keyNames }: LockedRoot): void {
     `${root} has its own ${what.filter((one) => one !== "").join(" and ")}`,
     { next: "join with another --root, and add them there afterwards; or remove them first" },
   );
+}
+
+/** Lists and the log could not tell two replicas with one name apart. A copied root has the name of the original. */
+async function warnOfSameName({ layout, deps }: CommandContext, { records }: OpenPool): Promise<void> {
+  const { name } = effectiveConfig(readConfigFile(layout), {}, deps.env).config.proxy;
+  if (!(await records.members()).some(({ about }) => about.name === name)) return;
+  deps.log.warn(`another replica is called ${name}, too; set another proxy.name in ${layout.config}`);
 }
