@@ -128,7 +128,7 @@ describe.skipIf(whyNoRedis !== undefined)("replicas of a pool", () => {
     const fromElsewhere = ["--proxy-url", b.url, "--admin-token", adminToken];
     const drained = await done(a.run("account", "drain", "bob@example.com", ...fromElsewhere));
     expect(drained.err).toStartWith(
-      `codexlb: warning: 3 changes are made on the replica at ${b.url} only; the other replicas of default get them when the server can be used again: `,
+      `codexlb: warning: 3 changes were made on the replica at ${b.url} only; the other replicas of default get them when the server can be used again: `,
     );
     expect((await a.run("cluster", "status")).err).toContain("connection refused");
     const stateOfB = async () =>
