@@ -88,7 +88,7 @@ export function createTurnShares({
 type ShownTurns = z.output<typeof ShownTurns>;
 const ShownTurns = z.object({
   turns: z.number().int().nonnegative(),
-  /** The number of the message; each one of the replica is higher than the one before. */
+  /** Numbers the counts that the replica sends, so that it knows which one the others have. */
   serial: z.number().int().nonnegative(),
 });
 
