@@ -37,10 +37,9 @@ Zero and empty strings mean the default; negative numbers are refused, except as
 [notifications.md](notifications.md) explains \`[notify]\`, [cluster.md](cluster.md) explains \`[cluster]\`.
 
 \`[accounts.ALIAS]\` sets options of an account: \`priority\` (a whole number), \`floor_daily\` and \`floor_weekly\` (such as
-\`"20%"\`), \`tags\` (a list), \`note\` (a text),
-\`monthly_cap\` (USD a month, for an account with [an API key](api-key.md)) and \`concurrency\` (the most turns at once;
-[policies.md](policies.md#turns-at-once)). They override \`codexlb account set\`
-([policies.md](policies.md#priorities-and-floors)).
+\`"20%"\`), \`tags\` (a list), \`note\` (a text), \`monthly_cap\` (USD a month, for an account with
+[an API key](api-key.md)) and \`concurrency\` (the most [concurrent turns](policies.md#concurrent-turns)). They override
+\`codexlb account set\` ([policies.md](policies.md#priorities-and-floors)).
 
 \`[prices."MODEL"]\` adds or replaces a price for the estimates of \`codexlb usage\`, in USD per million tokens:
 \`input\`, \`output\`, and \`cached_input\` (default: as \`input\`) ([usage.md](usage.md#the-cost-is-an-estimate)).

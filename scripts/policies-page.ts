@@ -62,7 +62,7 @@ const MODES = markdownTable([
 const HEAD = `# Policies
 
 Read this to choose how codexlb places new sessions, to use some accounts before others, to keep part of an account
-back, to limit its turns at once, to reserve accounts for some of your work, or to start the 5h windows of accounts
+back, to limit its concurrent turns, to reserve accounts for some of your work, or to start the 5h windows of accounts
 earlier. The policy is the last rule: availability, tags, pins, a session's own account and priorities come first
 ([how-it-decides.md](how-it-decides.md#which-account-gets-a-turn)).
 
@@ -122,7 +122,7 @@ spend_floors = "last"
 - **In a chain** each proxy has its own options for its own accounts. A proxy in front also uses a child's accounts that
   are at their floor only as a last resort.
 
-## Turns at once
+## Concurrent turns
 
 \`\`\`sh
 codexlb account set shared --concurrency 2      # at most two turns at the same time
@@ -131,26 +131,27 @@ codexlb account set shared --concurrency none   # no limit, which is the default
 
 The same in config.toml: \`concurrency = 2\` below \`[accounts.shared]\`.
 
-- **What counts.** Turns and the requests with which Codex prepares a connection, over HTTP and WebSocket, of all sessions,
-  from the moment the account is chosen until the response ends, fails or its client disconnects. An idle connection
-  counts nothing, and neither do lists of models, polls of the usage, or \`codexlb account redeem\`. The turns of
-  [anchoring](#anchoring) count; they are sent only to idle accounts. The limit applies to all
-  [replicas](cluster.md#limits) together.
-- **A full account is passed over**, also for its own sessions and for runs that are pinned to it. The turn goes to another
-  account immediately, because a turn may take many minutes, and a lost prompt cache costs only one slower start. The
-  session itself does not move: its next turn goes to its own account again if that has a place. Over WebSocket this
-  happens between turns. Only sessions whose history no other account can decrypt wait for their own account.
-- **A full account counts as one that cannot serve.** So other accounts spend credits, quota below a floor or money for an
-  [API key](api-key.md) before a turn waits. A turn waits rather than tries an account that is cooling down.
-- **If every account that could serve is full,** the turn waits, and gets the next place in the order of arrival, for at most
-  60 seconds in total. Codex shows nothing meanwhile. If the client disconnects, the next turn moves up. At most 256 turns
-  wait, with at most 64 MiB of requests. Then the turn is refused with status 503 (over WebSocket with an error event of
-  status 429) and a \`Retry-After\` of 5 seconds, after which Codex sends it again. A turn that came through another proxy
-  of a [chain](chaining.md) does not wait, because the proxy in front may have other accounts. The wait is not a
-  part of the turn's duration.
-- **A lower limit ends no turn.** It only keeps new turns away. A higher one applies within a second.
-- \`status\`, \`explain\` and the dashboard show \`at its limit of 2 turns at once\`; \`status\` also shows how many turns wait for
-  a place. The event log has \`request.queued\` and \`request.queue_ended\`.
+- **What counts.** Turns of all sessions, and the requests with which Codex prepares a connection, over HTTP and
+  WebSocket, from the moment the account is chosen until the response ends or fails, or the client disconnects. Idle
+  connections, model lists, usage polls and \`codexlb account redeem\` do not count. The turns of [anchoring](#anchoring)
+  count; they are sent only to idle accounts. The limit applies to all [replicas](cluster.md#limits) together.
+- **A full account** serves as many turns as its limit allows. It is passed over, even for its own sessions and for runs
+  that are pinned to it. The turn goes to another account immediately, because a turn may take many minutes, and a lost
+  prompt cache costs only one slower start. The session itself does not move: its next turn goes to its own account
+  again if that has a free slot. Over WebSocket this happens between turns. Only sessions whose history no other account
+  can decrypt wait for their own account.
+- **A full account counts as one that cannot serve.** So other accounts spend credits, quota below a floor or money for
+  an [API key](api-key.md) before a turn waits. A turn waits rather than try an account that is cooling down.
+- **If every account that could serve is full,** the turn waits for a slot, for at most 60 seconds in total. Free slots
+  go to waiting turns in order of arrival. Codex shows nothing meanwhile. If a client disconnects, the turns behind its
+  turn move up. At most 256 turns wait, with at most 64 MiB of requests. A turn that cannot wait, or waits too long, is
+  refused with status 503 (over WebSocket with an error event of status 429) and a \`Retry-After\` of 5 seconds, after
+  which Codex sends it again. A turn that came through another proxy of a [chain](chaining.md) does not wait, because
+  the proxy in front may have other accounts. The wait is not part of the turn's duration.
+- **Changing the limit.** A lower limit ends no turn; it only keeps new turns away. A higher one applies within a
+  second.
+- **What you see.** \`status\`, \`explain\` and the dashboard show \`at its limit of 2 concurrent turns\`; \`status\` also shows
+  how many turns wait for a slot. The event log has \`request.queued\` and \`request.queue_ended\`.
 
 (\`proxy/concurrency.test.ts\`)
 

@@ -65,7 +65,7 @@ export const ERROR_CODES = {
   cluster_refused: { status: 409, exit: 1 },
   /** The replica that would leave is the last one of its pool. */
   last_replica: { status: 409, exit: 1 },
-  /** Another process with a copy of the root of a replica is connected in its place. */
+  /** Another process, on a copy of the replica's root, is connected as the replica. */
   same_replica_twice: { status: 409, exit: 1 },
   codex_not_found: { status: 500, exit: 1 },
   service_manager_unavailable: { status: 500, exit: 1 },

@@ -15,7 +15,7 @@ export const AccountList = z.looseObject({
     .transform((accounts) => accounts ?? []),
 });
 
-/** The changes of operators that the other replicas do not have yet, because the pool's server cannot be used. */
+/** The operators' changes that the other replicas do not have yet. */
 export type UnsentChanges = z.output<typeof UnsentChanges>;
 const UnsentChanges = z.object({
   pool: z.string(),

@@ -43,7 +43,7 @@ import {
 } from "./door.ts";
 import { NEXT_OFFSET_HEADER } from "./requests.ts";
 
-/** Called after each change with the changes that the other replicas of the proxy do not have yet, if there are some. */
+/** Called after a change if there are changes that the other replicas of the proxy do not have yet. */
 export type UnsentNote = (unsent: UnsentChanges | undefined) => void;
 
 /** Account operations carried out by the proxy behind `door`. */

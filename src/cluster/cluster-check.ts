@@ -9,8 +9,8 @@ import { keyPlaceOf, poolKey, poolKeyIfPresent } from "./key.ts";
 
 /**
  * Throws like `joinedPool` and `poolKey` if a proxy on the root could not start because of these settings. `env`: the
- * environment of the proxy; undefined if it is unknown. Then only a server and a key file that config.toml names are
- * checked, because variables may name others.
+ * environment of the proxy; undefined if it is unknown. Then only the server and the key file
+ * that config.toml names are checked, because variables may name others.
  */
 export function requireStartableReplica(
   layout: Layout,

@@ -13,7 +13,7 @@ export interface Degradation {
 }
 
 /**
- * `pool`: its name. Writes an event and a message when the pool cannot be used any more, when the reason becomes another
+ * `pool`: its name. Writes an event and a message when the pool can no longer be used, when the reason becomes another
  * process that is the same replica, and when the pool can be used again.
  */
 export function createDegradation(

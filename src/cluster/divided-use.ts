@@ -26,7 +26,7 @@ export interface DividedUseContext {
   readonly processId: string;
   /** True while the pool in the engine is known to be this replica's. */
   readonly isUsable: () => boolean;
-  /** True while the others cannot be heard. */
+  /** True while this replica does not hear from the others. */
   readonly isCutOff: () => boolean;
 }
 

@@ -24,7 +24,7 @@ export interface KeyPlace {
   readonly isJoined?: boolean;
 }
 
-/** Where the key of a root with these settings is. A relative path in config.toml starts at the root. */
+/** Where the key of a root with these settings is. A relative path in config.toml is relative to the root. */
 export function keyPlaceOf(
   { root, cluster }: Pick<Layout, "root" | "cluster">,
   { key_file: path }: Pick<Config["cluster"], "key_file">,

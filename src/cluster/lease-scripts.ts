@@ -1,5 +1,5 @@
-// The Lua scripts of leases, which let one process of all replicas at a time do a background job. A lease ends by
-// itself, in the time of the engine.
+// The Lua scripts of leases, which let one process at a time, among all replicas, do a background job. A lease ends by
+// itself, by the engine's clock.
 //
 // Key: leases (hash, by the tag of the job: "UNTIL_MS PROCESS"; earlier versions write the id of the replica).
 

@@ -196,7 +196,7 @@ export function localFacts({
 
 type Service = AccountSettings["service"];
 
-/** Changes the account from one service to another, which differs. `by`: the replica with the operator. */
+/** Changes the account from one service to a different one. `by`: the replica on which the operator made the change. */
 function serve(
   record: AccountRecord,
   from: Service,

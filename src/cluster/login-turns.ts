@@ -1,6 +1,6 @@
-// Lets one process of all replicas at a time send the refresh token of a login. The turn is written to the engine before
-// the token is sent, together with the generation of the login that contains it. So a process that was killed in between
-// leaves a trace, and no other replica sends the same token while the killed one may still have the new login.
+// Lets one process at a time, among all replicas, send the refresh token of a login. The turn is written to the engine
+// before the token is sent, together with the generation of the login that contains it. So a process that was killed in
+// between leaves a trace, and no other replica sends the same token while the killed one may still have the new login.
 
 import { basename } from "node:path";
 import type { RenewalTurn, RenewalTurns, TurnOutcome } from "../auth/renewal-turns.ts";

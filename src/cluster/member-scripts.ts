@@ -8,11 +8,11 @@
 //   holders    hash    which process has a turn, by its fence (`begin` in scripts.ts): "PROCESS 1", or "PROCESS 0" for
 //                      one that was not subscribed to its channel
 
-/** Replicas that were not connected for this time are forgotten, ms. */
+/** A replica that was not connected for this long is forgotten, ms. */
 const FORGET_MS = 7 * 24 * 3_600_000;
 /**
- * How long a replica is the process that was seen last, ms. Three times as long as the pause between two polls, so a
- * process that is late does not lose its place.
+ * How long a replica is the process that was seen last, ms. Three times the pause between two polls, so a process
+ * that is late is not replaced.
  */
 const PLACE_MS = 15_000;
 
@@ -51,7 +51,7 @@ export const MEMBER_SCRIPTS = {
    * The replica ARGV[1] of the pool with the identity ARGV[3], described by ARGV[2], is connected. Its process is
    * ARGV[4]; ARGV[5] is 1 for the first poll of a process, which takes the place of any other. Returns the id of the
    * pool, or "" if the engine has another one, the revision of its facts, the epoch and the revision of its signals,
-   * the engine's time, how many records of turns were sent, 1 if the replica is another process, otherwise 0, and the
+   * the engine's time, how many records of turns were sent, 1 if another process is the replica, otherwise 0, and the
    * replicas (`members`).
    */
   poll: `
@@ -77,7 +77,7 @@ return {
 
   /**
    * The process ARGV[4] of the replica ARGV[1] of the pool with the identity ARGV[3] has stopped. ARGV[2] describes the
-   * replica from now on. The others are told on the channel ARGV[5]. Does nothing if the replica is another process.
+   * replica from now on. The others are told on the channel ARGV[5]. Does nothing if another process is the replica.
    */
   stop: `
 if not is_pool(ARGV[3]) or process_of(ARGV[1]) ~= ARGV[4] then return 'OK' end
@@ -89,7 +89,7 @@ return 'OK'`,
 
   /**
    * The replica ARGV[1] leaves the pool. Returns one of:
-   *   copy   only a copy of its root leaves: the replica is a process that is connected
+   *   copy   only a copy of its root leaves: a process of the replica is connected
    *   last   there is no other replica, and ARGV[2] is not 1, so nothing was changed
    *   left   the replica has left
    */

@@ -30,10 +30,13 @@ export interface PoolLink {
   /** Resolves after the next change of the pool, or after `ms`. */
   nextChange(ms: number): Promise<void>;
   stop(): void;
-  /** Reports to the engine that this replica was stopped, unless it is another process now. Throws like the engine. */
+  /**
+   * Reports to the engine that this replica was stopped, unless another process is the replica now. Throws like the
+   * engine.
+   */
   signOff(): Promise<void>;
   readonly facts: LocalFacts | undefined;
-  /** True while the pool is known to be there, and can be used. */
+  /** True while the pool is known to exist and can be used. */
   readonly isUsable: boolean;
   readonly hasRead: boolean;
   readonly members: readonly ReplicaState[];
@@ -64,8 +67,8 @@ export interface PoolLinkContext {
 }
 
 /**
- * How often root and engine are compared at least, in addition to every announced change, ms. Earlier if another
- * replica has missed its comparison then, so that it is not shown as connected for longer.
+ * How often root and engine are compared at least, in addition to every announced change, ms. They are compared
+ * earlier if another replica has then missed its report, so that it is not shown as connected for longer.
  */
 export const INTERVAL_MS = 5_000;
 /** Replicas that were connected within this time count when limits and work are divided, ms. */
@@ -147,7 +150,7 @@ export function createPoolLink(context: PoolLinkContext): PoolLink {
       polled = await poll();
     }
     noteMembers(polled.members);
-    // The other process sends signals under the same id, so the replicas would mix up those of the two.
+    // The other process sends signals under the same id, so the replicas would mix up the signals of the two.
     if (polled.isDuplicate) context.lost();
     else context.polled(polled);
     file.flush();
@@ -181,7 +184,7 @@ export function createPoolLink(context: PoolLinkContext): PoolLink {
     cancel?.();
     void sync()
       .catch(() => {
-        // The failure is reported. What is known of the others is old.
+        // The failure is reported. What this replica knows of the others is out of date.
         pauseMs = INTERVAL_MS;
       })
       .finally(() => {
@@ -239,7 +242,7 @@ function duplicateReplica(pool: string): CodexlbError {
     "same_replica_twice",
     `another process, probably on a copy of this root, is connected to the pool ${pool} as the same replica`,
     {
-      next: `stop one of the two proxies, and with its root run: ${advisedElsewhere("cluster leave")} && ${advisedElsewhere("cluster join")}`,
+      next: `stop one of the two proxies, and run on its root: ${advisedElsewhere("cluster leave")} && ${advisedElsewhere("cluster join")}`,
     },
   );
 }

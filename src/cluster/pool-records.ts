@@ -16,7 +16,7 @@ export interface PoolRecord {
 
 /** The answer to a replica that wants to send a refresh token (`begin` in scripts.ts). */
 export type TurnAnswer =
-  /** The replica is another process. */
+  /** Another process is the replica. */
   | { readonly kind: "duplicate" }
   | { readonly kind: "changed" }
   | { readonly kind: "settling"; readonly ms: number }
@@ -35,7 +35,7 @@ export interface PoolState {
   readonly engineMs: number;
   /** How many records of turns and switches the replicas have sent. */
   readonly sentRecords: string;
-  /** True if the replica that asked is another process, which was seen a moment ago. */
+  /** True if another process, which was seen a moment ago, is the replica that asked. */
   readonly isDuplicate: boolean;
   readonly members: readonly Member[];
 }
@@ -82,7 +82,7 @@ export interface PoolRecords {
     about: ReplicaDescription,
     by: { readonly processId: string; readonly isFirst: boolean },
   ): Promise<PoolState>;
-  /** Reports the replica as stopped, unless it is another process than `processId`. */
+  /** Reports the replica as stopped, unless a process other than `processId` is the replica. */
   stop(replica: string, about: ReplicaDescription, processId: string): Promise<void>;
   /**
    * Forgets the replica (`left`). Changes nothing if one of its processes is connected, so that only a copy of its root
@@ -115,7 +115,7 @@ export interface PoolRecords {
   finish(name: string, fence: string, deadReason: string | undefined): Promise<void>;
   /** Takes the leases of these jobs for a process. Returns for each whether the process has it now. */
   lease(processId: string, jobs: readonly string[]): Promise<boolean[]>;
-  /** Gives back those of these leases that the process has. */
+  /** Gives back the leases of these jobs that the process has. */
   release(processId: string, jobs: readonly string[]): Promise<void>;
   /**
    * Seals all facts with the key of `next`, in one step; then only that key opens the pool. Nothing is done if a fact

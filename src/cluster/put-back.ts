@@ -1,5 +1,5 @@
-// Accounts that an operator has put back into service. That is no change of a fact, so the others get it as a signal,
-// which the file of the replica keeps until the engine has it.
+// Accounts that an operator has put back into service. That changes no fact, so the others get it as a signal, which
+// the replica's file keeps until the engine has it.
 
 import type { AccountChange } from "../auth/account-ops.ts";
 import type { AccountRecord } from "../state/account-record.ts";
@@ -12,7 +12,7 @@ export interface PutBack {
   readonly login: string | undefined;
 }
 
-/** The accounts that were put back into service, by id, which the engine does not know yet. */
+/** Accounts that were put back into service, by id, until the engine knows it. */
 export interface PutBackNotes {
   all(): ReadonlyMap<string, PutBack>;
   /** Replaces the note about one account, on disk. Throws `file_unusable`. */
@@ -23,7 +23,7 @@ export interface PutBackNotes {
 
 export const NO_PUT_BACK: PutBackNotes = { all: () => new Map(), note: () => {}, forget: () => {} };
 
-/** What the change of an operator says about the service of the account; undefined if nothing. `atMs`: Unix ms. */
+/** How an operator's change puts the account back into service; undefined if it does not. `atMs`: Unix ms. */
 export function putBackBy(
   change: AccountChange,
   { health, loginMark }: Pick<AccountRecord, "health" | "loginMark">,

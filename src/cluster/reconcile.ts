@@ -15,7 +15,7 @@ export interface ReconcileContext {
   readonly file: ReplicaFile;
   readonly facts: LocalFacts;
   readonly log: Log;
-  /** The name of the proxy, which operators' changes get. Default: they get none. */
+  /** The name of the proxy, which is sent with operators' changes. Default: none is sent. */
   readonly name?: () => string;
   /** Called after the root got another login for an account that it has. */
   readonly renewed?: () => void;

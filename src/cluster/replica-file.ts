@@ -19,7 +19,7 @@ export const NEVER_AGREED: Agreed = { generation: 0, mark: "" };
 
 /**
  * What operators have done to a fact here that the engine does not have yet. `begun`: a command has begun to change the
- * fact, and perhaps was killed before it did. `done`: a command has reported success, so the value must not be lost.
+ * fact, and may have been killed before it did. `done`: a command has reported success, so the value must not be lost.
  */
 export type OperatorChange = "none" | "begun" | "done";
 
@@ -36,7 +36,7 @@ export interface ReplicaFile {
   counted(replicas: number): void;
   agree(name: string, agreed: Agreed): void;
   operatorChange(name: string): OperatorChange;
-  /** The facts with a change of an operator. */
+  /** The facts with a change by an operator. */
   pending(): readonly string[];
   /** Notes that an operator is about to change these facts, and writes that to disk. Throws `file_unusable`. */
   expect(names: readonly string[]): void;

@@ -122,7 +122,7 @@ export function createReplica(options: ReplicaOptions): Sharing {
       await within(PATIENCE_MS, link.sync());
       if (file.pending().length > 0)
         log.warn(
-          `the change is made here; the other replicas of ${file.pool} get it when the pool can be used again`,
+          `the change was made here; the other replicas of ${file.pool} get it when the pool can be used again`,
         );
     },
   };

@@ -163,7 +163,7 @@ return current + 1`,
    * generation ARGV[2]. Its turn lasts ARGV[4] ms at most. ARGV[6]: the identity of the pool. A process takes over its
    * own turn immediately, and that of an earlier process of its replica if that one is not connected any more. Returns
    * one of:
-   *   duplicate                the replica is another process
+   *   duplicate                another process is the replica
    *   changed GENERATION       the fact has another generation
    *   settling MS              the engine has just started, so a replica may still have a newer login
    *   busy REPLICA             another process has its turn, or did not end it and ARGV[5] is not 1

@@ -10,8 +10,8 @@ export interface Fact {
   readonly name: string;
   readonly value: string | null;
   /**
-   * The name of the replica on which an operator made the change. Undefined if no operator made it, if the name is not
-   * known any more, or if an older version of codexlb sent it.
+   * The name of the replica on which an operator made the change. Undefined if no operator made it, if the name is no
+   * longer known, or if an older version of codexlb sent it.
    */
   readonly by?: string | undefined;
 }
@@ -73,7 +73,7 @@ export function createSealer(key: Uint8Array, pool: string, random: Deps["random
         const text = decipher.update(bytes.subarray(NONCE_BYTES, -AUTH_TAG_BYTES));
         const { by, ...fact } = JSON.parse(Buffer.concat([text, decipher.final()]).toString("utf8")) as Fact;
         if (tagOf(fact.name) !== tag) return { kind: "foreign" };
-        // The name is shown, and another replica chooses it.
+        // The name is shown to people, and comes from another replica.
         const named = typeof by === "string" ? { by: shortLine(by, LONGEST_NAME) } : {};
         return { kind: "fact", fact: { ...fact, ...named } };
       } catch {

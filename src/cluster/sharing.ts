@@ -19,7 +19,7 @@ export interface Sharing {
   readonly switches: SharedSwitches;
   /** What the replicas notice: sent, received and asked for. */
   readonly signals: Signals;
-  /** What operators have done to the service of accounts, until the others know it. */
+  /** Accounts that operators have put back into service, until the others know it. */
   readonly putBack: PutBackNotes;
   /** Which background jobs this process does. */
   readonly leases: WorkLeases;

@@ -1,6 +1,6 @@
-// How many turns accounts with a limit of turns at once serve on all replicas. Each replica shows its own count to the
-// others, and assumes that each of them has meanwhile begun as many turns as itself. A replica that does not hear the
-// others uses an equal share of the limit.
+// How many turns accounts with a concurrency limit serve on all replicas. Each replica sends its own count to the
+// others, and assumes that each of them has meanwhile begun as many turns as itself. A replica that does not hear from
+// the others uses an equal share of the limit.
 
 import { z } from "zod";
 import { NO_TURNS, type TurnUse } from "../core/turn-limit.ts";
@@ -10,7 +10,7 @@ import { IN_FLIGHT_MS } from "./key-shares.ts";
 import type { SignalKind, Signals } from "./signals.ts";
 
 export interface TurnShares {
-  /** This replica serves `turns` turns on the account with this id now. The others learn it at once. */
+  /** This replica serves `turns` turns on the account with this id now. The others learn it immediately. */
   counted(id: string, turns: number): void;
   /** What the others leave of the account's limit. */
   elsewhere(id: string): Omit<TurnUse, "turns">;
@@ -26,9 +26,9 @@ export interface TurnSharesContext {
   readonly signals: Pick<Signals, "put" | "watch">;
   /** The id of this replica. */
   readonly replica: string;
-  /** How many replicas this one knows, with itself. */
+  /** How many replicas this one knows, including itself. */
   readonly replicas: () => number;
-  /** True while the others cannot be heard. */
+  /** True while this replica does not hear from the others. */
   readonly isCutOff: () => boolean;
 }
 
@@ -84,11 +84,11 @@ export function createTurnShares({
 
 // --- internal ---
 
-/** The turns of one replica on one account, as it shows them to the others. */
+/** The turns of one replica on one account, as it sends them to the others. */
 type ShownTurns = z.output<typeof ShownTurns>;
 const ShownTurns = z.object({
   turns: z.number().int().nonnegative(),
-  /** Numbers what the replica has shown. */
+  /** Numbers the counts that the replica sends, so that it knows which one the others have. */
   serial: z.number().int().nonnegative(),
 });
 
@@ -99,7 +99,7 @@ const TURNS: SignalKind<ShownTurns> = {
   delayMs: 0,
 };
 
-/** How many counts are remembered until the others know them. Without an older one, turns only seem newer. */
+/** How many counts are remembered until the others know them. If an older one is forgotten, turns only seem newer. */
 const MOST_SHOWN = 64;
 
 /** The turns of this replica on one account, and those that the others know. */
@@ -108,14 +108,14 @@ class OwnTurns {
   #serial = 0;
   /** The others know of this many turns that have been in flight since. */
   #known = 0;
-  /** The last counts that were shown, oldest first, and the fewest turns since each. */
+  /** The last counts that were sent, oldest first, and the fewest turns since each. */
   #shown: { readonly serial: number; least: number }[] = [];
 
   /** Returns false if nothing has changed. */
   count(turns: number): boolean {
     if (turns === this.#turns) return false;
     this.#turns = turns;
-    // A turn that takes the place of one that has ended is new for the others.
+    // A turn that replaces one that has ended is new to the others.
     this.#known = Math.min(this.#known, turns);
     for (const one of this.#shown) one.least = Math.min(one.least, turns);
     return true;

@@ -1,5 +1,5 @@
 // What the user has set for one account: its priority, its floors, its tags, a note, the monthly cap of an API key, and
-// how many turns it serves at once. Pure.
+// how many concurrent turns it serves. Pure.
 
 import { type ByWindow, presentOf, type WindowKind } from "./windows.ts";
 

@@ -21,7 +21,7 @@
 //   disabled        no             no                 disabled   out           out
 //
 // A pinned account is ready even if it is at its floor or is otherwise the last resort. `full` is the availability of an
-// upstream that would otherwise take the turn; a turn rather waits for it than tries one that is cooling down. A shortage
+// upstream that would otherwise take the turn. A turn waits for it rather than try one that is cooling down. A shortage
 // counts it apart from the open ones (upstream/shortage.ts).
 
 import { type AccountOptions, DEFAULT_OPTIONS } from "./account-options.ts";
@@ -37,7 +37,7 @@ import { reachedBound, type TurnUse } from "./turn-limit.ts";
 /** The state of an upstream for one request. */
 export type Availability =
   | Condition
-  /** The upstream already serves as many turns as it may. */
+  /** The upstream already serves as many turns as its limit allows. */
   | "full"
   /** The upstream takes no new sessions. */
   | "draining"
@@ -72,7 +72,7 @@ export interface Candidate {
   readonly inFlightElsewhere: number;
   /** How many requests it may have in flight while it recovers. */
   readonly ramp: Ramp;
-  /** The number of turns at once that it has reached, so that it takes no more; undefined if it takes more. */
+  /** The number of concurrent turns at which it is full; undefined if it takes more. */
   readonly fullAt: number | undefined;
   /** 0..1, higher is better. */
   readonly score: number;
@@ -97,7 +97,7 @@ export interface RequestNeeds {
   /** True during the search for an upstream that can decrypt the history. Draining upstreams are then asked as well. */
   readonly searching: boolean;
   readonly tags: TagNeeds;
-  /** True if it only opens a connection, so it does not count as a turn. Default false. */
+  /** True if the request only opens a connection, which is not a turn. Default false. */
   readonly opensOnly?: boolean | undefined;
 }
 

@@ -3,7 +3,7 @@
 import type { StatusAnswer } from "./status-schema.ts";
 import { ago, pastTime } from "./time-words.ts";
 
-/** A replica reports itself to the server every five seconds. After this time it has missed a report, ms. */
+/** Replicas report to the server every five seconds. After this time a replica has missed a report, ms. */
 export const MISSED_MS = 8_000;
 /** The same for a status of an earlier version, which may itself have read the server some seconds before, ms. */
 const SEEN_MS = 15_000;
@@ -34,7 +34,7 @@ export function replicaWords({ cluster }: Pick<StatusAnswer, "cluster">, nowMs: 
     });
 }
 
-/** `stopped 4 min ago`, or `last seen 4 min ago` for a replica that did not report that it was stopped. */
+/** `stopped 4 min ago`, or `last seen 4 min ago` for a replica that did not report its stop. */
 export function absentWords(isStopped: boolean | undefined, seenAgo: string): string {
   return `${isStopped === true ? "stopped" : "last seen"} ${seenAgo}`;
 }
@@ -46,7 +46,7 @@ export function degradedWords({ cluster }: Pick<StatusAnswer, "cluster">, nowMs:
   return `pool ${cluster.pool}: degraded since ${pastTime(sinceMs, nowMs)}`;
 }
 
-/** The same with the reason if that is not the server: another process that is connected as the same replica. */
+/** The same, with the reason if another process is connected as the same replica. */
 export function degradedNote(status: Pick<StatusAnswer, "cluster">, nowMs: number): string | undefined {
   const words = degradedWords(status, nowMs);
   if (words === undefined || !isDuplicate(status.cluster)) return words;

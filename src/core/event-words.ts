@@ -172,10 +172,10 @@ const SENTENCES: Readonly<Record<string, (fields: LogEvent["fields"]) => string>
   "request.retry_denied": () => "no other account was tried, because too many requests are being retried",
   "request.queue_ended": ({ reason, waited_seconds }) =>
     reason === "placed"
-      ? `a turn got a place after ${durationText(Number(waited_seconds))}`
-      : `a turn stopped waiting for a place after ${durationText(Number(waited_seconds))}: ${WAIT_ENDS[String(reason)] ?? reason}`,
+      ? `a turn got a slot after ${durationText(Number(waited_seconds))}`
+      : `a turn stopped waiting for a slot after ${durationText(Number(waited_seconds))}: ${WAIT_ENDS[String(reason)] ?? reason}`,
   "request.queued": ({ wait_seconds }) =>
-    `a turn waits up to ${durationText(Number(wait_seconds))} for a place, because its accounts serve as many turns as they may`,
+    `a turn waits up to ${durationText(Number(wait_seconds))} for a slot, because every account that could serve it is full`,
   "request.resumed": ({ waited_seconds }) => `a turn continues after ${durationText(Number(waited_seconds))}`,
   "request.wait_ended": ({ reason, waited_seconds }) =>
     `a turn stopped waiting after ${durationText(Number(waited_seconds))}: ${WAIT_ENDS[String(reason)] ?? reason}`,
@@ -198,7 +198,7 @@ function byYou(fields: LogEvent["fields"]): string {
   return `by you${elsewhere(fields)}`;
 }
 
-/** ` on office` for a change that another replica made, after `before`; "" for one that was made here. */
+/** ` on office`, after `before`, for a change that was made on another replica; "" for one that was made here. */
 function elsewhere({ by, replica }: LogEvent["fields"], before = ""): string {
   if (by !== "replica") return "";
   return `${before} on ${typeof replica === "string" ? replica : "another replica"}`;
@@ -238,7 +238,7 @@ function unopenedSocket({ required_tags: tags, pinned_to: account }: LogEvent["f
 const WAIT_ENDS: Readonly<Record<string, string>> = {
   client_left: "the client disconnected",
   expired: "the maximum wait was reached",
-  not_full: "no account that could serve is full any more",
+  not_full: "no account that could serve it is full any more",
   no_reset: "no account has a reset in time",
   shutting_down: "the proxy is shutting down",
   wait_disabled: "proxy.wait_for_reset was set to off",

@@ -54,7 +54,7 @@ export function exhaustedChoice({
 /** What happens to a turn for which no account is chosen. */
 export function unplacedWords({ accounts }: Pick<ExplainedChoice, "accounts">): string {
   return accounts.some(({ tier }) => tier === "full")
-    ? "waits for a place on a full account"
+    ? "waits for a slot on a full account"
     : "no account is available";
 }
 
@@ -86,6 +86,6 @@ const TIERS: Readonly<Record<string, readonly [string, StateLevel]>> = {
   exhausted: ["limit reached", "bad"],
   last_resort: ["last resort", "low"],
   resting: ["cooling down", "low"],
-  full: ["at its limit", "low"],
+  full: ["full", "low"],
   out: ["out of service", "bad"],
 };

@@ -9,7 +9,7 @@ export interface NextTurn {
   /** The account or child proxy that serves the turn; undefined if none can. */
   readonly name: string | undefined;
   /**
-   * Why it serves. If none can: `tries NAME` if the proxy tries an account all the same, `turns wait for a place` if one
+   * Why it serves. If none can: `tries NAME` if the proxy tries an account all the same, `turns wait for a slot` if one
    * is full, and undefined otherwise.
    */
   readonly why: string | undefined;
@@ -28,7 +28,7 @@ export function nextTurnOf(status: StatusAnswer, nowMs: number): NextTurn | unde
   const back = outageOf(status, nowMs)?.first;
   if (name === undefined) {
     const isFull = accounts.some(({ full_at }) => full_at !== undefined);
-    return { name, why: isFull ? "turns wait for a place" : undefined, back };
+    return { name, why: isFull ? "turns wait for a slot" : undefined, back };
   }
   const canServe =
     selected === undefined ||

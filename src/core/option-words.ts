@@ -24,7 +24,7 @@ export function changeWords(changes: OptionChanges): string {
 }
 
 /** The columns of tables that show options; empty ones are left out. */
-export const OPTION_HEADINGS = ["PRIORITY", "FLOORS", "AT ONCE", "TAGS", "NOTE"] as const;
+export const OPTION_HEADINGS = ["PRIORITY", "FLOORS", "CONCURRENCY", "TAGS", "NOTE"] as const;
 
 /** The cells of one account in these columns; none for an option that is not set. */
 export type OptionCells = Readonly<Partial<Record<(typeof OPTION_HEADINGS)[number], string>>>;
@@ -38,7 +38,7 @@ export function optionCells(options: AccountOptions): OptionCells {
   return {
     ...(priority === 0 ? {} : { PRIORITY: String(priority) }),
     ...(floors.length === 0 ? {} : { FLOORS: floors.join(", ") }),
-    ...(concurrency === 0 ? {} : { "AT ONCE": String(concurrency) }),
+    ...(concurrency === 0 ? {} : { CONCURRENCY: String(concurrency) }),
     ...(tags.length === 0 ? {} : { TAGS: tags.join(", ") }),
     ...(note === "" ? {} : { NOTE: note }),
   };
@@ -86,7 +86,7 @@ function capWords(usd: number): string {
 }
 
 function concurrencyWords(turns: number): string {
-  return turns === 0 ? "no limit of turns at once" : `serves at most ${atOnce(turns)}`;
+  return turns === 0 ? "no limit on concurrent turns" : `serves at most ${atOnce(turns)}`;
 }
 
 function floorWords(limit: string, floor: number | null | undefined): string[] {

@@ -75,8 +75,8 @@ export type ChoiceReason =
 
 /**
  * Chooses among `candidates` (in list order); undefined if none takes the request. A slow start does not hold back a pin.
- * If all candidates are cooling, the one whose cooldown ends first is tried. None is while one is only full: its next
- * free place comes sooner.
+ * If all candidates are cooling, the one whose cooldown ends first is tried. None is tried while one is only full,
+ * because its next free slot comes sooner.
  */
 export function choose(candidates: readonly Candidate[], context: ChoiceContext): Choice | undefined {
   const best = bestAvailability(candidates, context);
@@ -124,7 +124,7 @@ function bestAvailability(
 ): Availability | undefined {
   let best: Availability | undefined;
   let bestRank = Number.POSITIVE_INFINITY;
-  /** `cooling`: all full candidates are cooling down as well, so their places are worth no more than those of others. */
+  /** `cooling`: all full candidates are cooling down as well, so their slots are worth no more than those of others. */
   let full: "serving" | "cooling" | undefined;
   for (const candidate of candidates) {
     const availability = availabilityFor(candidate, context);

@@ -115,7 +115,7 @@ const REASONS: Readonly<Record<string, string>> = {
   "child-key-refused": "refuses the key",
   exhausted: "limit reached",
   floor: "floor reached",
-  full: "limit of turns at once",
+  full: "concurrency limit",
   "http-403-challenge": "challenge page (403)",
   "invalid-grant": "login expired",
   limited: "limit reached",

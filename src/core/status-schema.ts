@@ -123,11 +123,11 @@ const ACCOUNT = {
   floor_weekly_pct: z.number().optional(),
   tags: z.array(text).optional(),
   note: text.optional(),
-  /** The most turns that the account serves at once. */
+  /** The most concurrent turns of the account. */
   concurrency: z.number().optional(),
   /**
-   * Present while the account takes no more turns because it serves this many: its limit, or its share of it while the
-   * replicas do not hear each other.
+   * Present while the account is full. It serves this many turns: its limit, or its share of the limit while the
+   * replicas do not hear from each other.
    */
   full_at: z.number().optional(),
   /** The windows of the main limit that have reached their floor: `daily`, `weekly`, `monthly`. */
@@ -259,7 +259,7 @@ const DOCUMENT = {
       window: text.optional(),
     })
     .optional(),
-  /** How many turns wait for a place on an account that serves as many turns as it may; absent if none does. */
+  /** How many turns wait for a slot on a full account; absent if none does. */
   queued_turns: z.number().optional(),
   /** Why the proxy cannot record turns now. */
   usage_problem: text.optional(),

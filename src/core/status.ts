@@ -101,7 +101,7 @@ export function waitingField({
   };
 }
 
-/** The field of the document about the turns that wait for a place on a full account. */
+/** The field of the document about the turns that wait for a slot on a full account. */
 export function queuedField(turns: number): Pick<StatusDocument, "queued_turns"> {
   return turns === 0 ? {} : { queued_turns: turns };
 }

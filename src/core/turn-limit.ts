@@ -1,4 +1,4 @@
-// The limit of turns that an account serves at the same time (the option `concurrency`). Pure.
+// The limit on an account's concurrent turns (the option `concurrency`). Pure.
 
 import { counted } from "./count-words.ts";
 
@@ -8,7 +8,7 @@ export interface TurnUse {
   readonly turns: number;
   /** On the other replicas, with those that they may have begun without this one knowing it yet. */
   readonly turnsElsewhere: number;
-  /** Among how many replicas the limit is divided, at least 1; 1 while the replicas hear each other. */
+  /** How many replicas divide the limit, at least 1; 1 while the replicas hear from each other. */
   readonly turnSharers: number;
 }
 
@@ -28,17 +28,17 @@ export function reachedBound(
   return turns + turnsElsewhere >= bound ? bound : undefined;
 }
 
-/** `at its limit of 2 turns at once`; `bound` is below `limit` while the replicas do not hear each other. */
+/** `at its limit of 2 concurrent turns`; `bound` is below `limit` while the replicas do not hear from each other. */
 export function fullWords(bound: number, limit: number): string {
   return bound < limit
-    ? `at its share of ${atOnce(bound)}, because this replica does not hear the others`
+    ? `at its share of ${atOnce(bound)}, because this replica does not hear from the others`
     : `at its limit of ${atOnce(bound)}`;
 }
 
-/** The reason of a turn that left its account because that was full. */
+/** The reason why a turn left its account: the account was full. */
 export const FULL_REASON = "full";
 
-/** `2 turns at once`. */
+/** `2 concurrent turns`. */
 export function atOnce(turns: number): string {
-  return `${counted(turns, "turn")} at once`;
+  return counted(turns, "concurrent turn");
 }

@@ -57,7 +57,7 @@ export interface DeliveryContext {
 /** The delay after the first failure; it doubles with each further one. */
 const FIRST_RETRY_MS = 2_000;
 const LONGEST_RETRY_MS = 10 * 60_000;
-/** Pause before a replica asks again whether it reports. Usually the one that does has then sent the message. */
+/** Pause before a replica asks again whether it is the reporter. By then the reporter has usually sent the message. */
 const ASK_AGAIN_MS = 5_000;
 
 export function createDelivery(context: DeliveryContext): Delivery {

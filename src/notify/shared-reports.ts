@@ -1,5 +1,6 @@
 // What the replicas of a pool share about notifications: which of them reports the pool's troubles through a channel,
-// and what it has reported. Replicas share a channel if they have the same settings for it. A desktop is never shared.
+// and what it has reported. Replicas share a channel if they have the same settings for it. Desktop notifications are
+// never shared.
 
 import { createHash } from "node:crypto";
 import { z } from "zod";
@@ -29,7 +30,7 @@ export interface SharedReports {
 /** Much shorter than a lease, so the reporter stays the same while it runs. */
 const KEEP_MS = 20_000;
 
-/** The name of a channel's work; undefined for a desktop. Equal settings give equal names. */
+/** The name of the job of reporting through a channel; undefined for a desktop. Equal settings give equal names. */
 export function reportJob(
   name: ChannelName,
   { command, webhook, events, pool_below }: Config["notify"],

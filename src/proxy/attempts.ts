@@ -171,7 +171,7 @@ function createAttempts<Reply>(
 
   return {
     unserved,
-    /** The client disconnected while the turn waited for a place. */
+    /** The client disconnected while the turn waited for a slot. */
     left: () => aborted({ req_id: requestId }),
     selected: ({ upstream, choice }: Lease, count: number): void =>
       events.append(SELECTED[upstream.kind], {

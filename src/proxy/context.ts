@@ -59,7 +59,7 @@ export interface ProxyContext {
   readonly resets: PooledResets;
   /** Turns that wait for a reset. */
   readonly waiting: WaitingTurns;
-  /** Turns that wait for a place on a full account. */
+  /** Turns that wait for a slot on a full account. */
   readonly slots: SlotQueue;
   /** The sessions of the other replicas; undefined if the proxy works alone. */
   readonly bindings: BindingSignals | undefined;

@@ -68,7 +68,7 @@ export interface Exchange {
   hasMoved(): boolean;
   /** Picks the next upstream that has not failed this request; undefined if there is none. */
   pick(): Lease | undefined;
-  /** The turn for the queue, if a place on a full account is all that it needs; undefined otherwise. */
+  /** The turn for the queue, if a slot on a full account is all that it needs; undefined otherwise. */
   queued(): SlotTurn | undefined;
   /** The request for the upstream that was picked. */
   outgoing(): OutgoingRequest;
@@ -83,7 +83,7 @@ export interface Exchange {
   /** An upstream could not decrypt the history. From now on `pick` looks for one that can. */
   search(): void;
   isSearching(): boolean;
-  /** The turn has waited for a place. Like every wait, that does not count as a delay by the proxy. */
+  /** The turn has waited for a slot. Like every wait, that does not count as a delay by the proxy. */
   waited(): void;
   /** The turn has waited for a reset: all upstreams may be tried again. */
   restart(): void;
@@ -157,10 +157,10 @@ export function createExchange(
     pick,
     queued: () => {
       const { bytes } = options;
-      // A proxy in front has other accounts, and a turn that starts a window can start it later.
+      // A proxy in front may have other accounts, and a turn that starts a window can start it later.
       if (bytes === undefined || incoming.hops.length > 0 || incoming.anchorsId !== undefined)
         return undefined;
-      // Only the account of the open connection can take the turn, and has failed it.
+      // Only the account of the open connection can take the turn, and it has failed the turn.
       if (home?.canLeave === false && tried.size > 0) return undefined;
       if (!pool.isFull(placement)) return undefined;
       const signal = options.leaving?.() ?? incoming.signal;

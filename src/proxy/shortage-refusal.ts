@@ -58,7 +58,7 @@ export function refusalFor(
       const [alias = "ALIAS"] = shortage.full ?? [];
       return refuse(
         "no_account_available",
-        `every account ${withModel(shortage)}that could serve the turn is busy: ${shortage.details.join(", ")}`,
+        `every account ${withModel(shortage)}that could serve the turn is full: ${shortage.details.join(", ")}`,
         `send the turn again when another one has ended, or raise the limit with: ${advise("account set", alias, "--concurrency", "N")}`,
         LONGEST_RETRY_SECONDS,
       );

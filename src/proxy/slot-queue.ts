@@ -1,7 +1,7 @@
-// The queue of turns for which every account that could serve them is full, that is, serves as many turns at once as its
-// option `concurrency` allows.
+// The queue of turns for which every account that could serve them is full, that is, serves as many concurrent turns as
+// its option `concurrency` allows.
 //
-//   a turn ends, here or elsewhere the oldest turn that can use its place gets it in the same step, so nothing overtakes
+//   a turn ends, here or elsewhere the oldest turn that can use its slot gets it in the same step, so nothing overtakes
 //   another turn arrives           the turns in the queue come first
 //   the settings change            noticed within a second
 //   bound, shutdown                the turn is refused, and its client may send it again
@@ -23,19 +23,19 @@ export interface SlotTurn {
   readonly bytes: number;
   /** Aborted when the client disconnects. */
   readonly signal: AbortSignal;
-  /** Takes a place; undefined if there is none. */
+  /** Takes a slot; undefined if there is none. */
   pick(): Lease | undefined;
-  /** True while a free place is all that the turn needs, and only waiting here can get it one. */
+  /** True while a free slot is all that the turn needs, and only waiting here can get it one. */
   isWaiting(): boolean;
 }
 
-/** The place of the turn. `none`: it gets none, or not on its connection. `left`: its client has disconnected. */
+/** The slot of the turn. `none`: it gets none, or not on its connection. `left`: its client has disconnected. */
 export type SlotWaitEnd = Lease | "none" | "left";
 
 export interface SlotQueue {
-  /** Gives free places to the turns that wait. Call it before another turn takes one. */
+  /** Gives free slots to the turns that wait. Call it before another turn takes one. */
   serve(): void;
-  /** Waits for a place, at most `mostMs`. */
+  /** Waits for a slot, at most `mostMs`. */
   wait(turn: SlotTurn, mostMs: number): Promise<SlotWaitEnd>;
   /** How many turns wait. */
   count(): number;

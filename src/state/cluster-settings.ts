@@ -22,7 +22,7 @@ export const CLUSTER = {
     .meta({ description: "The name of the shared pool; one server can have several.", restart: true }),
   key_file: text("").meta({
     description:
-      "The file with the pool's key (32 random bytes in base64, mode 0600), which encrypts everything that the server stores. A relative path starts at the root, and ~/ at your home directory.",
+      "The file with the pool's key (32 random bytes in base64, mode 0600), which encrypts everything that the server stores. A relative path is relative to the root, and ~/ is your home directory.",
     restart: true,
   }),
 };

@@ -46,7 +46,7 @@ export function endTurn(record: UpstreamRecord): void {
   endUse(record);
 }
 
-/** What the other replicas leave of the account's limit of turns at once has changed. */
+/** What the other replicas leave of the account's concurrency limit has changed. */
 export function noteTurnsElsewhere(record: AccountRecord, use: Omit<TurnUse, "turns">): void {
   const { turnsElsewhere, turnSharers } = use;
   if (turnsElsewhere !== record.turnsElsewhere || turnSharers !== record.turnSharers)

@@ -25,7 +25,7 @@ import type { PoolObserver } from "./pool-observer.ts";
 import { FIGURES, HEALTH, IN_FLIGHT, MODEL_LIMIT, type SharedHealth } from "./signal-kinds.ts";
 
 export interface AccountSignals extends PoolObserver {
-  /** An operator has changed the account. If that has put it back into service, the other replicas do so too. */
+  /** An operator has changed the account. If that has put it back into service, the other replicas do the same. */
   operated(change: AccountChange, record: AccountRecord): void;
   /** Begins to apply what other replicas notice, and to look for changes that no request has caused. */
   start(pool: Pick<Pool, "note" | "learn" | "disable" | "noteModelLimit" | "noteRoom">): void;
@@ -41,11 +41,11 @@ export interface AccountSignalsContext {
   /** The id of this replica. */
   readonly replica: string;
   readonly turnShares: TurnShares;
-  /** How many turns the account may serve at once, on all replicas; 0: no limit. */
+  /** How many concurrent turns the account may serve, on all replicas; 0: no limit. */
   readonly concurrency: (record: AccountRecord) => number;
 }
 
-/** How often changes are looked for. Those that keep requests away from an account are sent at once. */
+/** How often changes are looked for. Those that keep requests away from an account are sent immediately. */
 const LOOK_MS = 1_000;
 /** Figures that only have a newer time are sent again after this time, so that they stay valid, ms. */
 const REPEAT_MS = 30_000;
@@ -201,7 +201,7 @@ export function createAccountSignals(context: AccountSignalsContext): AccountSig
     modelRefused: (model, limit, untilMs) => signals.put(MODEL_LIMIT, model, { limit, untilMs }),
     operated: (change, record) => {
       const back = putBackBy(change, record, clock.now());
-      // The import has ended no disablement.
+      // The import did not end a disablement.
       if (back?.login !== undefined && sharedOf(record).health.kind !== "disabled") return;
       if (back === undefined) return;
       putBack.note(record.id, back);

@@ -34,7 +34,10 @@ export interface PlacementRequest extends Origin {
   readonly spends: boolean;
   /** True during the search for an upstream that can decrypt the history, which includes draining ones. */
   readonly searching?: boolean;
-  /** True if it only opens a connection: it prefers an upstream that takes the next turn, but needs none. Default false. */
+  /**
+   * True if it only opens a connection: it prefers an upstream that takes the next turn, but accepts a full one.
+   * Default false.
+   */
   readonly opensOnly?: boolean | undefined;
   /**
    * The upstreams that may have the state that the request is about, the most likely one first. They are tried first,
@@ -142,7 +145,7 @@ export function createPlacement(context: PlacementContext): Placement {
     });
   };
 
-  /** True if the session's own upstream would have got the turn, if it were not full. */
+  /** True if the session's own upstream would have got the turn but was full. */
   const leavesFull = ({ id, reason }: Choice, how: ChoiceContext, model: string | undefined): boolean => {
     const { boundId } = how;
     if (boundId === undefined || boundId === id || reason === "pinned") return false;

@@ -48,8 +48,8 @@ export interface Pool extends PoolViews, Pick<Placement, "shouldMove" | "takerOf
   /** Chooses an upstream and counts a use of it; undefined if no upstream can serve the request. */
   pick(request: PickRequest): Lease | undefined;
   /**
-   * Counts a use of the upstream whose connection the session has open; undefined if it was removed or disabled, or
-   * serves as many turns as it may. `placed`: why it was chosen, for the first turn there.
+   * Counts a use of the upstream whose connection the session has open; undefined if it was removed, or is disabled
+   * or full. `placed`: why it was chosen, for the first turn there.
    */
   use(upstreamId: string, request: PickRequest, placed: Choice | undefined): Lease | undefined;
   /** A number that changes whenever something changes in the record of an upstream. */

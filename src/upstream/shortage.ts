@@ -24,7 +24,7 @@ export interface Shortage {
   readonly disabled: number;
   /** True if accounts of this proxy are among them. */
   readonly ofAccounts: boolean;
-  /** The accounts that serve as many turns as they may, by alias. */
+  /** The full accounts, by alias. */
   readonly full?: readonly string[];
   /** The accounts of this proxy that a person disabled, by alias. */
   readonly disabledByOperator: readonly string[];

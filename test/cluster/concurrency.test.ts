@@ -1,4 +1,4 @@
-// The limit of turns at once over three replicas: executables with their own roots, over a real engine.
+// The concurrency limit of an account over three replicas: executables with their own roots, over a real engine.
 
 import { describe, expect, test } from "bun:test";
 import { createSocketClient, createSseClient } from "../../src/mock/client.ts";
@@ -51,7 +51,7 @@ function begin(replicas: readonly Replica[], count: number): Promise<string>[] {
 }
 
 describe.skipIf(whyNoRedis !== undefined)("three replicas", () => {
-  test("exceed the limit of turns at once by at most one turn each but the first, and divide it without the engine", async () => {
+  test("exceed the concurrency limit by at most one turn per replica but the first, and divide it without the engine", async () => {
     await using pool = await startReplicas({ aliases: ["alice"], faults: [GATED] });
     const [first] = pool.list as [Replica];
     await done(first.run("account", "set", "alice", "--concurrency", "4"));
@@ -69,7 +69,7 @@ describe.skipIf(whyNoRedis !== undefined)("three replicas", () => {
     await until(
       "all turns have ended",
       async () => {
-        // A place may be free for a second before a replica is sure of it.
+        // A slot may be free for a second before a replica is sure of it.
         await until("a turn is served", () => received(pool) > released || isOver, PATIENCE_MS);
         most = Math.max(most, received(pool) - released);
         expect(most).toBeLessThanOrEqual(6);
@@ -81,7 +81,7 @@ describe.skipIf(whyNoRedis !== undefined)("three replicas", () => {
       },
       PATIENCE_MS,
     );
-    console.log(`a limit of 4 turns at once: at most ${most} were in flight`);
+    console.log(`a limit of 4 concurrent turns: at most ${most} were in flight`);
     for (const answer of await Promise.all(turns)) expect(answer).toBe("Hello from alice");
 
     await done(first.run("account", "set", "alice", "--concurrency", "7"));
@@ -98,7 +98,9 @@ describe.skipIf(whyNoRedis !== undefined)("three replicas", () => {
     await allShow(pool.list, { full_at: 2 });
     expect(received(pool) - before).toBe(6);
     const { out } = await done(first.run("explain", "--json"));
-    expect(out).toContain("at its share of 2 turns at once, because this replica does not hear the others");
+    expect(out).toContain(
+      "at its share of 2 concurrent turns, because this replica does not hear from the others",
+    );
     for (const _turn of more) pool.mock.faults.release();
     for (const answer of await Promise.all(more)) expect(answer).toBe("Hello from alice");
   }, 240_000);

@@ -1,4 +1,4 @@
-// Two proxies with copies of one root. Both are the same replica, so only one of them may use the pool as that.
+// Two proxies with copies of one root. Both are the same replica, so only one of them may use the pool as that replica.
 
 import { describe, expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
@@ -73,7 +73,7 @@ describe.skipIf(whyNoRedis !== undefined)("of two proxies with copies of one roo
       expect(readFileSync(layout.events, "utf8")).not.toContain("account.disabled");
   }, 300_000);
 
-  test("the older one says what is wrong in every view, serves, and is connected again when the newer one ends", async () => {
+  test("the older one reports the problem in every view, serves, and is connected again when the newer one ends", async () => {
     await using pool = await startReplicas({ aliases: ["alice"], count: 2 });
     const [older, other] = pool.list as [Replica, Replica];
     const newer = pool.copyOf(older);
@@ -103,7 +103,7 @@ describe.skipIf(whyNoRedis !== undefined)("of two proxies with copies of one roo
       '"code":"same_replica_twice"',
     );
     for (const replica of [older, newer, other]) expect(await hello(replica)).toBe("Hello from alice");
-    // What changes in the pool still reaches it.
+    // Changes in the pool still reach it.
     await done(other.run("account", "pin", "alice"));
     await until(
       "the older one has the pin",
@@ -144,7 +144,7 @@ describe.skipIf(whyNoRedis !== undefined)("of two proxies with copies of one roo
     expect(pool.mock.accounts.isLive(tokenOf(newer))).toBe(true);
   }, 120_000);
 
-  test("the newer one that is killed during a renewal repeats it at once when it starts again; the older one does not", async () => {
+  test("the newer one, if killed during a renewal, repeats it immediately when it starts again; the older one does not", async () => {
     await using pool = await startReplicas({
       aliases: ["alice"],
       count: 1,
@@ -159,7 +159,7 @@ describe.skipIf(whyNoRedis !== undefined)("of two proxies with copies of one roo
     await until("the newer one has sent a token", () => sentTokens(pool).length > before, PATIENCE_MS);
     const token = sentTokens(pool).at(-1);
     process.kill(newer.pid, "SIGKILL");
-    // The older one takes the place of the killed one, but not its turn.
+    // The older one replaces the killed one as the replica, but does not take over its turn.
     await isConnected(older);
     expect(await hello(older)).toBe("Hello from alice");
     expect(sentTokens(pool).slice(before)).toEqual([token ?? ""]);
@@ -181,7 +181,7 @@ describe.skipIf(whyNoRedis !== undefined)("of two proxies with copies of one roo
     const idOf = ({ layout }: Replica): string => JSON.parse(readFileSync(layout.cluster, "utf8")).replica;
     const nameOf = ({ layout }: Replica) => /name = "(.+)"/.exec(readFileSync(layout.config, "utf8"))?.[1];
     const ids = async () => (await pool.redis.cli("ZRANGE", "{codexlb:default}:seen", "0", "-1")).split("\n");
-    // Commands on a root are no second process.
+    // Commands on a root do not count as a second process.
     await done(newer.run("cluster", "status"));
     await done(newer.run("cluster", "leave"));
     expect(await ids()).toEqual([idOf(older)]);

@@ -105,7 +105,7 @@ describe.skipIf(whyNoRedis !== undefined)("a replica", () => {
     await until("it is ready", async () => (await fetch(`${a.url}/readyz`)).status === 200, PATIENCE_MS);
   }, 120_000);
 
-  test("that was stopped is shown as stopped immediately, and does not count for limits; one that was killed is not connected", async () => {
+  test("that was stopped is shown as stopped immediately, and does not count for limits; one that was killed is shown as not connected", async () => {
     await using pool = await startReplicas({ aliases: ["alice"] });
     const [a, b, c] = pool.list as [Replica, Replica, Replica];
     const idOf = ({ layout }: Replica): string => JSON.parse(readFileSync(layout.cluster, "utf8")).replica;

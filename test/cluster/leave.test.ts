@@ -32,14 +32,14 @@ describe.skipIf(whyNoRedis !== undefined)("a replica", () => {
     expect(existsSync(replica.layout.cluster)).toBe(false);
   }, 60_000);
 
-  test("that is the last one leaves only with --last, because only the server then has the accounts", async () => {
+  test("that is the last one leaves only with --last, because then only the server has the accounts", async () => {
     await using pool = await stoppedReplica();
     const { replica, env, directory } = pool;
     const refused = await replica.run("cluster", "leave");
     expect(refused).toEqual({
       code: 1,
       out: "",
-      err: `codexlb: this is the last replica of the pool default: after it has left, only ${pool.redis.url} has 1 account and 0 keys\n  copy the pool into a root that works alone: codexlb cluster export DIR; or keep it only in the server: codexlb cluster leave --last\n`,
+      err: `codexlb: this is the last replica of the pool default: after it leaves, only ${pool.redis.url} has 1 account and 0 keys\n  copy the pool into a root that works alone: codexlb cluster export DIR; or keep it only on the server: codexlb cluster leave --last\n`,
     });
     expect(readdirSync(replica.layout.accounts)).toEqual(["alice"]);
     const other = join(directory, "other");

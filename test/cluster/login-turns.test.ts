@@ -38,7 +38,7 @@ describe.skipIf(whyNoRedis !== undefined)("turns", () => {
   let a: Side;
   let b: Side;
 
-  /** Where `id` is a copy of the root of the replica `replica`, its process is another one. */
+  /** If `id` is a copy of the root of the replica `replica`, it has another process. */
   const sideOf = (id: string, replica = id): Side => {
     const deps = systemDeps();
     const file = createReplicaFile(join(temp.path, `${id}.json`), replica, "team", "pool");
@@ -58,7 +58,7 @@ describe.skipIf(whyNoRedis !== undefined)("turns", () => {
       sync: async () => {
         const about = { name: replica, version: "1" };
         const { isDuplicate } = await records.poll(replica, about, { processId: id, isFirst: false });
-        if (isDuplicate) throw new Error("this replica is another process");
+        if (isDuplicate) throw new Error("another process is this replica");
         const tag = sealer.tagOf(NAME);
         const record = (await records.records([tag])).get(tag);
         if (record?.opened?.kind !== "fact" || record.opened.fact.value === null) return;
@@ -125,7 +125,7 @@ describe.skipIf(whyNoRedis !== undefined)("turns", () => {
     ]);
   });
 
-  test("of one process are not taken over by another process of its replica, unless the first one has ended", async () => {
+  test("of one process are not taken over by another process of its replica until the first one has ended", async () => {
     const start = (side: Side, processId: string) =>
       records.poll(side.file.replica, { name: "A", version: "1" }, { processId, isFirst: true });
     const copy = sideOf("A2", "A");
@@ -141,7 +141,7 @@ describe.skipIf(whyNoRedis !== undefined)("turns", () => {
     await turn.end({ kind: "failed" });
     expect(await begin(a)).toEqual({
       kind: "failed",
-      why: "asking the pool: this replica is another process",
+      why: "asking the pool: another process is this replica",
     });
     granted(await begin(copy));
     await start(a, "A");
@@ -149,7 +149,8 @@ describe.skipIf(whyNoRedis !== undefined)("turns", () => {
     await subscriber.unsubscribe(processChannelOf("team", "A2"));
     granted(await begin(a));
     expect(a.warnings.join()).toStartWith("another process of this replica did not finish renewing");
-    // Nothing is known of a process that was not subscribed when it began, so its turn lasts as long as any other.
+    // Whether a process has ended is unknown if it was not subscribed when it began, so its turn lasts as long as any
+    // other.
     await subscriber.unsubscribe();
     await start(copy, "A2");
     granted(await begin(copy));

@@ -69,7 +69,7 @@ describe.skipIf(whyNoRedis !== undefined)("three replicas", () => {
     expect(webhook.notices).toEqual(["login_required alice"]);
   }, 240_000);
 
-  test("send a message again if its sender is killed before it could say so, and once only", async () => {
+  test("send a message once more if its sender is killed before it could report it as sent", async () => {
     let kill = (_proxy: string): void => {};
     await using webhook = startWebhook((proxy) => kill(proxy));
     await using pool = await startNotified(webhook.url);

@@ -101,7 +101,7 @@ describe("a replica compares itself with its pool", () => {
     expect([await pollsAfter(INTERVAL_MS - 1), await pollsAfter(1)]).toEqual([0, 1]);
     state.members = [member("me", 0), member("b", MISSED_MS)];
     expect([await pollsAfter(2_999), await pollsAfter(1)]).toEqual([0, 1]);
-    // It has missed its report, so nothing is awaited of it any more.
+    // It has missed its report, so there is no need to look earlier.
     expect(link.members.map(({ isConnected }) => isConnected)).toEqual([true, false]);
     expect([await pollsAfter(INTERVAL_MS - 1), await pollsAfter(1)]).toEqual([0, 1]);
   });
@@ -123,7 +123,7 @@ describe("a replica compares itself with its pool", () => {
     expect(state.polls.length).toBe(3);
   });
 
-  test("and counts those replicas that were not stopped, and were connected a while ago", async () => {
+  test("and counts the replicas that were connected recently and not stopped", async () => {
     const { state, link, file } = rig();
     state.members = [
       ...[member("me", 0), member("late", 60_000), member("away", 3_600_000)],
@@ -153,7 +153,7 @@ describe("a replica compares itself with its pool", () => {
     expect(state.polls).toEqual([true, true, false]);
   });
 
-  test("and sends no signals while it is another process, about which it warns once", async () => {
+  test("and sends no signals while another process is the replica, about which it warns once", async () => {
     const { state, link, events } = rig();
     await link.sync();
     state.failure = new Error("gone");
@@ -174,7 +174,7 @@ describe("a replica compares itself with its pool", () => {
     ]);
   });
 
-  test("no more when it was stopped, which it reports last", async () => {
+  test("no longer once it is stopped, which it reports last", async () => {
     const { state, link } = rig();
     await link.sync();
     link.stop();

@@ -32,7 +32,7 @@ export interface PollRequest {
   readonly isFirst: boolean;
 }
 
-/** The script `poll`, at `atMs`: the engine afterwards, and whether the replica is another process. */
+/** The script `poll`, at `atMs`: the engine afterwards, and whether another process is the replica. */
 export function poll(
   engine: EngineState,
   { replica, processId, isFirst }: PollRequest,

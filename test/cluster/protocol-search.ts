@@ -4,9 +4,9 @@
 import { begin, type EngineState, finish, NO_TURNS, PLACE_MS, poll, put } from "./protocol-model.ts";
 
 /**
- * How processes decide that they may send a token. The last one is ours; the others show why it is as it is. In "turns of
- * replicas" the processes of a replica are the same; in "turns of the newest process" that one takes over the turns of
- * earlier ones, whether they have ended or not.
+ * How processes decide that they may send a token. The last one is ours; the others show why simpler rules fail. "turns
+ * of replicas" does not distinguish the processes of a replica; in "turns of the newest process" that one takes over
+ * the turns of earlier ones, whether they have ended or not.
  */
 export type Protocol =
   | "no turns"

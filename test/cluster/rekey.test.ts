@@ -126,7 +126,7 @@ describe.skipIf(whyNoRedis !== undefined)("codexlb cluster rekey", () => {
       expect(code).toBe(1);
       return err;
     };
-    expect(await refusal()).toContain("): its next key is another one\n");
+    expect(await refusal()).toContain("): it has a different next key\n");
     copyFileSync(`${keyFile}.next`, `${elsewhere}.next`);
     chmodSync(`${elsewhere}.next`, 0o644);
     expect(await refusal()).toContain(

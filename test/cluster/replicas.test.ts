@@ -121,14 +121,14 @@ describe.skipIf(whyNoRedis !== undefined)("replicas of a pool", () => {
     for (const replica of pool.list) expect(await hello(replica)).toStartWith("Hello from ");
     const { err } = await done(b.run("account", "pin", "alice"));
     expect(err).toMatch(
-      /^codexlb: warning: 1 change is made on this replica only; the other replicas of default get it when the server can be used again: contacting unix:.*\n$/,
+      /^codexlb: warning: 1 change was made on this replica only; the other replicas of default get it when the server can be used again: contacting unix:.*\n$/,
     );
-    expect((await done(b.run("key", "add", "ci"))).err).toContain("2 changes are made on this replica only");
+    expect((await done(b.run("key", "add", "ci"))).err).toContain("2 changes were made on this replica only");
     const adminToken = readFileSync(b.layout.adminToken, "utf8").trim();
     const fromElsewhere = ["--proxy-url", b.url, "--admin-token", adminToken];
     const drained = await done(a.run("account", "drain", "bob@example.com", ...fromElsewhere));
     expect(drained.err).toStartWith(
-      `codexlb: warning: 3 changes are made on the replica at ${b.url} only; the other replicas of default get them when the server can be used again: `,
+      `codexlb: warning: 3 changes were made on the replica at ${b.url} only; the other replicas of default get them when the server can be used again: `,
     );
     expect((await a.run("cluster", "status")).err).toContain("connection refused");
     const stateOfB = async () =>

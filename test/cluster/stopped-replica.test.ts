@@ -85,7 +85,7 @@ const change = (before: string, elsewhere: string, command: string, of: string, 
   wanted,
 });
 
-/** Each change is about another account or key, so one restart shows all of them. Several repeat what the root has. */
+/** Each change concerns a different account or key, so one restart shows all of them. Some repeat what the root has. */
 const CHANGES: readonly Change[] = [
   change("account pin a", "account unpin", "account pin a", "account a", "pinned"),
   change("account enable b", "account drain b", "account disable b", "account b", "disabled operator"),
@@ -107,7 +107,7 @@ const CHANGES: readonly Change[] = [
 ];
 
 describe.skipIf(whyNoRedis !== undefined)("a replica whose proxy is stopped", () => {
-  test("loses no change of an operator, even if another replica changed the same meanwhile", async () => {
+  test("loses no change by an operator, even if another replica has changed the same thing meanwhile", async () => {
     const aliases = ["a", "b", "c", "d", "e", "f", "g", "h"];
     await using pool = await startReplicas({ aliases });
     const [stopped, other] = pool.list as [Replica, Replica];

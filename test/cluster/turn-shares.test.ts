@@ -1,5 +1,5 @@
-// The limit of turns at once over simulated replicas: how many turns they serve together, whatever the delays, and without
-// each other.
+// The concurrency limit over simulated replicas: how many turns they serve together, whatever the delays, and while
+// they are cut off from each other.
 
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
@@ -101,7 +101,7 @@ describe("the replicas of a pool", () => {
   });
 
   // The others may know that turns of this replica have ended, and begin some before they know that it began others.
-  test("do not count on places that a replica has given back long after its last turn began", () => {
+  test("do not count on slots that a replica has given back long after its last turn began", () => {
     const { clock, sides } = rig(3, () => 50);
     const [a] = sides as [Side];
     for (let turns = 0; turns < 6; turns++) {
@@ -114,7 +114,7 @@ describe("the replicas of a pool", () => {
     expect(inFlight(sides)).toBeLessThanOrEqual(6 + 2);
   });
 
-  test("do not count on places that a replica has given back, even before the others are sure to know its last turn", () => {
+  test("do not count on slots that a replica has given back, even before the others are sure to know its last turn", () => {
     const { clock, sides } = rig(3, () => 50);
     const [a, b] = sides as [Side, Side];
     for (let turns = 0; turns < 6; turns++) {
@@ -134,7 +134,7 @@ describe("the replicas of a pool", () => {
     expect(inFlight(sides)).toBeLessThanOrEqual(6 + 2);
   });
 
-  test("divide the limit while they do not hear each other, and each has at least one turn", () => {
+  test("divide the limit while they do not hear from each other, and each has at least one turn", () => {
     for (const [limit, share] of [
       [7, 2],
       [2, 1],

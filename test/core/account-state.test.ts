@@ -34,9 +34,9 @@ test("a full account shows its limit, or its share of the limit without the othe
   const full = (full_at: number) => AccountAnswer.parse(account("alice", { concurrency: 6, full_at }));
   const shown = shownState(full(6), "", 0);
   expect(shown).toMatchObject({ canServe: true, level: "low" });
-  expect(shown.wordings).toEqual(["at its limit of 6 turns at once", "at 6 turns at once", "full"]);
+  expect(shown.wordings).toEqual(["at its limit of 6 concurrent turns", "at 6 concurrent turns", "full"]);
   expect(shownState(full(2), "", 0).wordings[0]).toBe(
-    "at its share of 2 turns at once, because this replica does not hear the others",
+    "at its share of 2 concurrent turns, because this replica does not hear from the others",
   );
   expect(accountState(full(2))).toBe("full(2)");
 });

@@ -88,13 +88,13 @@ test.each([
   [
     "request.queued",
     { wait_seconds: 60 },
-    "a turn waits up to 1 min for a place, because its accounts serve as many turns as they may",
+    "a turn waits up to 1 min for a slot, because every account that could serve it is full",
   ],
-  ["request.queue_ended", { waited_seconds: 3, reason: "placed" }, "a turn got a place after 3 s"],
+  ["request.queue_ended", { waited_seconds: 3, reason: "placed" }, "a turn got a slot after 3 s"],
   [
     "request.queue_ended",
     { waited_seconds: 60, reason: "expired" },
-    "a turn stopped waiting for a place after 1 min: the maximum wait was reached",
+    "a turn stopped waiting for a slot after 1 min: the maximum wait was reached",
   ],
   [
     "websocket.failed",

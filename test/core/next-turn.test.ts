@@ -112,11 +112,11 @@ test("an exhausted account that the proxy tries all the same is not called the n
   });
 });
 
-test("a full account is no outage, and turns wait for a place there", () => {
+test("a full account is not an outage: turns wait for a slot", () => {
   const full = pool([account("alice", { concurrency: 2, full_at: 2, in_flight: 2 })]);
   expect(outageOf(full, NOW)).toBeUndefined();
-  expect(nextTurnOf(full, NOW)).toMatchObject({ name: undefined, why: "turns wait for a place" });
-  expect(headOf(full)).toContain("turns wait for a place");
+  expect(nextTurnOf(full, NOW)).toMatchObject({ name: undefined, why: "turns wait for a slot" });
+  expect(headOf(full)).toContain("turns wait for a slot");
 });
 
 test("a pool that can serve has no outage, and names the next account or child proxy", () => {

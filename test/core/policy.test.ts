@@ -108,13 +108,13 @@ describe("reset_aware", () => {
 describe("a full account", () => {
   const full = candidate("full", { fullAt: 1, score: 0.9 });
   const cooling = candidate("cooling", { condition: "cooling", untilMs: 9 });
-  test("is passed over, also by its own sessions and by a pin", () => {
+  test("is passed over, even by its own sessions and by a pin", () => {
     const other = candidate("other", { condition: "exhausted" });
     for (const more of [{}, { boundId: "full" }, { pinnedId: "full" }])
       expect(choose([full, other], context("sticky", more))?.id).toBe("other");
   });
 
-  test("is waited for rather than an account that cools down is tried", () => {
+  test("makes the turn wait rather than try an account that cools down", () => {
     expect(choose([full, cooling], context("sticky"))).toBeUndefined();
     expect(choose([cooling], context("sticky"))?.id).toBe("cooling");
     const both = candidate("both", { condition: "cooling", fullAt: 1, untilMs: 5 });

@@ -1,4 +1,5 @@
-// Notifications of replicas: one of them reports what happens to the pool, and another one takes over if it is gone.
+// Notifications of replicas: one of them reports what happens to the pool, and another one takes over if that one is
+// killed or cut off.
 
 import { expect, test } from "bun:test";
 import { join } from "node:path";
@@ -163,7 +164,7 @@ test("what concerns one replica is reported by that replica", async () => {
   ]);
 });
 
-test("after a kill of the one that reports, another one does so within a lease and the gap between messages", async () => {
+test("after the reporting replica is killed, another one reports within a lease and the gap between messages", async () => {
   using w = world();
   w.become(BAD);
   await w.pass(LONG_MS);
@@ -177,7 +178,7 @@ test("after a kill of the one that reports, another one does so within a lease a
   ]);
 });
 
-test("a message is sent at most twice if its sender is killed before it could say so", async () => {
+test("a message is sent at most twice if its sender is killed before it could report it as sent", async () => {
   using w = world();
   w.onSend((name) => {
     if (name === "lab") w.kill("lab");

@@ -9,7 +9,7 @@ import type { Lease } from "../../src/upstream/leases.ts";
 import { fakeClock } from "../support/clock.ts";
 import { outcome } from "../support/outcome.ts";
 
-/** No turn waits for a place. */
+/** No turn waits for a slot. */
 const NO_SLOTS = { serve: () => {}, wait: async () => "none" as const };
 
 const COOL: Verdict = { kind: "cool", reason: "http-500", forMs: 1, isTimed: false };

@@ -1,4 +1,4 @@
-// The limit of turns that an account serves at once, through a whole proxy with a simulated backend, over both transports.
+// The limit on an account's concurrent turns, through a whole proxy with a simulated backend, over both transports.
 
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
@@ -26,7 +26,7 @@ const received = ({ mock }: TestPool, account?: string) =>
       (one.point === "sse" || one.point === "message") && (account === undefined || one.account === account),
   ).length;
 
-/** The number of turns that wait for a place. */
+/** The number of turns that wait for a slot. */
 const queued = async ({ url, adminToken }: TestPool): Promise<number> => {
   const headers = { authorization: `Bearer ${adminToken}` };
   const status = await (await fetch(`${url}/status`, { headers })).json();
@@ -34,7 +34,7 @@ const queued = async ({ url, adminToken }: TestPool): Promise<number> => {
 };
 
 const waitInQueue = (pool: TestPool, turns: number) =>
-  until(`${turns} turns wait for a place`, async () => (await queued(pool)) === turns);
+  until(`${turns} turns wait for a slot`, async () => (await queued(pool)) === turns);
 
 interface OpenTurn {
   /** The client disconnects. */
@@ -71,7 +71,7 @@ function socketTurn({ url }: TestPool): OpenTurn {
   return { leave: () => socket.terminate(), over };
 }
 
-test("whatever fails, breaks off or leaves, an account never has more turns at once than its limit, and every turn ends", async () => {
+test("whatever fails, breaks off or leaves, an account never exceeds its concurrency limit, and every turn ends", async () => {
   const step = fc.constantFrom("http", "http", "socket", "socket", "release", "release", "leave");
   const failure = fc.record({
     skip: fc.nat({ max: 3 }),
@@ -93,7 +93,7 @@ test("whatever fails, breaks off or leaves, an account never has more turns at o
           pool.mock.faults.add({ on: "turn", times: 1, skip, ...fault });
         pool.mock.faults.add({ on: "turn", gateAfter: 6 });
         const turns: OpenTurn[] = [];
-        /** Turns that have ended or may have: nothing else frees a place. */
+        /** Turns that have ended or may have: nothing else frees a slot. */
         let freed = failures.length;
         const check = () => expect(received(pool) - freed).toBeLessThanOrEqual(limit);
         for (const what of steps) {
@@ -140,7 +140,7 @@ test("an account that cools down after a failure keeps its limit", async () => {
   }
   pool.mock.faults.release();
   await turns[1]?.over;
-  await until("the next turn has the place", () => received(pool) === 3);
+  await until("the next turn has the slot", () => received(pool) === 3);
   expect(await queued(pool)).toBe(2);
   expect(received(pool)).toBe(3);
   for (const _turn of turns) pool.mock.faults.release();
@@ -148,7 +148,7 @@ test("an account that cools down after a failure keeps its limit", async () => {
 });
 
 describe.each(TRANSPORTS)("over %s", (_name, createClient) => {
-  test("a full account is passed over, also for its own sessions, which come back when it has a place", async () => {
+  test("a full account is passed over, even for its own sessions, which come back when it has a free slot", async () => {
     await using pool = await startPool({
       accounts: [{ alias: "alice" }, { alias: "bob" }],
       config: limited(2),
@@ -163,7 +163,7 @@ describe.each(TRANSPORTS)("over %s", (_name, createClient) => {
 
     const headers = { authorization: `Bearer ${pool.adminToken}` };
     const explained = await (await fetch(`${pool.url}/admin/explain?session=own`, { headers })).json();
-    const why = "at its limit of 2 turns at once";
+    const why = "at its limit of 2 concurrent turns";
     expect(explained).toMatchObject({
       chosen: "bob",
       accounts: [{ alias: "bob" }, { alias: "alice", tier: "full", why }],
@@ -183,7 +183,7 @@ describe.each(TRANSPORTS)("over %s", (_name, createClient) => {
     ]);
   });
 
-  test("turns wait in the order of their arrival if every account is full", async () => {
+  test("turns wait in order of arrival if every account is full", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }], config: limited(1) });
     pool.mock.faults.add({ on: "turn", gateAfter: 6 });
     const order: string[] = [];
@@ -212,7 +212,7 @@ describe.each(TRANSPORTS)("over %s", (_name, createClient) => {
     ]);
   });
 
-  test("the wait for a place is not a part of the turn's duration", async () => {
+  test("the wait for a slot is not part of the turn's duration", async () => {
     const clock = skippingClock();
     await using pool = await startPool({ accounts: [{ alias: "alice" }], config: limited(1), clock });
     const clients = ["one", "two"].map((name) => createClient(pool.url, name));
@@ -250,7 +250,7 @@ describe.each(TRANSPORTS)("over %s", (_name, createClient) => {
     clock.skip(LONGEST_SLOT_WAIT_MS);
     const refused = await second;
     expect(refused).toContain(
-      "every account that could serve the turn is busy: alice (at its limit of 1 turn at once)",
+      "every account that could serve the turn is full: alice (at its limit of 1 concurrent turn)",
     );
     expect(refused).toContain("send the turn again when another one has ended, or raise the limit with: ");
     expect(refused).toMatch(/account set .*alice --concurrency N/);
@@ -260,7 +260,7 @@ describe.each(TRANSPORTS)("over %s", (_name, createClient) => {
     for (const one of [client, open]) one.close();
   });
 
-  test("a turn whose client leaves gives up its place in the queue, and one in the queue is refused by a shutdown", async () => {
+  test("a turn whose client leaves gives up its position in the queue, and a shutdown refuses the turns in the queue", async () => {
     await using pool = await startPool({ accounts: [{ alias: "alice" }], config: limited(1) });
     pool.mock.faults.add({ on: "turn", gateAfter: 6 });
     const open = createClient(pool.url, "own");
@@ -274,7 +274,7 @@ describe.each(TRANSPORTS)("over %s", (_name, createClient) => {
     const waiting = outcomeOf(last.turn("hi"));
     await waitInQueue(pool, 1);
     const stopping = pool.stopAndReadEvents();
-    expect(await waiting).toContain("at its limit of 1 turn at once");
+    expect(await waiting).toContain("at its limit of 1 concurrent turn");
     pool.mock.faults.release();
     expect(await first).toBe("Hello from alice");
     const ends = (await stopping).filter(({ event }) => event === "request.queue_ended");

@@ -35,10 +35,10 @@ test("a proxy that shuts down closes idle sockets immediately, lets turns finish
   expect(await outcome(fetch(`${pool.url}/healthz`))).toThrow();
 });
 
-test("a proxy that shuts down closes a socket whose handshake was not over yet", async () => {
+test("a proxy that shuts down closes a socket whose handshake has not ended", async () => {
   await using pool = await startPool({
     accounts: [{ alias: "alice" }],
-    // Longer than the test may take.
+    // Longer than the test is allowed to take.
     config: "[proxy]\ndrain_timeout_seconds = 3600\n",
   });
   pool.mock.faults.add({ on: "upgrade", times: 1, delayMs: 200 });

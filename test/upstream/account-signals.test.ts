@@ -100,10 +100,10 @@ const figures = (usedPercent: number, asOfMs: number, resetAtMs: number): Quota 
   return { ...UNKNOWN_QUOTA, main: { ...UNKNOWN_QUOTA.main, windows: byKind(window, undefined) } };
 };
 
-describe("the limit of turns at once", () => {
+describe("the concurrency limit", () => {
   const turn = (pool: Pool) => pool.pick({ ...REQUEST, bytes: 1 });
 
-  test("applies to the turns of both replicas, and a place is free at once when a turn ends on the other one", () => {
+  test("applies to the turns of both replicas, and a slot is free immediately when a turn ends on the other one", () => {
     const { first, second } = setup(0, 1);
     const leases = [turn(first.pool), turn(first.pool)];
     expect(leases.map((lease) => lease?.upstream.label)).toEqual(["a", "b"]);
@@ -115,7 +115,7 @@ describe("the limit of turns at once", () => {
     expect(turn(second.pool)?.upstream.label).toBe("a");
   });
 
-  test("is divided within a second when the replica does not hear the others, and whole again afterwards", () => {
+  test("is divided within a second when the replica does not hear from the others, and whole again afterwards", () => {
     const { clock, cut, first } = setup(0, 4);
     for (let turns = 0; turns < 2; turns++) turn(first.pool);
     clock.advance(1_000);

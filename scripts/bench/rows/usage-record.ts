@@ -14,8 +14,8 @@ export async function usageRecord(lab: Lab, samples: Samples): Promise<void> {
 // --- internal ---
 
 /**
- * The difference is small. Two processes of one program differ by as much, because the runtime compiles different
- * functions of each, so several pairs are measured.
+ * The difference is small. Two processes of the same program differ by as much, because the runtime compiles
+ * different functions in each, so several pairs are measured.
  */
 const PAIRS = 6;
 

@@ -48,7 +48,7 @@ export const OPTION_FLAGS = {
   },
   concurrency: {
     type: "string",
-    description: "The most turns that the account serves at once (none: no limit)",
+    description: "The most concurrent turns of the account (none: no limit)",
     valueHint: "N",
   },
 } as const;

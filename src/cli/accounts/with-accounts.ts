@@ -142,7 +142,10 @@ interface LaterChanges extends Omit<OperatorChanges, "aliasOf"> {
   readonly putBack: PutBackNotes;
 }
 
-/** Notes the changes of a replica without a running proxy, which sends them when it starts; undefined if it is none. */
+/**
+ * Notes the changes of a replica without a running proxy, which sends them when it starts; undefined if the root is no
+ * replica.
+ */
 function changesOfReplica({ deps, layout }: CommandContext): LaterChanges | undefined {
   const file = openReplicaFile(layout.cluster);
   return (

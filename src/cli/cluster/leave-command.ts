@@ -55,13 +55,13 @@ export default defineCommand({
 interface Leaving {
   readonly file: ReplicaFile;
   readonly facts: LocalFacts;
-  /** False: the last replica of a pool with accounts or keys does not leave. */
+  /** If false, the last replica of a pool with accounts or keys does not leave. */
   readonly mayBeLast: boolean;
 }
 
 /**
  * Sends what only this root has to the pool, and leaves it. An error says how to leave without the server. Throws
- * `last_replica` if the server alone would have the pool's accounts and keys.
+ * `last_replica` if only the server would then have the pool's accounts and keys.
  */
 async function sendAndLeave(context: CommandContext, leaving: Leaving): Promise<void> {
   const { file, facts, mayBeLast } = leaving;
@@ -89,9 +89,9 @@ async function sendAndLeave(context: CommandContext, leaving: Leaving): Promise<
 function lastReplica({ pool, engine }: OpenPool, content: PoolContent): CodexlbError {
   return new CodexlbError(
     "last_replica",
-    `this is the last replica of the pool ${pool}: after it has left, only ${engine} has ${contentWords(content)}`,
+    `this is the last replica of the pool ${pool}: after it leaves, only ${engine} has ${contentWords(content)}`,
     {
-      next: `copy the pool into a root that works alone: ${advised("cluster export", "DIR")}; or keep it only in the server: ${advised("cluster leave", "--last")}`,
+      next: `copy the pool into a root that works alone: ${advised("cluster export", "DIR")}; or keep it only on the server: ${advised("cluster leave", "--last")}`,
     },
   );
 }

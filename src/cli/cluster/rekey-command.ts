@@ -52,7 +52,7 @@ export default defineCommand({
 
 /** Long enough for a replica to notice a new file, and for a renewal to end. */
 const PATIENCE_MS = 15_000;
-/** A replica reports itself every five seconds. One whose report is late is not given up at once. */
+/** Replicas report every five seconds. One whose report is late is not given up immediately. */
 const SEEN_MS = 15_000;
 const POLL_MS = 200;
 
@@ -63,10 +63,10 @@ async function membersWithoutNextKey({ records, keyring }: OpenPool): Promise<Me
 
 const isConnected = ({ about, agoMs }: Member): boolean => about.stopped !== true && agoMs < SEEN_MS;
 
-/** `lab (41af09): its next key is another one`. */
+/** `lab (41af09): it has a different next key`. */
 function described(member: Member): string {
   const { id, about } = member;
-  const why = about.next_key === undefined ? about.next_key_problem : "its next key is another one";
+  const why = about.next_key === undefined ? about.next_key_problem : "it has a different next key";
   const problem = why === undefined ? "" : `: ${why}`;
   return `${about.name} (${id}${isConnected(member) ? "" : ", not connected"})${problem}`;
 }
@@ -90,8 +90,8 @@ async function untilKnown(pool: OpenPool, path: string, deps: Pick<Deps, "clock"
 }
 
 /**
- * Waits until every connected replica has reported itself since the file of the next key exists. Those that then do not
- * have the next key cannot read it.
+ * Waits until every connected replica has reported itself since the file of the next key exists. Those that do not
+ * have the next key then cannot read it.
  */
 async function untilReported(pool: OpenPool, { clock }: Pick<Deps, "clock">): Promise<void> {
   const startMs = clock.monotonic();

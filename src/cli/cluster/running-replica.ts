@@ -26,9 +26,10 @@ export async function replicaBehind(door: Door): Promise<RunningReplica | undefi
 }
 
 /**
- * The warning about changes that were made on one replica only. `where`: that replica in words, such as `this replica`.
+ * The warning about changes that were made on one replica only. `where`: that replica in words, for example `this
+ * replica`.
  */
 export function unsentWarning({ pool, count, error }: UnsentChanges, where: string): string {
-  const [what, them] = count === 1 ? ["1 change is", "it"] : [`${count} changes are`, "them"];
+  const [what, them] = count === 1 ? ["1 change was", "it"] : [`${count} changes were`, "them"];
   return `${what} made on ${where} only; the other replicas of ${pool} get ${them} when the server can be used again${error === undefined ? "" : `: ${error}`}`;
 }

@@ -103,7 +103,7 @@ export function reportedOfPool({ troubles, lastSentMs }: Reported): Reported {
   return { troubles: new Map([...troubles].filter(([key]) => !isOwnTrouble({ key }))), lastSentMs };
 }
 
-/** `own` after another replica has reported `ofPool`. */
+/** What `own` becomes after another replica has reported `ofPool`. */
 export function reportedElsewhere(own: Reported, ofPool: Reported): Reported {
   const kept = [...own.troubles].filter(([key]) => isOwnTrouble({ key }));
   return {

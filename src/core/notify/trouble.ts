@@ -49,7 +49,7 @@ export type TroubleKind =
   | "codex_bypassed"
   | "credit_spent";
 
-/** True for a trouble that concerns one proxy. All others concern the pool, which replicas report once. */
+/** True for a trouble that concerns one proxy. All others concern the pool, and one replica reports them for all. */
 export function isOwnTrouble({ key }: Pick<Trouble, "key">): boolean {
   return OWN_KINDS.has(key.split(":", 1)[0] ?? "");
 }

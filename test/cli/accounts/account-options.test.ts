@@ -91,7 +91,7 @@ for (const where of ["a running proxy", "the files"])
   });
 
 for (const where of ["a running proxy", "the files"])
-  test(`with ${where}, the limit of turns at once is set, overruled by config.toml, and removed`, async () => {
+  test(`with ${where}, the concurrency limit is set, overruled by config.toml, and removed`, async () => {
     const clock = fakeClock();
     await using pool = await startPool({ accounts: [{ alias: "alice" }], clock });
     if (where === "the files") await pool.stopAndReadEvents();
@@ -101,7 +101,7 @@ for (const where of ["a running proxy", "the files"])
     const shown = async () => JSON.parse((await account("show", "--json", "alice")).out);
 
     expect((await account("set", "alice", "--concurrency", "3")).out).toBe(
-      "account alice: serves at most 3 turns at once\n",
+      "account alice: serves at most 3 concurrent turns\n",
     );
     const set = await shown();
     expect(set.status.concurrency).toBe(3);
@@ -112,13 +112,13 @@ for (const where of ["a running proxy", "the files"])
     if (where === "a running proxy") clock.advance(1_100);
     const line = readFileSync(config, "utf8").split("\n").indexOf("concurrency = 1") + 1;
     expect((await account("show", "alice")).out).toContain(
-      `serves at most 1 turn at once (from config.toml line ${line})\n`,
+      `serves at most 1 concurrent turn (from config.toml line ${line})\n`,
     );
 
     writeFileSync(config, before);
     if (where === "a running proxy") clock.advance(1_100);
     expect((await account("set", "alice", "--concurrency", "none")).out).toBe(
-      "account alice: no limit of turns at once\n",
+      "account alice: no limit on concurrent turns\n",
     );
     expect((await shown()).options).toEqual([]);
   });

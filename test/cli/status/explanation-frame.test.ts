@@ -143,10 +143,10 @@ test("without an account for the turn, the explanation says when there is one", 
     /^next turn of a new session: no account is available; the first is back at \d\d:\d\d \(erin\)\n/,
   );
   const [first] = EXPLAINED.accounts;
-  const full = { ...first!, tier: "full", why: "at its limit of 2 turns at once" };
+  const full = { ...first!, tier: "full", why: "at its limit of 2 concurrent turns" };
   expect(
     explanationFrame({ ...nothing, chosen: undefined, reason: undefined, accounts: [full] }, frame(120), NOW),
-  ).toMatch(/^next turn of a new session: waits for a place on a full account\n/);
+  ).toMatch(/^next turn of a new session: waits for a slot on a full account\n/);
   expect(explanationFrame({ ...EXPLAINED, accounts: [] }, frame(80), NOW)).toBe(
     "no accounts\n  add one with: codexlb account login ALIAS\n",
   );
