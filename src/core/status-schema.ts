@@ -126,8 +126,8 @@ const ACCOUNT = {
   /** The most turns that the account serves at once. */
   concurrency: z.number().optional(),
   /**
-   * Present while the account takes no more turns because it serves this many: its limit, or its share of it while the
-   * replicas do not hear each other.
+   * Present while the account could serve, but takes no more turns because it serves this many: its limit, or its share
+   * of it while the replicas do not hear each other.
    */
   full_at: z.number().optional(),
   /** The windows of the main limit that have reached their floor: `daily`, `weekly`, `monthly`. */

@@ -35,7 +35,7 @@ export function fullWords(bound: number, limit: number): string {
     : `at its limit of ${atOnce(bound)}`;
 }
 
-/** The reason of a turn that left its account because that was full. */
+/** The reason of a turn that left its account because that was full, and of the next turn if it waits for a place. */
 export const FULL_REASON = "full";
 
 /** `2 turns at once`. */
