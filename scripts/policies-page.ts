@@ -1,6 +1,7 @@
 // Generates docs/policies.md, which describes each policy and compares them in simulations: one of the test suite, and
 // those of `make simulate`.
 
+import { LARGEST_CONCURRENCY } from "../src/core/account-options.ts";
 import { MOST_PER_DAY } from "../src/core/anchor/anchor-count.ts";
 import { LEAST_LEFT_OF_WEEK } from "../src/upstream/anchor-plan.ts";
 import { compare, comparisonRows, DAYS } from "../test/simulation/compare.ts";
@@ -125,7 +126,7 @@ spend_floors = "last"
 ## Turns at once
 
 \`\`\`sh
-codexlb account set shared --concurrency 2      # at most two turns at the same time
+codexlb account set shared --concurrency 2      # at most two turns at the same time (1 to ${LARGEST_CONCURRENCY})
 codexlb account set shared --concurrency none   # no limit, which is the default
 \`\`\`
 
@@ -148,9 +149,13 @@ The same in config.toml: \`concurrency = 2\` below \`[accounts.shared]\`.
   status 429) and a \`Retry-After\` of 5 seconds, after which Codex sends it again. A turn that came through another proxy
   of a [chain](chaining.md) does not wait, because the proxy in front may have other accounts. The wait is not a
   part of the turn's duration.
+- **When the proxy shuts down or restarts,** turns that wait are refused immediately in the same way. The message says that
+  the proxy is shutting down, and Codex sends the turn again.
 - **A lower limit ends no turn.** It only keeps new turns away. A higher one applies within a second.
 - \`status\`, \`explain\` and the dashboard show \`at its limit of 2 turns at once\`; \`status\` also shows how many turns wait for
-  a place. The event log has \`request.queued\` and \`request.queue_ended\`.
+  a place. If the next turn would wait, \`status\` shows \`every available account is busy\`, and \`status --short\` prints
+  \`lb=none reason=full\`. The event log has \`request.queued\` and \`request.queue_ended\`, and the metric is \`codexlb_turns_queued\`. A full account
+  that is draining is shown as \`draining\`.
 
 (\`proxy/concurrency.test.ts\`)
 

@@ -3,6 +3,7 @@
 import {
   capProblem,
   concurrencyProblem,
+  LARGEST_CONCURRENCY,
   normalizedTags,
   noteProblem,
   type OptionChanges,
@@ -48,7 +49,7 @@ export const OPTION_FLAGS = {
   },
   concurrency: {
     type: "string",
-    description: "The most turns that the account serves at once (none: no limit)",
+    description: `The most turns that the account serves at once, 1 to ${LARGEST_CONCURRENCY} (none: no limit)`,
     valueHint: "N",
   },
 } as const;
