@@ -1,5 +1,6 @@
 // Generates docs/configuration.md from the table of settings.
 
+import { LARGEST_CONCURRENCY } from "../src/core/account-options.ts";
 import { tomlValue } from "../src/state/config-text.ts";
 import { SETTINGS } from "../src/state/settings.ts";
 import { markdownTable } from "./markdown-table.ts";
@@ -38,8 +39,8 @@ Zero and empty strings mean the default; negative numbers are refused, except as
 
 \`[accounts.ALIAS]\` sets options of an account: \`priority\` (a whole number), \`floor_daily\` and \`floor_weekly\` (such as
 \`"20%"\`), \`tags\` (a list), \`note\` (a text), \`monthly_cap\` (USD a month, for an account with
-[an API key](api-key.md)) and \`concurrency\` (the most [concurrent turns](policies.md#concurrent-turns)). They override
-\`codexlb account set\` ([policies.md](policies.md#priorities-and-floors)).
+[an API key](api-key.md)) and \`concurrency\` (the most [concurrent turns](policies.md#concurrent-turns), 1 to
+${LARGEST_CONCURRENCY}). They override \`codexlb account set\` ([policies.md](policies.md#priorities-and-floors)).
 
 \`[prices."MODEL"]\` adds or replaces a price for the estimates of \`codexlb usage\`, in USD per million tokens:
 \`input\`, \`output\`, and \`cached_input\` (default: as \`input\`) ([usage.md](usage.md#the-cost-is-an-estimate)).

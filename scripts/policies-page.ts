@@ -1,6 +1,7 @@
 // Generates docs/policies.md, which describes each policy and compares them in simulations: one of the test suite, and
 // those of `make simulate`.
 
+import { LARGEST_CONCURRENCY } from "../src/core/account-options.ts";
 import { MOST_PER_DAY } from "../src/core/anchor/anchor-count.ts";
 import { LEAST_LEFT_OF_WEEK } from "../src/upstream/anchor-plan.ts";
 import { compare, comparisonRows, DAYS } from "../test/simulation/compare.ts";
@@ -125,7 +126,7 @@ spend_floors = "last"
 ## Concurrent turns
 
 \`\`\`sh
-codexlb account set shared --concurrency 2      # at most two turns at the same time
+codexlb account set shared --concurrency 2      # at most two turns at the same time (1 to ${LARGEST_CONCURRENCY})
 codexlb account set shared --concurrency none   # no limit, which is the default
 \`\`\`
 
@@ -148,10 +149,14 @@ The same in config.toml: \`concurrency = 2\` below \`[accounts.shared]\`.
   refused with status 503 (over WebSocket with an error event of status 429) and a \`Retry-After\` of 5 seconds, after
   which Codex sends it again. A turn that came through another proxy of a [chain](chaining.md) does not wait, because
   the proxy in front may have other accounts. The wait is not part of the turn's duration.
+- **When the proxy shuts down or restarts,** turns that wait are refused immediately in the same way. The message says
+  that the proxy is shutting down, and Codex sends the turn again.
 - **Changing the limit.** A lower limit ends no turn; it only keeps new turns away. A higher one applies within a
   second.
 - **What you see.** \`status\`, \`explain\` and the dashboard show \`at its limit of 2 concurrent turns\`; \`status\` also shows
-  how many turns wait for a slot. The event log has \`request.queued\` and \`request.queue_ended\`.
+  how many turns wait for a slot. If the next turn would wait, \`status\` shows \`every available account is full\`, and
+  \`status --short\` prints \`lb=none reason=full\`. A full account that is draining is shown as \`draining\`. The event log
+  has \`request.queued\` and \`request.queue_ended\`, and the metric is \`codexlb_turns_queued\`.
 
 (\`proxy/concurrency.test.ts\`)
 

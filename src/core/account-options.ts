@@ -49,7 +49,7 @@ export const OPTION_NAMES = {
 
 export const LARGEST_PRIORITY = 1_000;
 export const LONGEST_NOTE = 200;
-const LARGEST_CONCURRENCY = 1_000;
+export const LARGEST_CONCURRENCY = 1_000;
 const LARGEST_CAP_USD = 1_000_000;
 const MOST_TAGS = 16;
 

@@ -67,16 +67,17 @@ export function shownState(account: AccountAnswer, ownName: string, nowMs: numbe
   if (!account.healthy) return { ...OUT, cause: "failed", wordings: ["unavailable"] };
   const restricted = restrictedState(account, nowMs);
   if (restricted !== undefined) return restricted;
-  if (account.at_floor !== undefined) return floorState(account, account.at_floor, nowMs);
+  if (account.at_floor !== undefined && account.kept_back)
+    return keptBackState(account, account.at_floor, nowMs);
+  if (account.draining && !account.pinned) return DRAINING;
   if (account.full_at !== undefined) return fullState(account, account.full_at);
+  if (account.at_floor !== undefined) return LAST_RESORT;
   if (!account.draining) return account.api_key === undefined ? READY : apiKeyState(account.api_key, nowMs);
-  return account.pinned
-    ? {
-        level: "low",
-        canServe: true,
-        wordings: ["draining, but pinned (gets all turns)", "draining, but pinned", "draining"],
-      }
-    : DRAINING;
+  return {
+    level: "low",
+    canServe: true,
+    wordings: ["draining, but pinned (gets all turns)", "draining, but pinned", "draining"],
+  };
 }
 
 /** The state of a draining account that is not pinned. */
@@ -204,18 +205,15 @@ function limitState(what: string, untilMs: number, nowMs: number): ShownState {
   };
 }
 
-/** The state of an account of which the windows `low` have reached their floor. */
-function floorState(account: AccountAnswer, low: readonly string[], nowMs: number): ShownState {
-  if (!account.kept_back)
-    return {
-      level: "low",
-      canServe: true,
-      wordings: [
-        "at its floor (serves if no other account can)",
-        "at its floor (last resort)",
-        "at its floor",
-      ],
-    };
+/** The state of an account at its floor that serves if no other account can. */
+const LAST_RESORT: ShownState = {
+  level: "low",
+  canServe: true,
+  wordings: ["at its floor (serves if no other account can)", "at its floor (last resort)", "at its floor"],
+};
+
+/** The state of an account that takes no turns, because the windows `low` have reached their floor. */
+function keptBackState(account: AccountAnswer, low: readonly string[], nowMs: number): ShownState {
   const { floor_daily_pct: daily = 0, floor_weekly_pct: weekly = 0 } = account;
   const floors = { daily, weekly, monthly: weekly };
   const resets = (["daily", "weekly", "monthly"] as const).flatMap((name) => {

@@ -4,15 +4,18 @@ import { shownState } from "./account-state.ts";
 import { type FirstBack, outageOf } from "./outage.ts";
 import { choiceWords } from "./reason-words.ts";
 import type { StatusAnswer } from "./status-schema.ts";
+import { FULL_REASON } from "./turn-limit.ts";
 
 export interface NextTurn {
   /** The account or child proxy that serves the turn; undefined if none can. */
   readonly name: string | undefined;
   /**
-   * Why it serves. If none can: `tries NAME` if the proxy tries an account all the same, `turns wait for a slot` if one
-   * is full, and undefined otherwise.
+   * Why it serves. If none can: `tries NAME` if the proxy tries an account all the same, `turns wait for a slot` if all
+   * that could are full, and undefined otherwise.
    */
   readonly why: string | undefined;
+  /** `name`; if none can: `no account can serve`, or `every available account is full` if turns wait for a slot. */
+  readonly headline: string;
   /** If none can: the account that is back first. */
   readonly back: FirstBack | undefined;
 }
@@ -26,10 +29,10 @@ export function nextTurnOf(status: StatusAnswer, nowMs: number): NextTurn | unde
   );
   const name = selected?.alias ?? status.selected_proxy_name ?? status.selected_proxy_url;
   const back = outageOf(status, nowMs)?.first;
-  if (name === undefined) {
-    const isFull = accounts.some(({ full_at }) => full_at !== undefined);
-    return { name, why: isFull ? "turns wait for a slot" : undefined, back };
-  }
+  if (name === undefined)
+    return reason === FULL_REASON
+      ? { name, headline: "every available account is full", why: "turns wait for a slot", back: undefined }
+      : { name, headline: NONE_CAN, why: undefined, back };
   const canServe =
     selected === undefined ||
     // All accounts are cooling down, and the choice says so.
@@ -43,7 +46,15 @@ export function nextTurnOf(status: StatusAnswer, nowMs: number): NextTurn | unde
       shownState(account, status.proxy_name, nowMs).canServe,
   );
   if (!canServe && key !== undefined)
-    return { name: key.alias, why: `${choiceWords("last-resort")}, after ${name}`, back: undefined };
-  if (!canServe) return { name: undefined, why: `tries ${name}`, back };
-  return { name, why: reason === "" ? undefined : choiceWords(reason), back: undefined };
+    return served(key.alias, `${choiceWords("last-resort")}, after ${name}`);
+  if (!canServe) return { name: undefined, headline: NONE_CAN, why: `tries ${name}`, back };
+  return served(name, reason === "" ? undefined : choiceWords(reason));
+}
+
+// --- internal ---
+
+const NONE_CAN = "no account can serve";
+
+function served(name: string, why: string | undefined): NextTurn {
+  return { name, headline: name, why, back: undefined };
 }

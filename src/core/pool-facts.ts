@@ -91,6 +91,8 @@ export interface PoolOutline {
   readonly pinnedId: string | undefined;
   /** The upstream of the next request without a session. */
   readonly next: { readonly id: string; readonly reason: string } | undefined;
+  /** True if that request would wait for a slot on a full account. */
+  readonly isFull: boolean;
   readonly messageCounter: number;
   readonly lastRotationMs: number;
 }

@@ -1,5 +1,7 @@
 // The status document in one line, for prompts and status bars.
 
+import { FULL_REASON } from "./turn-limit.ts";
+
 /** The parts of the status document that the line needs, of this proxy or another one. */
 export interface ShortFacts {
   readonly proxy_name: string;
@@ -19,8 +21,9 @@ export interface ShortFacts {
 }
 
 /**
- * The line: `lb=<alias> reason=<why> mode=<policy>`; `lb=none reason=none` if no account takes the next turn. A replica
- * without the server of its pool adds `degraded_since=<time>`.
+ * The line: `lb=<alias> reason=<why> mode=<policy>`; `lb=none reason=none` if no account takes the next turn,
+ * `lb=none reason=full` if it waits for a slot on a full account. A replica without the server of its pool adds
+ * `degraded_since=<time>`.
  */
 export function shortStatus(status: ShortFacts): string {
   const { selection_reason: reason = "", selected_account_id: selectedId } = status;
@@ -33,5 +36,5 @@ export function shortStatus(status: ShortFacts): string {
   const who = active?.alias ?? status.selected_proxy_name ?? status.selected_proxy_url ?? "none";
   const sinceMs = status.cluster?.degraded_since_ms;
   const degraded = sinceMs === undefined ? "" : ` degraded_since=${new Date(sinceMs).toISOString()}`;
-  return `lb=${reason === "" ? "none" : who} reason=${reason || "none"} mode=${status.policy.mode || "none"}${degraded}`;
+  return `lb=${reason === "" || reason === FULL_REASON ? "none" : who} reason=${reason || "none"} mode=${status.policy.mode || "none"}${degraded}`;
 }

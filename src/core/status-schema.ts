@@ -126,8 +126,8 @@ const ACCOUNT = {
   /** The most concurrent turns of the account. */
   concurrency: z.number().optional(),
   /**
-   * Present while the account is full. It serves this many turns: its limit, or its share of the limit while the
-   * replicas do not hear from each other.
+   * Present while the account could serve, but takes no more turns because it serves this many: its limit, or its share
+   * of the limit while the replicas do not hear from each other.
    */
   full_at: z.number().optional(),
   /** The windows of the main limit that have reached their floor: `daily`, `weekly`, `monthly`. */

@@ -44,9 +44,11 @@ export function accountState(account: Account): string {
   const { limit_reached_type: type, individual_limit: member } = account;
   if (type !== undefined && type !== "rate_limit_reached") return `limited(${type})`;
   if (member !== undefined && member.left_pct <= 0) return "limited(member limit)";
-  if (account.at_floor !== undefined) return `floor(${account.at_floor.join(",")})`;
+  const floor = account.at_floor === undefined ? undefined : `floor(${account.at_floor.join(",")})`;
+  if (floor !== undefined && account.kept_back) return floor;
   if (account.draining) return "draining";
   if (account.full_at !== undefined) return `full(${account.full_at})`;
+  if (floor !== undefined) return floor;
   const exhausted = exhaustedWindows(account);
   if (exhausted.length > 0 && account.credits?.usable !== true) return `exhausted(${exhausted.join(",")})`;
   if (account.api_key === undefined) return "ready";

@@ -24,6 +24,7 @@ import {
   windowFields,
 } from "./status-quota.ts";
 import type { AccountStatus, ChildStatus, StatusDocument, SwitchStatus } from "./status-schema.ts";
+import { FULL_REASON } from "./turn-limit.ts";
 import { presentOf } from "./windows.ts";
 
 /** The status document, with `forecasts` if there are some. Accounts: the active one first, then by proxy and alias. */
@@ -140,8 +141,8 @@ type Selection = Pick<
   "selected_account_id" | "selected_proxy_url" | "selected_proxy_name" | "selection_reason"
 >;
 
-function selected({ next, children }: PoolOutline): Selection {
-  if (next === undefined) return {};
+function selected({ next, children, isFull }: PoolOutline): Selection {
+  if (next === undefined) return isFull ? { selection_reason: FULL_REASON } : {};
   const child = children.find(({ id }) => id === next.id);
   const who =
     child === undefined
@@ -263,7 +264,8 @@ function optionFields({ condition, reason, options, summary, fullAt }: Candidate
     ...(tags.length === 0 ? {} : { tags: [...tags] }),
     ...(note === "" ? {} : { note }),
     ...(concurrency === 0 ? {} : { concurrency }),
-    ...(fullAt === undefined ? {} : { full_at: fullAt }),
+    // A limit or a cooldown keeps turns away for longer.
+    ...(fullAt === undefined || !isOpen(condition) ? {} : { full_at: fullAt }),
     ...(low.length === 0 ? {} : { at_floor: low }),
     ...(condition === "kept_back" ? { kept_back: true } : {}),
     ...(exhausted.length === 0 ? {} : { exhausted: exhausted.map(({ kind }) => FIELD_NAMES[kind]) }),

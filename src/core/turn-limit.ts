@@ -35,7 +35,7 @@ export function fullWords(bound: number, limit: number): string {
     : `at its limit of ${atOnce(bound)}`;
 }
 
-/** The reason why a turn left its account: the account was full. */
+/** The reason of a turn that left its account because that was full, and of the next turn if it waits for a slot. */
 export const FULL_REASON = "full";
 
 /** `2 concurrent turns`. */

@@ -171,7 +171,7 @@ async function run(
     waitForReset: () => live.current().proxy.wait_for_reset,
   });
   const slots = createSlotQueue({ clock: deps.clock, pool: parts.pool, events });
-  const metrics = metricsOf(base, parts.pool, { descriptors, waiting, tracing, sharing });
+  const metrics = metricsOf(base, parts.pool, { descriptors, waiting, slots, tracing, sharing });
   const admin = adminParts(base, parts, { presence, notifier, metrics, waiting, slots, listen, sharing });
   const drain = () => drainSettings(live.current());
   const forwarding: ProxyContext = {

@@ -3,6 +3,7 @@
 import type { Sharing } from "../cluster/sharing.ts";
 import type { TurnRecord } from "../core/turn-record.ts";
 import { createMetrics, type Metrics } from "../metrics/metrics.ts";
+import type { SlotQueue } from "../proxy/slot-queue.ts";
 import type { WaitingTurns } from "../proxy/waiting-turns.ts";
 import type { Descriptors } from "../state/descriptors.ts";
 import type { Pool } from "../upstream/pool.ts";
@@ -13,6 +14,7 @@ import type { Tracing } from "./tracing.ts";
 export interface MetricSources {
   readonly descriptors: Pick<Descriptors, "limit">;
   readonly waiting: Pick<WaitingTurns, "summary">;
+  readonly slots: Pick<SlotQueue, "count">;
   readonly tracing: Pick<Tracing, "counts"> | undefined;
   readonly sharing: Pick<Sharing, "state">;
 }
@@ -21,12 +23,13 @@ export interface MetricSources {
 export function metricsOf(
   { deps, events, usage, traffic }: Base,
   pool: Pick<Pool, "watched" | "facts">,
-  { descriptors, waiting, tracing, sharing }: MetricSources,
+  { descriptors, waiting, slots, tracing, sharing }: MetricSources,
 ): Metrics {
   return createMetrics({
     clock: deps.clock,
     pool,
     waitingTurns: () => waiting.summary().turns,
+    queuedTurns: slots.count,
     traffic,
     startedMs: deps.clock.now(),
     mostDescriptors: descriptors.limit,

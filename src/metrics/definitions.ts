@@ -52,13 +52,19 @@ export const METRICS = {
     name: "codexlb_turns_in_flight",
     type: "gauge",
     labels: [],
-    help: "Turns in progress, including those that wait for a reset.",
+    help: "Turns in progress, including those that wait for a reset or for a slot.",
   },
   turnsWaiting: {
     name: "codexlb_turns_waiting",
     type: "gauge",
     labels: [],
     help: "Turns that wait for a reset, because every account is exhausted (proxy.wait_for_reset, or --wait of a run).",
+  },
+  turnsQueued: {
+    name: "codexlb_turns_queued",
+    type: "gauge",
+    labels: [],
+    help: "Turns that wait for a slot, because every account that could serve them has as many concurrent turns as its option concurrency allows.",
   },
   turnOverhead: {
     name: "codexlb_turn_overhead_seconds",

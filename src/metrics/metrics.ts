@@ -21,13 +21,15 @@ export interface MetricsContext extends ProcessContext {
   readonly pool: Pick<Pool, "watched" | "facts">;
   /** How many turns wait for a reset. */
   readonly waitingTurns: () => number;
+  /** How many turns wait for a slot on a full account. */
+  readonly queuedTurns: () => number;
   readonly traffic: Pick<TrafficMetrics, "report">;
   /** Undefined for a proxy that works alone. */
   readonly sharing: () => SharingState | undefined;
 }
 
 export function createMetrics(context: MetricsContext): Metrics {
-  const { clock, pool, waitingTurns, traffic, sharing } = context;
+  const { clock, pool, waitingTurns, queuedTurns, traffic, sharing } = context;
   const loopDelay = createLoopDelay(clock);
   return {
     scrape: (accept) =>
@@ -35,6 +37,7 @@ export function createMetrics(context: MetricsContext): Metrics {
         const upstreams = reportPool(pool, clock.now(), report);
         traffic.report(report, upstreams);
         report("turnsWaiting", waitingTurns());
+        report("turnsQueued", queuedTurns());
         reportCluster(sharing(), clock.now(), report);
         reportProcess(context, report);
         report("loopDelay", loopDelay.read());

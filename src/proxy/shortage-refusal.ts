@@ -23,6 +23,8 @@ export function refusalFor(
     readonly limitBody: string | undefined;
     readonly usage: Pick<PooledUsage, "planType" | "reachedType">;
     readonly brokenWhy: string | undefined;
+    /** True if turns no longer wait for a slot, because the proxy is shutting down. */
+    readonly isStopping: boolean;
     readonly client: ClientKind;
     readonly advise: Advise;
   },
@@ -55,6 +57,13 @@ export function refusalFor(
       );
     case "all_full": {
       if (about.brokenWhy !== undefined) return unreachable(about.brokenWhy);
+      if (about.isStopping)
+        return refuse(
+          "shutting_down",
+          `the proxy is shutting down, so the turn cannot wait for a full account: ${shortage.details.join(", ")}`,
+          "send the turn again",
+          LONGEST_RETRY_SECONDS,
+        );
       const [alias = "ALIAS"] = shortage.full ?? [];
       return refuse(
         "no_account_available",
@@ -262,7 +271,7 @@ function unreachable(why: string): Refusal {
 }
 
 function refuse(
-  code: "no_accounts" | "no_account_available" | "upstream_unreachable",
+  code: "no_accounts" | "no_account_available" | "upstream_unreachable" | "shutting_down",
   message: string,
   next: string,
   retryAfterSeconds?: number,

@@ -41,6 +41,8 @@ export interface SlotQueue {
   count(): number;
   /** Ends all waits, and lets no more turns wait. */
   stop(): void;
+  /** True after `stop`. */
+  isStopped(): boolean;
 }
 
 export interface SlotQueueContext {
@@ -120,6 +122,7 @@ export function createSlotQueue({ clock, pool, events }: SlotQueueContext): Slot
       isStopped = true;
       for (const turn of [...waiting.keys()]) end(turn, "none", "shutting_down");
     },
+    isStopped: () => isStopped,
   };
 }
 

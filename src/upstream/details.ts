@@ -102,6 +102,7 @@ export function factsAtRest(state: StoreState, config: Config, view: QuotaView):
     activeId: state.activeId,
     pinnedId: state.pinnedId,
     next: undefined,
+    isFull: false,
     messageCounter: state.messageCounter,
     lastRotationMs: state.lastRotationMs,
     switches: [],

@@ -55,6 +55,8 @@ export interface Placement {
   takerOf(origin: Origin): Candidate | undefined;
   /** True if no upstream takes `request` now, but one would if it served fewer turns. */
   isFull(request: PlacementRequest): boolean;
+  /** True if this holds for the next turn of a new session. */
+  isNextFull(): boolean;
   /** The context for placing the next turn (of `session`, for `model`, with the tags of its run and its key). */
   contextOf(session: string | undefined, model?: string, tags?: readonly TagDemand[]): ChoiceContext;
   /**
@@ -153,6 +155,12 @@ export function createPlacement(context: PlacementContext): Placement {
     return bound !== undefined && availabilityFor(bound, how) === "full";
   };
 
+  const isFull = (request: PlacementRequest): boolean => {
+    const how = choosing(request);
+    const all = candidates(request.model);
+    return all.some((one) => availabilityFor(one, how) === "full") && choose(all, how) === undefined;
+  };
+
   const hasRoom = (choice: Choice | undefined, model: string | undefined): boolean => {
     if (choice === undefined || choice.reason === "least-bad") return false;
     const chosen = candidate(choice.id, model);
@@ -177,11 +185,8 @@ export function createPlacement(context: PlacementContext): Placement {
       const choice = choose(candidates(origin.model), aroundDetour(origin, choosing(nextTurn(origin))));
       return choice && candidate(choice.id, origin.model);
     },
-    isFull: (request) => {
-      const how = choosing(request);
-      const all = candidates(request.model);
-      return all.some((one) => availabilityFor(one, how) === "full") && choose(all, how) === undefined;
-    },
+    isFull,
+    isNextFull: () => isFull(nextTurn(NO_ORIGIN)),
     contextOf: (session, model, tags) => {
       const origin = { ...NO_ORIGIN, session, model, tags };
       return aroundDetour(origin, choosing(nextTurn(origin)));

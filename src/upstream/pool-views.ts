@@ -62,7 +62,7 @@ export interface PoolViewsContext {
   readonly roster: Roster;
   readonly affinity: Pick<Affinity, "sessionCounts" | "fullId">;
   readonly switches: Pick<Switches, "latest">;
-  readonly placement: Pick<Placement, "contextOf" | "next">;
+  readonly placement: Pick<Placement, "contextOf" | "next" | "isNextFull">;
   readonly policy: () => PolicySettings;
   /** This proxy. */
   readonly self: () => Hop;
@@ -99,6 +99,7 @@ export function createPoolViews(context: PoolViewsContext): PoolViews {
       activeId: state.activeId,
       pinnedId: state.pinnedId,
       next: next === undefined ? undefined : { id: next.id, reason: next.reason },
+      isFull: next === undefined && placement.isNextFull(),
       messageCounter: state.messageCounter,
       lastRotationMs: state.lastRotationMs,
     };

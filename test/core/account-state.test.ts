@@ -40,3 +40,26 @@ test("a full account shows its limit, or its share of the limit without the othe
   );
   expect(accountState(full(2))).toBe("full(2)");
 });
+
+test("an account that is both full and draining is draining, unless it is pinned", () => {
+  const full = { concurrency: 1, full_at: 1, draining: true };
+  for (const more of [{}, { at_floor: ["weekly"] }]) {
+    const draining = AccountAnswer.parse(account("alice", { ...full, ...more }));
+    expect(shownState(draining, "", 0)).toMatchObject({ canServe: false, cause: "draining" });
+    expect(accountState(draining)).toBe("draining");
+    expect(shownState({ ...draining, pinned: true }, "", 0)).toMatchObject({
+      canServe: true,
+      wordings: ["at its limit of 1 turn at once", "at 1 turn at once", "full"],
+    });
+  }
+});
+
+test("a full account at its floor is full, unless the floor is never spent", () => {
+  const low = { concurrency: 1, full_at: 1, at_floor: ["weekly"], floor_weekly_pct: 100 };
+  const full = AccountAnswer.parse(account("alice", low));
+  expect(shownState(full, "", 0).wordings[0]).toBe("at its limit of 1 turn at once");
+  expect(accountState(full)).toBe("full(1)");
+  const kept = AccountAnswer.parse(account("alice", { ...low, kept_back: true }));
+  expect(shownState(kept, "", 0)).toMatchObject({ canServe: false, cause: "floor" });
+  expect(accountState(kept)).toBe("floor(weekly)");
+});

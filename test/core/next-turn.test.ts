@@ -98,25 +98,35 @@ test("an API key with room is the next one after an exhausted account that the p
       }),
       NOW,
     );
-  expect(next(20)).toEqual({ name: "openai", why: "last resort, after alice", back: undefined });
+  expect(next(20)).toMatchObject({ name: "openai", why: "last resort, after alice", back: undefined });
   expect(next(1)?.name).toBeUndefined();
 });
 
 test("an exhausted account that the proxy tries all the same is not called the next one", () => {
   const spent = account("alice", { daily_left_pct: 0, daily_reset_at: AT + 3_600 });
   const status = pool([spent], { selected_account_id: "openai:alice", selection_reason: "usage-fallback" });
-  expect(nextTurnOf(status, NOW)).toEqual({
+  expect(nextTurnOf(status, NOW)).toMatchObject({
     name: undefined,
+    headline: "no account can serve",
     why: "tries alice",
     back: { name: "alice", atMs: NOW + 3_600_000 },
   });
 });
 
 test("a full account is not an outage: turns wait for a slot", () => {
-  const full = pool([account("alice", { concurrency: 2, full_at: 2, in_flight: 2 })]);
+  const full = pool([account("alice", { concurrency: 2, full_at: 2, in_flight: 2 })], {
+    selection_reason: "full",
+  });
   expect(outageOf(full, NOW)).toBeUndefined();
   expect(nextTurnOf(full, NOW)).toMatchObject({ name: undefined, why: "turns wait for a slot" });
-  expect(headOf(full)).toContain("turns wait for a slot");
+  expect(headOf(full)).toContain("every available account is full (turns wait for a slot)");
+  expect(headOf(full)).not.toContain("no account can serve");
+});
+
+test("no turn waits for a slot on a draining account", () => {
+  const draining = pool([account("alice", { concurrency: 1, full_at: 1, draining: true })]);
+  expect(outageOf(draining, NOW)?.causes).toEqual(["draining"]);
+  expect(headOf(draining)).toEndWith("no account can serve");
 });
 
 test("a pool that can serve has no outage, and names the next account or child proxy", () => {
@@ -125,7 +135,7 @@ test("a pool that can serve has no outage, and names the next account or child p
     selection_reason: "usage-stay",
   });
   expect(outageOf(status, NOW)).toBeUndefined();
-  expect(nextTurnOf(status, NOW)).toEqual({ name: "bob", why: "served last", back: undefined });
+  expect(nextTurnOf(status, NOW)).toMatchObject({ name: "bob", why: "served last", back: undefined });
   const child = { name: "edge", url: "http://edge", active: true, healthy: true, reachable: true };
   const chained = pool([account("alice", LIMITED)], {
     child_proxies: [{ ...child, cooldown_seconds: 0, score: 1 }],

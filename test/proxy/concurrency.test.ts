@@ -3,6 +3,8 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import WebSocket from "ws";
+import { shortStatus } from "../../src/core/short-status.ts";
+import { StatusAnswer } from "../../src/core/status-schema.ts";
 import { createSocketClient, createSseClient } from "../../src/mock/client.ts";
 import { LONGEST_SLOT_WAIT_MS } from "../../src/proxy/slot-queue.ts";
 import { skippingClock } from "../support/clock.ts";
@@ -147,6 +149,33 @@ test("an account that cools down after a failure keeps its limit", async () => {
   await Promise.all(turns.map(({ over }) => over));
 });
 
+test("status and metrics say that turns wait for a slot, until the full account takes no new sessions", async () => {
+  await using pool = await startPool({ accounts: [{ alias: "alice" }], config: limited(1) });
+  const headers = { authorization: `Bearer ${pool.adminToken}` };
+  const get = async (path: string) => (await fetch(`${pool.url}${path}`, { headers })).text();
+  pool.mock.faults.add({ on: "turn", gateAfter: 6 });
+  const first = httpTurn(pool);
+  await until("the account is full", () => received(pool) === 1);
+  const second = httpTurn(pool);
+  await waitInQueue(pool, 1);
+  const status = async () => StatusAnswer.parse(JSON.parse(await get("/status")));
+  expect(shortStatus(await status())).toStartWith("lb=none reason=full");
+  expect(await get("/metrics")).toContain("codexlb_turns_queued 1\n");
+  const set = (state: string) =>
+    fetch(`${pool.url}/admin/account/${state}`, {
+      method: "POST",
+      headers: { ...headers, "content-type": "application/json" },
+      body: JSON.stringify({ alias: "alice" }),
+    });
+  await set("drain");
+  expect(shortStatus(await status())).toStartWith("lb=none reason=none");
+  expect((await status()).accounts[0]?.full_at).toBe(1);
+  await set("disable");
+  expect((await status()).accounts[0]?.full_at).toBeUndefined();
+  pool.mock.faults.release();
+  await Promise.all([first.over, second.over]);
+});
+
 describe.each(TRANSPORTS)("over %s", (_name, createClient) => {
   test("a full account is passed over, even for its own sessions, which come back when it has a free slot", async () => {
     await using pool = await startPool({
@@ -274,7 +303,13 @@ describe.each(TRANSPORTS)("over %s", (_name, createClient) => {
     const waiting = outcomeOf(last.turn("hi"));
     await waitInQueue(pool, 1);
     const stopping = pool.stopAndReadEvents();
-    expect(await waiting).toContain("at its limit of 1 concurrent turn");
+    const refused = await waiting;
+    expect(refused).toContain(
+      "the proxy is shutting down, so the turn cannot wait for a full account: alice (at its limit of 1 concurrent turn)",
+    );
+    expect(refused).toContain("send the turn again");
+    expect(refused).not.toContain("--concurrency");
+    expect(refused).toContain(_name === "HTTP" ? "status 503" : '"retry-after":"5"');
     pool.mock.faults.release();
     expect(await first).toBe("Hello from alice");
     const ends = (await stopping).filter(({ event }) => event === "request.queue_ended");

@@ -10,6 +10,7 @@ const ABOUT = {
   limitBody: undefined,
   usage: { planType: "plus", reachedType: undefined },
   brokenWhy: undefined,
+  isStopping: false,
   client: "codex",
   advise: advised,
 } as const;

@@ -3,6 +3,7 @@
 import {
   capProblem,
   concurrencyProblem,
+  LARGEST_CONCURRENCY,
   normalizedTags,
   noteProblem,
   type OptionChanges,
@@ -48,7 +49,7 @@ export const OPTION_FLAGS = {
   },
   concurrency: {
     type: "string",
-    description: "The most concurrent turns of the account (none: no limit)",
+    description: `The most concurrent turns of the account, 1 to ${LARGEST_CONCURRENCY} (none: no limit)`,
     valueHint: "N",
   },
 } as const;

@@ -83,13 +83,16 @@ function linesOf(words: readonly string[], columns: number): string[] {
   return lines;
 }
 
-/** `next bob (served last)`, or `no account can serve, first back at 19:26 (alice)`. */
+/**
+ * `next bob (served last)`, `no account can serve, first back at 19:26 (alice)`, or `every available account is full
+ * (turns wait for a slot)`.
+ */
 function nextWords(status: StatusAnswer, nowMs: number): string[] {
   const next = nextTurnOf(status, nowMs);
   if (next === undefined) return [];
-  const { name, why, back } = next;
+  const { name, headline, why, back } = next;
   const note = why === undefined ? "" : ` (${why})`;
-  if (name !== undefined) return [`next ${name}${note}`];
-  if (back === undefined) return [`no account can serve${note}`];
-  return [`no account can serve${note}, first ${backAt(back.atMs, nowMs)} (${back.name})`];
+  if (name !== undefined) return [`next ${headline}${note}`];
+  if (back === undefined) return [`${headline}${note}`];
+  return [`${headline}${note}, first ${backAt(back.atMs, nowMs)} (${back.name})`];
 }

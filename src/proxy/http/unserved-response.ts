@@ -21,7 +21,7 @@ export async function unservedResponse(
 ): Promise<ForwardResult> {
   const { incoming, facts, recorder } = exchange;
   const { requestId, path, ended } = incoming;
-  const { pool, events, deps } = context;
+  const { pool, slots, events, deps } = context;
   const about = { req_id: requestId, method: incoming.request.method, path, client: clientKindOf(incoming) };
   const spends = isTurnPath(path);
   const shortage = pool.shortage(spends ? facts.session : undefined, facts.model, incoming.tags);
@@ -54,6 +54,7 @@ export async function unservedResponse(
       limitBody,
       usage: pool.usage(),
       brokenWhy,
+      isStopping: slots.isStopped(),
       client: clientKindOf(incoming),
       advise: adviceFor(incoming),
     },

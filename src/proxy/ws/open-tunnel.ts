@@ -102,7 +102,7 @@ function unservedResponse(
   session: string | undefined,
   { last, brokenWhy }: UnservedRequest<DialReply>,
 ): Response {
-  const { pool, events, deps, waiting } = context;
+  const { pool, slots, events, deps, waiting } = context;
   const { requestId } = incoming;
   const shortage = pool.shortage(session, undefined, incoming.tags);
   if (waiting.wouldWait(incoming, shortage))
@@ -112,7 +112,14 @@ function unservedResponse(
   const limitBody = last?.verdict.kind === "limit" ? refused?.body : undefined;
   const refusal = refusalFor(
     shortage,
-    { limitBody, usage, brokenWhy, client: clientKindOf(incoming), advise: adviceFor(incoming) },
+    {
+      limitBody,
+      usage,
+      brokenWhy,
+      isStopping: slots.isStopped(),
+      client: clientKindOf(incoming),
+      advise: adviceFor(incoming),
+    },
     deps.clock.now(),
   );
   const answer = answerHandshake(shortage, refusal.code, usage);

@@ -15,7 +15,7 @@ import type { TurnReply } from "./turn-transport.ts";
 
 /** Answers a self-contained turn that no upstream served. */
 export function refuse(
-  { pool, deps }: TunnelContext,
+  { pool, slots, deps }: TunnelContext,
   { client, incoming }: TunnelParts,
   { facts, failures, recorder }: Exchange,
   { last, brokenWhy }: UnservedRequest<TurnReply>,
@@ -36,6 +36,7 @@ export function refuse(
     limitBody,
     usage: pool.usage(),
     brokenWhy,
+    isStopping: slots.isStopped(),
     client: clientKindOf(incoming),
     advise: adviceFor(incoming),
   };
@@ -53,7 +54,7 @@ export function handOver(
   shortage: Shortage,
   lastReply: TurnReply | undefined,
 ): TurnEnd {
-  const { pool, handovers, deps } = context;
+  const { pool, slots, handovers, deps } = context;
   const { client, session } = tunnel;
   const failure = lastReply && failureOf(lastReply);
   const answer = answerHandOver(shortage, {
@@ -66,6 +67,7 @@ export function handOver(
         limitBody: limitBodyOf(failure),
         usage: pool.usage(),
         brokenWhy: undefined,
+        isStopping: slots.isStopped(),
         client: clientKindOf(tunnel.incoming),
         advise: adviceFor(tunnel.incoming),
       };

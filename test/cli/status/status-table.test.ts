@@ -171,6 +171,9 @@ test("status bars get one line", () => {
       selection_reason: "last-resort",
     }),
   ).toBe("lb=key reason=last-resort mode=usage_balanced");
+  expect(shortStatus({ ...STATUS, selected_account_id: undefined, selection_reason: "full" })).toBe(
+    "lb=none reason=full mode=usage_balanced",
+  );
   // No account takes the next turn, so the one that served last is not named.
   expect(shortStatus({ ...STATUS, selection_reason: undefined })).toBe(
     "lb=none reason=none mode=usage_balanced",

@@ -142,7 +142,7 @@ function Pool(props: {
       <div class="fact">
         <span class="label">Next turn</span>
         <span>
-          <strong>{next?.name ?? "no account can serve"}</strong>
+          <strong>{next?.headline ?? "no account can serve"}</strong>
           {next?.why !== undefined && <span class="muted"> ({next.why})</span>}
           {next?.back !== undefined && (
             <span class="muted">
