@@ -1,9 +1,11 @@
 // The key of a pool: 32 random bytes that never enter the engine. Everything that the engine stores is sealed with it.
 
-import { existsSync, lstatSync, renameSync } from "node:fs";
+import { existsSync, renameSync, statSync } from "node:fs";
+import { dirname } from "node:path";
 import { advised } from "../advice.ts";
 import type { Deps } from "../deps.ts";
 import { CodexlbError, systemCodeOf, systemProblem } from "../errors.ts";
+import { quote } from "../quote.ts";
 import { readTextIfPresent, writeFileAtomic } from "../state/atomic-file.ts";
 import type { Layout } from "../state/layout.ts";
 import { absolutePath } from "../state/setting-path.ts";
@@ -54,10 +56,11 @@ export function poolKey(place: KeyPlace): Uint8Array {
 }
 
 /** Like `poolKey`, but returns undefined if the key file does not exist. */
-export function poolKeyIfPresent({ env, keyFile, isJoined = false }: KeyPlace): Uint8Array | undefined {
+export function poolKeyIfPresent(place: KeyPlace): Uint8Array | undefined {
+  const { env, keyFile, isJoined = false } = place;
   const variable = variableIn(env);
   if (variable) return decoded(variable, KEY_VARIABLE, isJoined);
-  if (keyFile !== "") return keyIn(keyFile, isJoined);
+  if (keyFile !== "") return keyIn(keyFile, isJoined, `name the key file in ${settingOf(place)}`);
   throw invalid("the cluster has no key", `set cluster.key_file in config.toml, or ${KEY_VARIABLE}`);
 }
 
@@ -121,8 +124,22 @@ export function adoptNextPoolKey(place: KeyPlace): void {
 export function createPoolKey(place: KeyPlace, random: Deps["random"]): string | undefined {
   const { env, keyFile } = place;
   if (variableIn(env) || keyFile === "") return undefined;
-  if (readTextIfPresent(keyFile, LONGEST_KEY_FILE_BYTES) !== undefined) return undefined;
-  writeKey(keyFile, random);
+  const nameFile = `name the key file in ${settingOf(place)}`;
+  if (readTextIfPresent(keyFile, LONGEST_KEY_FILE_BYTES, nameFile) !== undefined) return undefined;
+  try {
+    writeKey(keyFile, random);
+  } catch (error) {
+    if (!(error instanceof Error) || systemCodeOf(error.cause) !== "ENOENT") throw error;
+    const directory = dirname(keyFile);
+    throw new CodexlbError(
+      "file_unusable",
+      `creating the key ${keyFile}: the directory ${directory} does not exist`,
+      {
+        next: `create it: mkdir -p -m 700 ${quote(directory)}; or correct ${settingOf(place)}`,
+        cause: error,
+      },
+    );
+  }
   return keyFile;
 }
 
@@ -135,11 +152,19 @@ function variableIn(env: Deps["env"]): string | undefined {
   return env.CODEXLB_CLUSTER_KEY?.trim() || undefined;
 }
 
-/** The key in the file at `path`; undefined if there is no such file. */
-function keyIn(path: string, isJoined = false): Uint8Array | undefined {
-  const text = readTextIfPresent(path, LONGEST_KEY_FILE_BYTES);
+/** The setting that has the path of the key file. */
+function settingOf({ env }: KeyPlace): string {
+  return env.CODEXLB_CLUSTER_KEY_FILE?.trim()
+    ? "CODEXLB_CLUSTER_KEY_FILE"
+    : "cluster.key_file in config.toml";
+}
+
+/** The key in the file at `path`; undefined if there is no such file. `notFileNext`: as for `readTextIfPresent`. */
+function keyIn(path: string, isJoined = false, notFileNext?: string): Uint8Array | undefined {
+  const text = readTextIfPresent(path, LONGEST_KEY_FILE_BYTES, notFileNext);
   if (text === undefined) return undefined;
-  if ((lstatSync(path).mode & FOR_OTHERS) !== 0)
+  // Those of the file that is read: everyone can read a symlink, which secret mounts of Kubernetes consist of.
+  if ((statSync(path).mode & FOR_OTHERS) !== 0)
     throw invalid(`other users can access the cluster's key in ${path}`, `run: chmod 600 ${path}`);
   return decoded(text, path, isJoined);
 }

@@ -2,8 +2,9 @@
 
 import { type Daemon, daemonAt } from "../admin/daemon.ts";
 import { requireStartableReplica } from "../cluster/cluster-check.ts";
+import { requireKeyOpensPool } from "../cluster/key-check.ts";
 import { parseListen } from "../core/listen.ts";
-import type { Deps } from "../deps.ts";
+import { type Deps, systemDeps } from "../deps.ts";
 import { CodexlbError, systemProblem } from "../errors.ts";
 import { isTaken, listenError } from "../network/port-probe.ts";
 import { trustOf } from "../network/trust.ts";
@@ -34,9 +35,9 @@ export function requireStartable({
 }
 
 /**
- * Checks that `planned` could start: config.toml and the flags are valid, a replica has its key, and its port is free or
- * belongs to the proxy that runs on the root now. That proxy keeps its last valid settings, so only a restart would
- * reveal a problem. Throws `invalid_config`, `cluster_refused`, `file_unusable`, `usage`, `listen_failed`. Changes
+ * Checks that `planned` could start: config.toml and the flags are valid, a replica has its key, its port is free or belongs
+ * to the proxy that runs on the root now, and the key opens the pool if the server answers within a few seconds. That
+ * proxy keeps its last valid settings and what it has read of the pool, so only a restart would reveal a problem. Throws `invalid_config`, `cluster_refused`, `file_unusable`, `usage`, `listen_failed`. Changes
  * nothing.
  */
 export async function requireStartableProxy({ what, layout, flags, env }: PlannedProxy): Promise<void> {
@@ -48,8 +49,10 @@ export async function requireStartableProxy({ what, layout, flags, env }: Planne
       requireUsable(config, env);
       trustOf(env);
     }
-    requireStartableReplica(layout, config.cluster, env);
+    const place = requireStartableReplica(layout, config.cluster, env);
     await requireFreeAddress(config.proxy.listen, sources.get("proxy.listen") ?? "default", daemon);
+    const { url, pool } = config.cluster;
+    if (place !== undefined) await requireKeyOpensPool({ url, pool, place, random: systemDeps().random });
   } catch (error) {
     if (!(error instanceof CodexlbError)) throw error;
     throw new CodexlbError(error.code, `${what} could not start: ${error.message}`, {

@@ -94,9 +94,14 @@ export function makePrivateDirectory(path: string): void {
 
 /**
  * The text of a file, or undefined if there is none. Throws `file_unusable`, also for a file of more than `limitBytes`,
- * because reading it would block everything else.
+ * because reading it would block everything else. `notFileNext`: the next step if the path leads to a directory, or to
+ * something else that cannot be the file. Default: to move it away.
  */
-export function readTextIfPresent(path: string, limitBytes = LONGEST_FILE_BYTES): string | undefined {
+export function readTextIfPresent(
+  path: string,
+  limitBytes = LONGEST_FILE_BYTES,
+  notFileNext = "move it away; codexlb expects a text file there",
+): string | undefined {
   try {
     const stat = statSync(path);
     // Reading a pipe or a terminal could wait forever.
@@ -104,9 +109,14 @@ export function readTextIfPresent(path: string, limitBytes = LONGEST_FILE_BYTES)
       throw notReadable(
         path,
         stat.isDirectory() ? "it is a directory, not a file" : "it is not a regular file",
+        notFileNext,
       );
     if (stat.size > limitBytes)
-      throw notReadable(path, `it is too large (${stat.size} bytes; the limit is ${limitBytes})`);
+      throw notReadable(
+        path,
+        `it is too large (${stat.size} bytes; the limit is ${limitBytes})`,
+        notFileNext,
+      );
     return readFileSync(path, "utf8");
   } catch (error) {
     if (systemCodeOf(error) === "ENOENT" || systemCodeOf(error) === "ENOTDIR") return undefined;
@@ -133,10 +143,8 @@ export function unusable(what: string, error: unknown): CodexlbError {
 
 // --- internal ---
 
-function notReadable(path: string, why: string): CodexlbError {
-  return new CodexlbError("file_unusable", `reading ${path}: ${why}`, {
-    next: "move it away; codexlb expects a text file there",
-  });
+function notReadable(path: string, why: string, next: string): CodexlbError {
+  return new CodexlbError("file_unusable", `reading ${path}: ${why}`, { next });
 }
 
 /** Writes all of `content` from the start of the file. A loop, because one write can stop halfway. */

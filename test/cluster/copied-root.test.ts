@@ -86,8 +86,13 @@ describe.skipIf(whyNoRedis !== undefined)("of two proxies with copies of one roo
     expect(error).toEndWith(next);
     expect(await codeOf(newer)).toBeUndefined();
     expect((await older.run("status")).err).toContain(what);
-    const shown = await done(older.run("cluster", "status"));
-    expect(shown.out).toMatch(/, not connected for \d.*: another process, probably on a copy of this root/);
+    const shown = await older.run("cluster", "status");
+    expect([shown.code, shown.err]).toEqual([1, ""]);
+    expect(shown.out).toMatch(/, degraded for \d.*: another process, probably on a copy of this root/);
+    const id = (await clusterOf(older))?.replica;
+    const row = shown.out.split("\n").find((line) => line.startsWith(`${id} `));
+    expect(row).toMatch(/ degraded since \S+: another process is connected as this replica$/);
+    expect((await older.run("cluster", "status", "--json")).code).toBe(1);
     const { out } = await older.run("doctor", "--codex-bin", "/nowhere", "--json");
     const { findings } = JSON.parse(out) as { findings: { check: string; detail: string; remedy: string }[] };
     expect(findings.filter(({ check }) => check === "replica")).toEqual([

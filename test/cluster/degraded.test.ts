@@ -62,7 +62,7 @@ describe.skipIf(whyNoRedis !== undefined)("a replica", () => {
     await done(a.run("account", "pin", "alice"));
     const shown = await a.run("cluster", "status");
     expect(shown.out).toStartWith(`server   ${pool.redis.url}\npool     default: cannot be read\nreplica  `);
-    expect(shown.out).toMatch(/, without the server for .*, 1 change to send: contacting unix:/);
+    expect(shown.out).toMatch(/, degraded for .*, 1 change to send: contacting unix:/);
     expect([shown.code, shown.err]).toEqual([1, expect.stringContaining(`contacting ${pool.redis.url}: `)]);
     const json = await a.run("cluster", "status", "--json");
     expect([json.code, JSON.parse(json.out)]).toEqual([
@@ -217,6 +217,12 @@ test("the words for replicas begin with this one, and say which are connected", 
     "edge: last seen a moment ago (not connected)",
     "mini: last seen 4 min ago (not connected)",
   ]);
+  const more = { degraded_since_ms: nowMs - 60_000, error_code: "same_replica_twice" };
+  expect(words(more)).toEqual([
+    "lab: degraded since 11:59:00: another process is connected as this replica (not connected)",
+    "edge: connected",
+    "mini: last seen 4 min ago (not connected)",
+  ]);
   // What the replica says of the others counts, not how old the status is.
   const reported = [
     { ...about("1", "edge", 20_000), connected: true },
@@ -228,5 +234,7 @@ test("the words for replicas begin with this one, and say which are connected", 
     "mini: last seen a moment ago (not connected)",
     "tower: stopped 2 min ago (not connected)",
   ]);
+  const long = about("1", `\u202e${"n".repeat(100)}`, 1_000);
+  expect(words({ replicas: [long] })).toEqual([` ${"n".repeat(63)}...: connected`]);
   expect(replicaWords({}, nowMs)).toEqual([]);
 });

@@ -1,5 +1,13 @@
 import { describe, expect, test } from "bun:test";
-import { chmodSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { createPoolKey, poolKey } from "../../src/cluster/key.ts";
 import { createKeyring } from "../../src/cluster/keyring.ts";
@@ -71,6 +79,43 @@ describe("the key of a pool", () => {
   });
 });
 
+describe("the file of the key", () => {
+  test("may be a symlink, whose target other users must not be able to read", () => {
+    using temp = tempDirectory();
+    const target = join(temp.path, "target");
+    const keyFile = join(temp.path, "key");
+    writeFileSync(target, KEY, { mode: 0o600 });
+    symlinkSync(target, keyFile);
+    expect([...poolKey({ env: {}, keyFile })]).toEqual(Array(32).fill(5));
+    chmodSync(target, 0o644);
+    expect(problem(() => poolKey({ env: {}, keyFile }))).toContain(
+      "other users can access the cluster's key",
+    );
+  });
+
+  test.each([
+    [{}, "cluster.key_file in config.toml"],
+    [{ CODEXLB_CLUSTER_KEY_FILE: "/keys" }, "CODEXLB_CLUSTER_KEY_FILE"],
+  ])("must not be a directory; with %p the error names the setting to correct", (env, setting) => {
+    using temp = tempDirectory();
+    const place = { env, keyFile: temp.path };
+    const expected = `file_unusable: reading ${temp.path}: it is a directory, not a file; name the key file in ${setting}`;
+    expect(problem(() => poolKey(place))).toBe(expected);
+    expect(problem(() => createPoolKey(place, random))).toBe(expected);
+  });
+
+  test("is not created in a missing directory, and the error says how to create that", () => {
+    using temp = tempDirectory();
+    const directory = join(temp.path, "missing");
+    const place = { env: {}, keyFile: join(directory, "key") };
+    expect(problem(() => createPoolKey(place, random))).toBe(
+      `file_unusable: creating the key ${place.keyFile}: the directory ${directory} does not exist; create it: mkdir -p -m 700 ${directory}; or correct cluster.key_file in config.toml`,
+    );
+    mkdirSync(directory);
+    expect(createPoolKey(place, random)).toBe(place.keyFile);
+  });
+});
+
 test("a copied key file is used although the file of the next key cannot be", () => {
   using temp = tempDirectory();
   const place = { env: {}, keyFile: join(temp.path, "key") };
@@ -97,6 +142,33 @@ test.skipIf(whyNoRedis !== undefined)(
     });
     expect((await fetch(`${a.url}/readyz`)).status).toBe(200);
     renameSync(`${keyFile}.away`, keyFile);
+    await done(a.run("proxy", "restart"));
+    await done(a.run("proxy", "stop"));
+  },
+  120_000,
+);
+
+test.skipIf(whyNoRedis !== undefined)(
+  "with a key that does not open the pool a replica is not restarted, unless the server cannot be reached",
+  async () => {
+    await using pool = await startReplicas({ aliases: ["alice"], count: 1 });
+    const [a] = pool.list as [Replica];
+    const keyFile = pool.env.CODEXLB_CLUSTER_KEY_FILE!;
+    const key = readFileSync(keyFile, "utf8");
+    writeFileSync(keyFile, KEY);
+    expect(await a.run("proxy", "restart")).toEqual({
+      code: 1,
+      out: "",
+      err: expect.stringContaining(
+        `codexlb: the new proxy could not start: using ${pool.redis.url}: the key does not open the pool default\n`,
+      ),
+    });
+    expect((await fetch(`${a.url}/readyz`)).status).toBe(200);
+    await pool.redis.kill();
+    await done(a.run("proxy", "restart"));
+    await pool.redis.restart();
+    // The next key opens the pool.
+    writeFileSync(`${keyFile}.next`, key, { mode: 0o600 });
     await done(a.run("proxy", "restart"));
     await done(a.run("proxy", "stop"));
   },

@@ -4,7 +4,11 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { runningProxy } from "../../src/admin/daemon.ts";
+import { createEngine } from "../../src/cluster/engine.ts";
+import { poolRecords } from "../../src/cluster/pool-records.ts";
 import { createReplicaFile } from "../../src/cluster/replica-file.ts";
+import { createSealer } from "../../src/cluster/sealing.ts";
+import { systemDeps } from "../../src/deps.ts";
 import { CodexlbError } from "../../src/errors.ts";
 import { installService, restartService } from "../../src/service/operations.ts";
 import { programRunner } from "../../src/service/run-program.ts";
@@ -13,6 +17,7 @@ import { layoutOf } from "../../src/state/layout.ts";
 import { runCli } from "../support/cli.ts";
 import { type FakeManagers, fakeManagers } from "../support/fake-managers.ts";
 import { startPool } from "../support/pool.ts";
+import { startRedis, whyNoRedis } from "../support/redis.ts";
 import { type TempDirectory, tempDirectory } from "../support/temp.ts";
 
 let temp: TempDirectory;
@@ -121,6 +126,32 @@ test("a replica without its key is not restarted", async () => {
   );
   expect((await service("restart")).code).toBe(0);
 });
+
+test.skipIf(whyNoRedis !== undefined)(
+  "a replica with a key that does not open the pool is not restarted",
+  async () => {
+    await using redis = await startRedis();
+    await install();
+    managers.calls();
+    const deps = systemDeps();
+    const engine = createEngine({ url: redis.url, pool: "default", deps });
+    await engine.connected(30_000);
+    const key = new Uint8Array(32).fill(6);
+    await poolRecords(engine, createSealer(key, "default", deps.random), "default").create("pool", "", false);
+    engine.close();
+    createReplicaFile(layoutOf(root).cluster, "replica", "default", "pool");
+    configure(`[proxy]\nlisten = "127.0.0.1:0"\n[cluster]\nurl = "${redis.url}"\nkey_file = "pool.key"\n`);
+    const keyFile = join(root, "pool.key");
+    writeFileSync(keyFile, Buffer.alloc(32, 5).toString("base64"), { mode: 0o600 });
+    const { code, err } = await service("restart");
+    expect([code, err]).toEqual([1, expect.stringContaining("the service could not start: using ")]);
+    expect(err).toContain("the key does not open the pool default");
+    expect(managers.calls()).toEqual([]);
+    writeFileSync(keyFile, Buffer.from(key).toString("base64"));
+    expect((await service("restart")).code).toBe(0);
+  },
+  30_000,
+);
 
 describe("a port of another program", () => {
   test("prevents the installation", async () => {

@@ -3,7 +3,7 @@
 import { defineCommand } from "citty";
 import { daemonAt } from "../../admin/daemon.ts";
 import { openReplicaFile, type ReplicaFile } from "../../cluster/replica-file.ts";
-import { absentWords, isDuplicate, MISSED_MS } from "../../core/cluster-words.ts";
+import { absentWords, degradedState, MISSED_MS, shownName } from "../../core/cluster-words.ts";
 import { durationText } from "../../core/duration-text.ts";
 import { ago } from "../../core/time-words.ts";
 import { messageOf } from "../../errors.ts";
@@ -53,6 +53,8 @@ async function printPool(context: CommandContext, { file, here, json }: OwnState
   const exists = (await pool.records.find()) !== undefined;
   const content = await contentOf(pool);
   const members = await pool.records.members();
+  // A script that asks whether the replica is up to date gets the same answer as without the server.
+  if (here?.degraded_since_ms !== undefined) process.exitCode = 1;
   if (json)
     return printJson(
       {
@@ -73,14 +75,14 @@ async function printPool(context: CommandContext, { file, here, json }: OwnState
   print(`pool     ${pool.pool}: ${exists ? contentWords(content) : "does not exist"}\n`);
   print(`replica  ${file === undefined ? "this root has not joined" : hereWords(file, here, nowMs)}\n`);
   if (members.length === 0) return;
-  const rows = members.map(({ id, about, agoMs }) => [
-    id,
-    about.name,
-    about.version,
-    agoMs < MISSED_MS && about.stopped !== true
-      ? "connected"
-      : absentWords(about.stopped, ago(nowMs - agoMs, nowMs)),
-  ]);
+  // The server may have heard of this replica from another process.
+  const degraded = here && degradedState(here, nowMs);
+  const rows = members.map(({ id, about, agoMs }) => {
+    const isHeard = agoMs < MISSED_MS && about.stopped !== true;
+    const seen = isHeard ? "connected" : absentWords(about.stopped, ago(nowMs - agoMs, nowMs));
+    const state = id === file?.replica ? (degraded ?? seen) : seen;
+    return [id, shownName(about.name), about.version, state];
+  });
   print(`\n${table([["REPLICA", "NAME", "VERSION", "STATE"], ...rows])}`);
 }
 
@@ -125,6 +127,5 @@ function hereWords(
   if (here === undefined) return `${file.replica}, its proxy is not running${pending}`;
   const since = here.degraded_since_ms;
   if (since === undefined) return `${file.replica}, up to date${pending}`;
-  const what = isDuplicate(here) ? "not connected" : "without the server";
-  return `${file.replica}, ${what} for ${durationText(Math.round((nowMs - since) / 1000))}${pending}: ${here.error}`;
+  return `${file.replica}, degraded for ${durationText(Math.round((nowMs - since) / 1000))}${pending}: ${here.error}`;
 }

@@ -74,12 +74,18 @@ function examineReplica({ cluster, ...status }: StatusAnswer, nowMs: number): Fi
     {
       check: "replica",
       status: "warning",
-      detail: `${words}: ${cluster.error ?? "the server cannot be used"}; the replica ${status.proxy_name} works with what it knows, and renews no login`,
-      remedy: isDuplicate(cluster)
-        ? "let one of the two leave the pool as described; the other one reconnects by itself"
-        : "restore the connection to the server; the replica reconnects by itself",
+      detail: `${words}: ${cluster.error ?? "the server cannot be used"}; the replica ${status.proxy_name} still serves, but renews no login`,
+      remedy: replicaRemedy(cluster),
     },
   ];
+}
+
+function replicaRemedy(cluster: NonNullable<StatusAnswer["cluster"]>): string {
+  if (isDuplicate(cluster))
+    return "let one of the two leave the pool as described; the other one reconnects by itself";
+  if (cluster.error_code === "cluster_unreachable")
+    return "restore the connection to the server; the replica reconnects by itself";
+  return "correct the problem as described; the replica tries again every few seconds, without a restart";
 }
 
 /** Whether an account has the model for anchoring. */

@@ -1,6 +1,7 @@
 // The status of a proxy for a person: `codexlb status` on a terminal prints the frame once, and `--watch` keeps drawing
 // it. Pure: equal arguments give equal lines.
 
+import { isDuplicate } from "../../core/cluster-words.ts";
 import { forecastLines } from "../../core/forecast/forecast-words.ts";
 import { switchText } from "../../core/reason-words.ts";
 import { type FrameRows, frameRows } from "../../core/status-rows.ts";
@@ -202,7 +203,10 @@ function usageRemedy({ usage_problem: problem }: StatusAnswer): string[] {
 
 function replicaRemedy({ cluster }: StatusAnswer): string[] {
   const error = cluster?.error;
-  return error === undefined ? [] : [`the pool ${cluster?.pool} cannot be used: ${oneLine(error)}`];
+  if (error === undefined) return [];
+  return [
+    isDuplicate(cluster) ? oneLine(error) : `the pool ${cluster?.pool} cannot be used: ${oneLine(error)}`,
+  ];
 }
 
 /** `alice, Weekly limit: reached Tue 14:00 (between Tue 09:00 and the reset)`. */

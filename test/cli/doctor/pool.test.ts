@@ -1,4 +1,4 @@
-// What `codexlb doctor` advises if no account of a pool can serve.
+// What `codexlb doctor` advises if no account of a pool can serve, or if a replica cannot use its pool.
 
 import { expect, test } from "bun:test";
 import { examineStatus } from "../../../src/cli/doctor/pool.ts";
@@ -26,4 +26,23 @@ test("accounts of child proxies are not changed by a command for this proxy", ()
   expect(poolOf({ ...DISABLED, proxy_name: "laptop2" })?.remedy).toBe(
     "for what to do about each account, see: codexlb status",
   );
+});
+
+test.each([
+  ["cluster_unreachable", "restore the connection to the server; the replica reconnects by itself"],
+  [
+    "cluster_refused",
+    "correct the problem as described; the replica tries again every few seconds, without a restart",
+  ],
+  [
+    "same_replica_twice",
+    "let one of the two leave the pool as described; the other one reconnects by itself",
+  ],
+])("the remedy for a replica with %s", (error_code, remedy) => {
+  const about = { pool: "team", replica: "r1", pending: 0, degraded_since_ms: NOW, error: "why; next" };
+  const status = StatusAnswer.parse({ ...THREE, cluster: { ...about, error_code } });
+  expect(examineStatus(status, NOW).find(({ check }) => check === "replica")).toMatchObject({
+    detail: expect.stringMatching(/: why; next; the replica \S+ still serves, but renews no login$/),
+    remedy,
+  });
 });

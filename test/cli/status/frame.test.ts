@@ -133,6 +133,16 @@ test("a replica without the server of its pool says so in the head and below the
   expect(lines).toContain("  the pool team cannot be used: contacting redis://engine: connection refused");
 });
 
+test("a replica that another process has replaced says that below the table, and not that it cannot use the pool", () => {
+  const error = "another process is connected to the pool team as the same replica";
+  const cluster = { pool: "team", replica: "r1", pending: 0, degraded_since_ms: NOW - 60_000, error };
+  const lines = frameLines(
+    known({ ...THREE, cluster: { ...cluster, error_code: "same_replica_twice" } }),
+    page(200),
+  );
+  expect(lines).toContain(`  ${error}`);
+});
+
 test("a replica shows all replicas of its pool, with their state and version", () => {
   const about = (name: string, last_seen_ms: number) => ({ id: name, name, version: "1.2.0", last_seen_ms });
   const replicas = [about("edge", NOW - 300_000), about("laboratory", NOW)];
