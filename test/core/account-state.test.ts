@@ -49,7 +49,7 @@ test("an account that is both full and draining is draining, unless it is pinned
     expect(accountState(draining)).toBe("draining");
     expect(shownState({ ...draining, pinned: true }, "", 0)).toMatchObject({
       canServe: true,
-      wordings: ["at its limit of 1 turn at once", "at 1 turn at once", "full"],
+      wordings: ["at its limit of 1 concurrent turn", "at 1 concurrent turn", "full"],
     });
   }
 });
@@ -57,7 +57,7 @@ test("an account that is both full and draining is draining, unless it is pinned
 test("a full account at its floor is full, unless the floor is never spent", () => {
   const low = { concurrency: 1, full_at: 1, at_floor: ["weekly"], floor_weekly_pct: 100 };
   const full = AccountAnswer.parse(account("alice", low));
-  expect(shownState(full, "", 0).wordings[0]).toBe("at its limit of 1 turn at once");
+  expect(shownState(full, "", 0).wordings[0]).toBe("at its limit of 1 concurrent turn");
   expect(accountState(full)).toBe("full(1)");
   const kept = AccountAnswer.parse(account("alice", { ...low, kept_back: true }));
   expect(shownState(kept, "", 0)).toMatchObject({ canServe: false, cause: "floor" });
