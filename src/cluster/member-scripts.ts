@@ -77,7 +77,7 @@ return {
 
   /**
    * The process ARGV[4] of the replica ARGV[1] of the pool with the identity ARGV[3] has stopped. ARGV[2] describes the
-   * replica from now on. The others are told on the channel ARGV[5]. Does nothing if another process is the replica.
+   * replica from now on. Announces that on the channel ARGV[5]. Does nothing if another process is the replica.
    */
   stop: `
 if not is_pool(ARGV[3]) or process_of(ARGV[1]) ~= ARGV[4] then return 'OK' end
