@@ -17,7 +17,9 @@ export async function usageRecord(lab: Lab, samples: Samples): Promise<void> {
  * The difference is small. Two processes of the same program differ by as much, because the runtime compiles
  * different functions in each, so several pairs are measured.
  */
-const PAIRS = 6;
+const PAIRS = 4;
+/** Turns are recorded in batches, so it takes more of them until the runtime has compiled that code. */
+const WARM_UP = 40_000;
 
 async function measurePair(lab: Lab, samples: Samples, isReferenceLast: boolean): Promise<void> {
   await using started = new AsyncDisposableStack();
@@ -32,5 +34,5 @@ async function measurePair(lab: Lab, samples: Samples, isReferenceLast: boolean)
 }
 
 function loadFor(name: string, figure: string): MeasuredLoad {
-  return { ...loadNamed(name), figures: (cpuPer) => ({ [figure]: cpuPer(10_000) }) };
+  return { ...loadNamed(name), warmUp: WARM_UP, figures: (cpuPer) => ({ [figure]: cpuPer(10_000) }) };
 }
